@@ -1,0 +1,2 @@
+//! Host tuning.
+#![forbid(unsafe_code)]
