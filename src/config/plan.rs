@@ -1,0 +1,242 @@
+//! The plan: configuration with every name resolved to an index, every default filled in, every bound checked.
+//!
+//! Built once at start by `config::load`; immutable afterwards. Cold code: allocation is fine.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::domain::account::Position;
+use crate::domain::{Account, AccountIndex, ClientIndex, DeskIndex, Instrument, Text};
+
+/// FIX version of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+pub enum FixVersion {
+    /// FIX.4.2
+    Fix42,
+    /// FIX.4.4
+    Fix44,
+}
+
+/// Which sockets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Io {
+    /// io_uring where the kernel grants it, else polling sockets; the reason is logged.
+    #[default]
+    Auto,
+    /// io_uring or refuse to start.
+    Uring,
+    /// Polling sockets.
+    Poll,
+}
+
+/// Which threads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Pipeline where enough isolated cores exist, else fused.
+    #[default]
+    Auto,
+    /// Decode, risk and route on a thread each.
+    Pipeline,
+    /// The three in turn on one thread.
+    Fused,
+}
+
+/// What a stage does when there is nothing to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Idle {
+    /// Spin where a core is the stage's own, yield where cores are fewer than hot threads.
+    #[default]
+    Auto,
+    /// Never leaves the core.
+    Spin,
+    /// Offers the core to others.
+    Yield,
+    /// Sleeps until something happens.
+    Park,
+}
+
+/// Threads, cores, memory.
+#[derive(Clone, Debug)]
+pub struct ThreadPlan {
+    /// Layout
+    pub layout: Layout,
+    /// Idle strategy
+    pub idle: Idle,
+    /// Core per hot thread in the order decode, risk, route (fused: the first). Empty: not pinned.
+    pub cores: Vec<usize>,
+    /// Whether to lock memory
+    pub lock_memory: bool,
+    /// Slots of each ring between stages; a power of two
+    pub ring_slots: usize,
+}
+
+/// Where things are kept.
+#[derive(Clone, Debug)]
+pub struct StatePlan {
+    /// Logs on disk
+    pub log_directory: PathBuf,
+    /// Staging windows; tmpfs
+    pub staging_directory: PathBuf,
+    /// Bytes of each staging window; a power of two
+    pub staging_bytes: usize,
+    /// Status page; tmpfs
+    pub status_file: PathBuf,
+    /// Control socket
+    pub control_socket: PathBuf,
+    /// Requests (orders, cancels, replaces) of one day
+    pub requests_per_day_max: usize,
+    /// Executions of one day
+    pub executions_per_day_max: usize,
+}
+
+/// A port that clients connect to.
+#[derive(Clone, Debug)]
+pub struct ListenerPlan {
+    /// For people
+    pub name: String,
+    /// Address
+    pub address: SocketAddr,
+    /// Which sockets
+    pub io: Io,
+    /// Most connections at once, before and after logon
+    pub connections_max: usize,
+    /// A connection that has not logged on after this is closed
+    pub logon_timeout_s: u32,
+}
+
+/// Settings of a FIX session that both roles share.
+#[derive(Clone, Debug)]
+pub struct FixPlan {
+    /// BeginString(8)
+    pub version: FixVersion,
+    /// SenderCompID(49) of ours
+    pub sender_comp_id: Text<31>,
+    /// TargetCompID(56): the peer
+    pub target_comp_id: Text<31>,
+    /// HeartBtInt(108) that we ask for as initiator
+    pub heartbeat_interval_s: u32,
+    /// Bounds for HeartBtInt that we accept as acceptor
+    pub heartbeat_interval_min_s: u32,
+    /// See above
+    pub heartbeat_interval_max_s: u32,
+    /// Largest difference between SendingTime(52) and our clock
+    pub sending_time_tolerance_s: u32,
+    /// Both sequence numbers start at 1 with each logon
+    pub reset_on_logon: bool,
+    /// Both sequence numbers start at 1 after a logout
+    pub reset_on_logout: bool,
+    /// Both sequence numbers start at 1 after a disconnect
+    pub reset_on_disconnect: bool,
+    /// A logout that is not answered after this is closed
+    pub logout_timeout_s: u32,
+}
+
+/// A client session.
+#[derive(Clone, Debug)]
+pub struct SessionPlan {
+    /// For people and `ctl`
+    pub name: String,
+    /// Whose
+    pub client: ClientIndex,
+    /// FIX
+    pub fix: FixPlan,
+    /// Source addresses that may use it; empty: any
+    pub allowed_sources: Vec<Network>,
+    /// Accounts it may use
+    pub accounts: Vec<AccountIndex>,
+    /// Messages per second; zero means no limit
+    pub messages_per_second: u32,
+    /// Messages at once
+    pub message_burst: u32,
+    /// Whether every accepted order is told 150=A before the desk answers
+    pub pending_new: bool,
+    /// Whether open orders are cancelled when the session is lost
+    pub cancel_on_disconnect: bool,
+}
+
+/// An address range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Any address of it
+    pub address: std::net::IpAddr,
+    /// Leading bits that count
+    pub prefix_bits: u8,
+}
+
+/// A client.
+#[derive(Clone, Debug)]
+pub struct ClientPlan {
+    /// Unique
+    pub name: String,
+}
+
+/// A trading desk.
+#[derive(Clone, Debug)]
+pub struct DeskPlan {
+    /// Unique
+    pub name: String,
+    /// Its links, in order of preference
+    pub links: Vec<LinkPlan>,
+    /// A desk that has not acknowledged a request after this makes its link suspect
+    pub acknowledge_timeout_ms: u32,
+}
+
+/// A link to a desk.
+#[derive(Clone, Debug)]
+pub struct LinkPlan {
+    /// Unique
+    pub name: String,
+    /// Address
+    pub address: SocketAddr,
+    /// Which sockets
+    pub io: Io,
+    /// FIX
+    pub fix: FixPlan,
+    /// First wait before connecting again; doubles up to the maximum
+    pub reconnect_min_ms: u32,
+    /// Longest wait before connecting again
+    pub reconnect_max_ms: u32,
+    /// Requests that may be unanswered on it at once
+    pub window: usize,
+}
+
+/// Who may use the control socket.
+#[derive(Clone, Debug, Default)]
+pub struct ControlPlan {
+    /// User ids that may command, besides the gateway's own
+    pub operators: Vec<u32>,
+    /// Whether commands that raise risk need a second person
+    pub two_persons: bool,
+}
+
+/// Everything.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Name of this instance
+    pub name: String,
+    /// Threads
+    pub threads: ThreadPlan,
+    /// Files
+    pub state: StatePlan,
+    /// Control
+    pub control: ControlPlan,
+    /// Ports; all client sessions may use any of them
+    pub listeners: Vec<ListenerPlan>,
+    /// Clients by [`ClientIndex`]
+    pub clients: Vec<ClientPlan>,
+    /// Sessions by `SessionIndex`
+    pub sessions: Vec<SessionPlan>,
+    /// Desks by [`DeskIndex`]; links number through over all desks, in order
+    pub desks: Vec<DeskPlan>,
+    /// Instruments by `InstrumentIndex`
+    pub instruments: Vec<Instrument>,
+    /// Accounts by `AccountIndex`
+    pub accounts: Vec<Account>,
+    /// The desk that has each account's book
+    pub account_desks: Vec<DeskIndex>,
+    /// Positions at the start of the day
+    pub positions: Vec<Position>,
+}

@@ -1,0 +1,86 @@
+//! Commands of operators, as logged inputs of the risk stage and as requests to the stages that own sockets.
+
+use super::ids::{AccountIndex, InstrumentIndex, LinkIndex, SessionIndex};
+use super::price::Money;
+use super::text::Text;
+
+/// What a block, kill or limit covers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// Everything.
+    Firm,
+    /// One account.
+    Account(AccountIndex),
+    /// One client session.
+    Session(SessionIndex),
+    /// One instrument.
+    Instrument(InstrumentIndex),
+}
+
+/// A limit that may be changed in the day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LimitChange {
+    /// Largest value of one order of an account; zero means none
+    OrderValueMax(Money),
+    /// Most open orders of an account; zero means none
+    OpenOrdersMax(u32),
+    /// Messages per second of an account; zero means none
+    MessagesPerSecond(u32),
+}
+
+/// What an operator asks of the risk stage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RiskCommand {
+    /// No new orders and replaces; cancels pass.
+    Block(Scope),
+    /// Ends a block.
+    Unblock(Scope),
+    /// Block, and cancel everything open. What is on its way to a desk is stopped.
+    Kill(Scope),
+    /// Ends a kill.
+    Release(Scope),
+    /// Sets a limit.
+    Limit(AccountIndex, LimitChange),
+}
+
+/// A command on its way to the risk stage. `ticket` comes back with the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CommandInput {
+    /// Chosen by the control thread.
+    pub ticket: u64,
+    /// Who asked, for the log.
+    pub user: Text<31>,
+    /// What.
+    pub command: RiskCommand,
+}
+
+/// The risk stage's answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CommandDone {
+    /// Of the command.
+    pub ticket: u64,
+    /// Order-log sequence of the command.
+    pub sequence: u64,
+    /// Open orders for which a cancel was or will be sent.
+    pub affected: u32,
+}
+
+/// What an operator asks of the decode stage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SessionCommand {
+    /// Log the session out and refuse it until enabled.
+    Disable(SessionIndex),
+    /// Let it in again.
+    Enable(SessionIndex),
+    /// Log it out; it may come back.
+    Logout(SessionIndex),
+}
+
+/// What an operator asks of the route stage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkCommand {
+    /// No new orders on the link; log it out when nothing is in flight, and keep it down.
+    Disable(LinkIndex),
+    /// Connect it again.
+    Enable(LinkIndex),
+}
