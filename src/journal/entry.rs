@@ -3,15 +3,18 @@
 //! Little-endian, fields in the order of the domain types, enumerations as their FIX characters or as numbers given here. A
 //! record that does not decode is damage or another version, never a guess.
 
+use super::codec::{Get, Put, side};
 use crate::domain::command::{CommandInput, LimitChange, RiskCommand, Scope};
 use crate::domain::order::{
-    AccountRef, CancelRequest, ClientRequest, FromClient, InstrumentRef, MassCancelRequest, MassScope,
-    MassStatusRequest, NewOrder, ReplaceRequest, StatusRequest,
+    AccountRef, CancelRequest, ClientRequest, FromClient, InstrumentRef, MassCancelRequest,
+    MassScope, MassStatusRequest, NewOrder, ReplaceRequest, StatusRequest,
 };
-use crate::domain::report::{DeskCancelReject, DeskExec, DeskInput, DeskReport, FromDesk, LinkEvent};
+use crate::domain::report::{
+    DeskCancelReject, DeskExec, DeskInput, DeskReport, FromDesk, LinkEvent,
+};
 use crate::domain::{
-    AccountIndex, InstrumentIndex, LinkIndex, Money, OrderId, OrderStatus, OrderType, Price, Quantity, RejectReason,
-    SessionIndex, Side, Text, TimeInForce, reject,
+    AccountIndex, InstrumentIndex, LinkIndex, Money, OrderId, OrderStatus, OrderType, Price,
+    Quantity, RejectReason, SessionIndex, Side, Text, TimeInForce, reject,
 };
 
 /// Longest body.
@@ -245,7 +248,10 @@ pub fn read_client(body: &[u8]) -> Option<(FromClient, Outcome)> {
             price: Price(get.i64()?),
             quantity: Quantity(get.u64()?),
         }),
-        4 => ClientRequest::Status(StatusRequest { client_order_id: get.text()?, request_id: get.text()? }),
+        4 => ClientRequest::Status(StatusRequest {
+            client_order_id: get.text()?,
+            request_id: get.text()?,
+        }),
         5 => ClientRequest::MassStatus(MassStatusRequest {
             request_id: get.text()?,
             account: match get.u8()? {
@@ -266,7 +272,14 @@ pub fn read_client(body: &[u8]) -> Option<(FromClient, Outcome)> {
         7 => ClientRequest::Lost,
         _ => return None,
     };
-    get.end(FromClient { session, received_ns, decoded_ns, cause_sequence, request }).map(|input| (input, outcome))
+    get.end(FromClient {
+        session,
+        received_ns,
+        decoded_ns,
+        cause_sequence,
+        request,
+    })
+    .map(|input| (input, outcome))
 }
 
 /// Reads what [`write_desk`] wrote.
@@ -316,13 +329,24 @@ pub fn read_desk(body: &[u8]) -> Option<FromDesk> {
             reason: get.u16()?,
             text: get.text()?,
         }),
-        3 => DeskInput::Refused { id: OrderId::from_raw(get.u64()?)?, reason: get.reason()?, text: get.text()? },
-        4 => DeskInput::InDoubt { id: OrderId::from_raw(get.u64()?)? },
+        3 => DeskInput::Refused {
+            id: OrderId::from_raw(get.u64()?)?,
+            reason: get.reason()?,
+            text: get.text()?,
+        },
+        4 => DeskInput::InDoubt {
+            id: OrderId::from_raw(get.u64()?)?,
+        },
         5 => DeskInput::Link(LinkEvent::Ready),
         6 => DeskInput::Link(LinkEvent::Lost),
         _ => return None,
     };
-    get.end(FromDesk { link, received_ns, cause_sequence, input })
+    get.end(FromDesk {
+        link,
+        received_ns,
+        cause_sequence,
+        input,
+    })
 }
 
 /// Reads what [`write_command`] wrote.
@@ -359,165 +383,270 @@ pub fn read_command(body: &[u8]) -> Option<CommandInput> {
             _ => return None,
         }
     };
-    get.end(CommandInput { ticket, user, command })
+    get.end(CommandInput {
+        ticket,
+        user,
+        command,
+    })
 }
 
-struct Put<'a> {
-    out: &'a mut [u8],
-    at: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-impl<'a> Put<'a> {
-    fn new(out: &'a mut [u8]) -> Self {
-        Self { out, at: 0 }
+    fn text<const N: usize>() -> impl Strategy<Value = Text<N>> {
+        proptest::collection::vec(any::<u8>(), 0..=N).prop_map(|bytes| Text::cut(&bytes))
     }
 
-    fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
-        self.out.get_mut(self.at..self.at + bytes.len())?.copy_from_slice(bytes);
-        self.at += bytes.len();
-        Some(())
-    }
-
-    fn u8(&mut self, value: u8) -> Option<()> {
-        self.bytes(&[value])
-    }
-
-    fn u16(&mut self, value: u16) -> Option<()> {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn u32(&mut self, value: u32) -> Option<()> {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn u64(&mut self, value: u64) -> Option<()> {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn i64(&mut self, value: i64) -> Option<()> {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn text<const N: usize>(&mut self, text: &Text<N>) -> Option<()> {
-        self.u8(text.len() as u8)?;
-        self.bytes(text.as_bytes())
-    }
-
-    fn account(&mut self, account: &AccountRef) -> Option<()> {
-        match account {
-            AccountRef::Known(index) => self.u8(1).and_then(|()| self.u32(index.0)),
-            AccountRef::Unknown(text) => self.u8(0).and_then(|()| self.text(text)),
-        }
-    }
-
-    fn instrument(&mut self, instrument: &InstrumentRef) -> Option<()> {
-        match instrument {
-            InstrumentRef::Known(index) => self.u8(1).and_then(|()| self.u32(index.0)),
-            InstrumentRef::Unknown(text) => self.u8(0).and_then(|()| self.text(text)),
-        }
-    }
-
-    fn scope(&mut self, scope: &MassScope) -> Option<()> {
-        match scope {
-            MassScope::All => self.u8(0),
-            MassScope::Instrument(instrument) => self.u8(1).and_then(|()| self.instrument(instrument)),
-        }
-    }
-}
-
-struct Get<'a>(&'a [u8]);
-
-impl<'a> Get<'a> {
-    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    /// `value`, if nothing is left over.
-    fn end<T>(&self, value: T) -> Option<T> {
-        self.0.is_empty().then_some(value)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        Some(self.bytes(1)?[0])
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        Some(u16::from_le_bytes(self.bytes(2)?.try_into().ok()?))
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_le_bytes(self.bytes(4)?.try_into().ok()?))
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(self.bytes(8)?.try_into().ok()?))
-    }
-
-    fn i64(&mut self) -> Option<i64> {
-        Some(i64::from_le_bytes(self.bytes(8)?.try_into().ok()?))
-    }
-
-    fn text<const N: usize>(&mut self) -> Option<Text<N>> {
-        let len = self.u8()? as usize;
-        Text::new(self.bytes(len)?)
-    }
-
-    fn account(&mut self) -> Option<AccountRef> {
-        match self.u8()? {
-            1 => Some(AccountRef::Known(AccountIndex(self.u32()?))),
-            0 => Some(AccountRef::Unknown(self.text()?)),
-            _ => None,
-        }
-    }
-
-    fn instrument(&mut self) -> Option<InstrumentRef> {
-        match self.u8()? {
-            1 => Some(InstrumentRef::Known(InstrumentIndex(self.u32()?))),
-            0 => Some(InstrumentRef::Unknown(self.text()?)),
-            _ => None,
-        }
-    }
-
-    fn scope(&mut self) -> Option<MassScope> {
-        match self.u8()? {
-            0 => Some(MassScope::All),
-            1 => Some(MassScope::Instrument(self.instrument()?)),
-            _ => None,
-        }
-    }
-
-    fn reason(&mut self) -> Option<RejectReason> {
-        reject::REJECTS.get(self.u8()? as usize).map(|row| row.reason)
-    }
-
-    fn side(&mut self) -> Option<Side> {
-        side(self.u8()?)
-    }
-
-    fn order_type(&mut self) -> Option<OrderType> {
-        let raw = self.u8()?;
-        [OrderType::Market, OrderType::Limit].into_iter().find(|&t| t as u8 == raw)
-    }
-
-    fn time_in_force(&mut self) -> Option<TimeInForce> {
-        let raw = self.u8()?;
-        [TimeInForce::Day, TimeInForce::ImmediateOrCancel, TimeInForce::FillOrKill].into_iter().find(|&t| t as u8 == raw)
-    }
-
-    fn status(&mut self) -> Option<OrderStatus> {
-        use OrderStatus::*;
-        let raw = self.u8()?;
-        [
-            PendingNew, New, PartiallyFilled, Filled, DoneForDay, Cancelled, PendingCancel, Rejected, Expired,
-            PendingReplace,
+    fn instrument() -> impl Strategy<Value = InstrumentRef> {
+        prop_oneof![
+            any::<u32>().prop_map(|index| InstrumentRef::Known(InstrumentIndex(index))),
+            text().prop_map(InstrumentRef::Unknown)
         ]
-        .into_iter()
-        .find(|&s| s as u8 == raw)
     }
-}
 
-fn side(raw: u8) -> Option<Side> {
-    [Side::Buy, Side::Sell].into_iter().find(|&s| s as u8 == raw)
+    fn account() -> impl Strategy<Value = AccountRef> {
+        prop_oneof![
+            any::<u32>().prop_map(|index| AccountRef::Known(AccountIndex(index))),
+            text().prop_map(AccountRef::Unknown)
+        ]
+    }
+
+    fn a_side() -> impl Strategy<Value = Side> {
+        prop_oneof![Just(Side::Buy), Just(Side::Sell)]
+    }
+
+    fn request() -> impl Strategy<Value = ClientRequest> {
+        let scope = || {
+            prop_oneof![
+                Just(MassScope::All),
+                instrument().prop_map(MassScope::Instrument)
+            ]
+        };
+        prop_oneof![
+            (
+                text(),
+                account(),
+                instrument(),
+                a_side(),
+                any::<(i64, u64, bool)>()
+            )
+                .prop_map(
+                    |(
+                        client_order_id,
+                        account,
+                        instrument,
+                        side,
+                        (price, quantity, possible_resend),
+                    )| {
+                        ClientRequest::New(NewOrder {
+                            client_order_id,
+                            account,
+                            instrument,
+                            side,
+                            order_type: OrderType::Market,
+                            time_in_force: TimeInForce::FillOrKill,
+                            price: Price(price),
+                            quantity: Quantity(quantity),
+                            possible_resend,
+                        })
+                    }
+                ),
+            (text(), text(), instrument(), a_side()).prop_map(
+                |(client_order_id, orig_client_order_id, instrument, side)| {
+                    ClientRequest::Cancel(CancelRequest {
+                        client_order_id,
+                        orig_client_order_id,
+                        instrument,
+                        side,
+                    })
+                }
+            ),
+            (text(), text(), instrument(), a_side(), any::<(i64, u64)>()).prop_map(
+                |(client_order_id, orig_client_order_id, instrument, side, (price, quantity))| {
+                    ClientRequest::Replace(ReplaceRequest {
+                        client_order_id,
+                        orig_client_order_id,
+                        instrument,
+                        side,
+                        order_type: OrderType::Limit,
+                        price: Price(price),
+                        quantity: Quantity(quantity),
+                    })
+                }
+            ),
+            (text(), text()).prop_map(|(client_order_id, request_id)| {
+                ClientRequest::Status(StatusRequest {
+                    client_order_id,
+                    request_id,
+                })
+            }),
+            (text(), proptest::option::of(account()), scope()).prop_map(
+                |(request_id, account, scope)| {
+                    ClientRequest::MassStatus(MassStatusRequest {
+                        request_id,
+                        account,
+                        scope,
+                    })
+                }
+            ),
+            (text(), scope(), proptest::option::of(a_side())).prop_map(
+                |(client_order_id, scope, side)| {
+                    ClientRequest::MassCancel(MassCancelRequest {
+                        client_order_id,
+                        scope,
+                        side,
+                    })
+                }
+            ),
+            Just(ClientRequest::Lost),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn client_inputs_survive(request in request(), session: u32, times: [u64; 3], raw in 0u64..1 << 59) {
+            let [received_ns, decoded_ns, cause_sequence] = times;
+            let input =
+                FromClient { session: SessionIndex(session), received_ns, decoded_ns, cause_sequence, request };
+            let outcome = Outcome {
+                desk_request: OrderId::from_raw(raw).unwrap(),
+                reason: RejectReason::Lot,
+                desk_outputs: 1,
+                client_outputs: 2,
+            };
+            let mut out = [0; ENTRY_BYTES_MAX];
+            let len = write_client(&input, outcome, &mut out).unwrap();
+            prop_assert_eq!(read_client(&out[..len]), Some((input, outcome)));
+            prop_assert_eq!(read_client(&out[..len - 1]), None);
+            prop_assert_eq!(write_client(&input, outcome, &mut out[..len - 1]), None);
+        }
+
+        #[test]
+        fn desk_reports_survive(
+            raw in 0u64..1 << 59,
+            exec_id in text(),
+            words in text(),
+            trade: (u64, i64),
+            sums: (u64, u64, u64, i64),
+            kind in 0usize..7,
+        ) {
+            let (quantity, price) = (Quantity(trade.0), Price(trade.1));
+            let exec = [
+                DeskExec::PendingNew,
+                DeskExec::New,
+                DeskExec::Trade { quantity, price },
+                DeskExec::TradeCancel,
+                DeskExec::TradeCorrect { quantity, price },
+                DeskExec::Restated,
+                DeskExec::Status,
+            ][kind];
+            let report = DeskReport {
+                id: OrderId::from_raw(raw).unwrap(),
+                exec_id,
+                exec_ref_id: exec_id,
+                exec,
+                status: OrderStatus::PartiallyFilled,
+                side: Side::Sell,
+                cumulated: Quantity(sums.0),
+                leaves: Quantity(sums.1),
+                quantity: Quantity(sums.2),
+                price: Price(sums.3),
+                text: words,
+            };
+            let input =
+                FromDesk { link: LinkIndex(3), received_ns: 5, cause_sequence: 6, input: DeskInput::Report(report) };
+            let mut out = [0; ENTRY_BYTES_MAX];
+            let len = write_desk(&input, &mut out).unwrap();
+            prop_assert_eq!(read_desk(&out[..len]), Some(input));
+        }
+
+        #[test]
+        fn foreign_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..ENTRY_BYTES_MAX)) {
+            let _ = (read_client(&bytes), read_desk(&bytes), read_command(&bytes));
+        }
+    }
+
+    #[test]
+    fn commands_survive() {
+        let scopes = [
+            Scope::Firm,
+            Scope::Account(AccountIndex(1)),
+            Scope::Session(SessionIndex(2)),
+            Scope::Instrument(InstrumentIndex(3)),
+        ];
+        let mut commands: Vec<_> = scopes
+            .into_iter()
+            .flat_map(|s| {
+                [
+                    RiskCommand::Block(s),
+                    RiskCommand::Unblock(s),
+                    RiskCommand::Kill(s),
+                    RiskCommand::Release(s),
+                ]
+            })
+            .collect();
+        for change in [
+            LimitChange::OrderValueMax(Money(1 << 90)),
+            LimitChange::OpenOrdersMax(9),
+            LimitChange::MessagesPerSecond(8),
+        ] {
+            commands.push(RiskCommand::Limit(AccountIndex(4), change));
+        }
+        for command in commands {
+            let input = CommandInput {
+                ticket: 7,
+                user: Text::cut(b"ops"),
+                command,
+            };
+            let mut out = [0; ENTRY_BYTES_MAX];
+            let len = write_command(&input, &mut out).unwrap();
+            assert_eq!(read_command(&out[..len]), Some(input));
+        }
+    }
+
+    #[test]
+    fn the_longest_inputs_fit() {
+        let longest = Text::cut(&[b'x'; 64]);
+        let report = DeskReport {
+            id: OrderId::NONE,
+            exec_id: longest_exec(),
+            exec_ref_id: longest_exec(),
+            exec: DeskExec::New,
+            status: OrderStatus::New,
+            side: Side::Buy,
+            cumulated: Quantity::ZERO,
+            leaves: Quantity::ZERO,
+            quantity: Quantity::ZERO,
+            price: Price::ZERO,
+            text: longest,
+        };
+        let desk = FromDesk {
+            input: DeskInput::Report(report),
+            ..FromDesk::default()
+        };
+        let mut out = [0; ENTRY_BYTES_MAX];
+        assert!(write_desk(&desk, &mut out).is_some());
+        let new = NewOrder {
+            client_order_id: Text::cut(&[b'x'; 64]),
+            account: AccountRef::Unknown(Text::cut(&[b'x'; 64])),
+            instrument: InstrumentRef::Unknown(Text::cut(&[b'x'; 64])),
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::Day,
+            price: Price::ZERO,
+            quantity: Quantity::ZERO,
+            possible_resend: true,
+        };
+        let client = FromClient {
+            request: ClientRequest::New(new),
+            ..FromClient::default()
+        };
+        assert!(write_client(&client, Outcome::default(), &mut out).is_some());
+    }
+
+    fn longest_exec() -> Text<39> {
+        Text::cut(&[b'x'; 64])
+    }
 }

@@ -28,7 +28,12 @@ pub struct Appended {
 impl Log {
     /// An empty log in `writer`'s memory.
     pub fn new(id: LogId, writer: ringbuf::byte_log::Writer) -> Self {
-        Self { writer, id, sequence: 0, crc: 0 }
+        Self {
+            writer,
+            id,
+            sequence: 0,
+            crc: 0,
+        }
     }
 
     /// Which log this is.
@@ -76,7 +81,10 @@ impl Log {
         self.crc = record::seal(&mut memory[..bytes], &mut header, body, self.crc);
         self.sequence += 1;
         let position = self.writer.commit(bytes);
-        Some(Appended { sequence: self.sequence, position })
+        Some(Appended {
+            sequence: self.sequence,
+            position,
+        })
     }
 
     /// Appends a record with this body.
@@ -107,18 +115,28 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn in_memory(capacity_bytes: usize) -> (ringbuf::byte_log::Writer, ringbuf::byte_log::Reader) {
+        ringbuf::byte_log::create(ringbuf::byte_log::Region::heap(capacity_bytes)).unwrap()
+    }
+
     fn written(bodies: &[Vec<u8>]) -> Vec<u8> {
-        let (writer, mut reader) = ringbuf::byte_log::in_memory(1 << 16);
+        let (writer, mut reader) = in_memory(1 << 16);
         let mut log = Log::new(LogId::Order, writer);
         let mut file = Vec::new();
         for (at, body) in bodies.iter().enumerate() {
-            let cause = Cause { log: LogId::Client, sequence: at as u64, output: 2 };
-            let appended = log.append(RecordKind::ClientInput, 7, cause, 99, body).unwrap();
+            let cause = Cause {
+                log: LogId::Client,
+                sequence: at as u64,
+                output: 2,
+            };
+            let appended = log
+                .append(RecordKind::ClientInput, 7, cause, 99, body)
+                .unwrap();
             assert_eq!(appended.sequence, at as u64 + 1);
-            assert_eq!(log.read_back(appended.position).unwrap().body, body);
-            while let Some(frame) = reader.next_frame() {
+            assert_eq!(log.read_back(appended.position).unwrap().body, &body[..]);
+            while let Some(frame) = reader.next() {
                 file.extend_from_slice(frame.bytes);
-                let end = frame.end;
+                let end = frame.end();
                 reader.release(end);
             }
         }
@@ -163,11 +181,14 @@ mod tests {
 
     #[test]
     fn a_full_log_takes_nothing() {
-        let (writer, _reader) = ringbuf::byte_log::in_memory(4096);
+        let (writer, _reader) = in_memory(4096);
         let mut log = Log::new(LogId::Desk, writer);
         let body = [0u8; 1000];
         let mut count = 0;
-        while log.append(RecordKind::MessageIn, 0, Cause::default(), 0, &body).is_some() {
+        while log
+            .append(RecordKind::MessageIn, 0, Cause::default(), 0, &body)
+            .is_some()
+        {
             count += 1;
         }
         assert!((2..=4).contains(&count), "{count}");

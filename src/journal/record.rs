@@ -231,7 +231,12 @@ pub struct Records<'a> {
 impl<'a> Records<'a> {
     /// From the first record of a log.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, offset: 0, sequence: 0, crc: 0 }
+        Self {
+            bytes,
+            offset: 0,
+            sequence: 0,
+            crc: 0,
+        }
     }
 
     /// Offset of the next record.
@@ -255,7 +260,10 @@ impl<'a> Iterator for Records<'a> {
                 return Err(RecordError::Checksum);
             }
             if record.sequence != self.sequence + 1 {
-                return Err(RecordError::Sequence { wanted: self.sequence + 1, found: record.sequence });
+                return Err(RecordError::Sequence {
+                    wanted: self.sequence + 1,
+                    found: record.sequence,
+                });
             }
             Ok((record, taken))
         });
