@@ -8,6 +8,12 @@ pub const FRAME_BYTES_MAX: usize = 8 * 1024;
 pub const RECEIVE_BUFFER_BYTES: usize = 2 * FRAME_BYTES_MAX;
 /// Bytes queued for a peer that does not read before its connection is closed (its messages stay in the log).
 pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// How long an orderly close may take to get its bytes out and to see the peer's end, before the connection is dropped.
+pub const CLOSE_NS_MAX: u64 = 1_000_000_000;
+/// How long a connect may take: several retries of the first packet, far less than the kernel's two minutes.
+pub const CONNECT_NS_MAX: u64 = 10_000_000_000;
+/// Connections of one sockets value: buffer groups and slots are numbered with 16 bits.
+pub const CONNECTIONS_MAX: usize = 1 << 15;
 /// Fields in one message; more is malformed. An order has about twenty.
 pub const FIELDS_MAX: usize = 256;
 /// Frames handled for one connection before the next has its turn.

@@ -31,13 +31,11 @@ pub fn bucket_top(bucket: usize) -> u64 {
 
 /// Value that `per_million` of the values do not exceed: the top of its bucket, never more than `max`. Zero without values.
 pub fn percentile(buckets: &[u64], per_million: u64, max: u64) -> u64 {
-    let count: u64 = buckets.iter().sum();
+    let count = buckets.iter().map(|&n| n as u128).sum::<u128>();
     if count == 0 {
         return 0;
     }
-    let wanted = (count as u128 * per_million as u128)
-        .div_ceil(1_000_000)
-        .max(1);
+    let wanted = (count * per_million as u128).div_ceil(1_000_000).max(1);
     let mut seen = 0u128;
     for (bucket, &n) in buckets.iter().enumerate() {
         seen += n as u128;

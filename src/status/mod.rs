@@ -11,10 +11,18 @@ pub mod catalog;
 pub mod errors;
 pub mod histogram;
 pub mod page;
+pub mod reader;
 pub mod rows;
+pub mod snapshot;
 pub mod writer;
 
 pub use catalog::{Counter, Fact, Histogram, LinkState, Reason, SessionState, Stage};
 pub use errors::ErrorCode;
 pub use page::{Identity, Page, Shape};
+pub use reader::State;
+pub use rows::Stopped;
+pub use snapshot::Snapshot;
 pub use writer::{StageWriter, Writers};
+
+#[cfg(test)]
+pub mod tests;
