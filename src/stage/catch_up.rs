@@ -3,18 +3,19 @@
 //! Part of the switchboard, same thread. A resend and a slow peer are one mechanism: a cursor over the numbers that the peer
 //! has not been sent (again). New messages join the log behind the cursor, so that nothing overtakes. Bounded per duty cycle.
 
-use super::peer::Behind;
+use super::peer::Peer;
 use super::sent::Stored;
-use super::switchboard::{Application, Closed, PeerEvent, Switchboard};
+use super::switchboard::{Application, Closed, PeerEvent, Switchboard, Traffic};
 use crate::domain::Now;
 use crate::domain::time::NS_PER_S;
-use crate::io::Sockets;
+use crate::io::{ConnectionId, Sockets};
 use crate::limits::{CATCH_UP_MESSAGES_PER_CYCLE, FRAME_BYTES_MAX, SLOW_CONSUMER_TIMEOUT_S};
-use crate::session::{self, Admin, ResendPolicy};
+use crate::session::resend::RESEND_GROWTH_BYTES;
+use crate::session::{ResendPolicy, ResendTools, Step};
 
 /// What became of one step of a cursor.
-enum Step {
-    /// One or more numbers further.
+enum Progress {
+    /// One number further.
     Forward,
     /// The socket takes nothing now.
     Full,
@@ -26,18 +27,29 @@ impl<S: Sockets> Switchboard<S> {
     /// The message with this number was committed: hands it to the socket if the peer is connected and up to date.
     pub(super) fn transmit(&mut self, at: usize, now: Now, number: u64) {
         let peer = &mut self.peers[at];
-        let Some(connection) = peer.connection else { return };
-        if peer.behind.is_some() {
+        let Some(connection) = peer.connection else {
             return;
+        };
+        if peer.cursor.is_open() {
+            return peer.cursor.extend(number);
         }
-        let (Stored::Application(position) | Stored::Administrative(position)) = peer.sent.get(number) else { return };
-        let Some(record) = self.log.read_back(position) else { return };
-        if self.sockets.send(connection, record.body) {
-            peer.messages_out += 1;
-            self.traffic.frames_out += 1;
-            self.traffic.bytes_out += record.body.len() as u64;
-        } else {
-            self.fall_behind(at, now, number, number - 1);
+        let (Stored::Application(position) | Stored::Administrative(position)) =
+            peer.sent.get(number)
+        else {
+            return;
+        };
+        let Some(record) = self.log.read_back(position) else {
+            return;
+        };
+        if !transmit_bytes(
+            &mut self.sockets,
+            peer,
+            &mut self.traffic,
+            connection,
+            record.body,
+        ) {
+            peer.cursor.extend(number);
+            self.fall_behind(at, now);
         }
     }
 
@@ -50,31 +62,10 @@ impl<S: Sockets> Switchboard<S> {
         end: u64,
         application: &mut A,
     ) {
-        match self.peers[at].resend {
-            ResendPolicy::Replay => self.fall_behind(at, now, begin, end),
-            ResendPolicy::GapFillAll => {
-                let original_wall_ns = now.wall_ns;
-                let fill = Admin::GapFill { sequence: begin, new_sequence: end + 1, original_wall_ns };
-                self.send_outside_sequence(at, now, &fill);
-                if let Some(behind) = &mut self.peers[at].behind {
-                    behind.next = behind.next.max(end + 1);
-                }
-                application.on_event(at, now, PeerEvent::GapFilled { begin, end });
-            }
-        }
-    }
-
-    /// An administrative message under a number of its own choice: not in the log's sequence, best effort.
-    pub(super) fn send_outside_sequence(&mut self, at: usize, now: Now, admin: &Admin) {
-        let Self { sockets, peers, buffer, time, traffic, .. } = self;
-        let peer = &mut peers[at];
-        let Some(connection) = peer.connection else { return };
-        if let Ok(range) = session::encode::admin(&peer.ids, peer.session.peek_next_out(), admin, now, time, buffer)
-            && sockets.send(connection, &buffer[range.clone()])
-        {
-            peer.messages_out += 1;
-            traffic.frames_out += 1;
-            traffic.bytes_out += range.len() as u64;
+        self.peers[at].cursor.request(begin, end);
+        self.fall_behind(at, now);
+        if self.peers[at].resend == ResendPolicy::GapFillAll {
+            application.on_event(at, now, PeerEvent::GapFilled { begin, end });
         }
     }
 
@@ -85,42 +76,37 @@ impl<S: Sockets> Switchboard<S> {
         while turn < self.serving.len() {
             let at = self.serving[turn];
             work += self.serve(at, now, application);
-            if self.peers[at].behind.is_none() {
-                self.serving.swap_remove(turn);
-            } else {
+            if self.peers[at].cursor.is_open() {
                 turn += 1;
+            } else {
+                self.serving.swap_remove(turn);
             }
         }
         work
     }
 
-    fn fall_behind(&mut self, at: usize, now: Now, next: u64, resend_until: u64) {
-        let peer = &mut self.peers[at];
-        let known = peer.behind.is_some();
-        let resend_until = peer.behind.map_or(resend_until, |behind| behind.resend_until.max(resend_until));
-        peer.behind = Some(Behind { next, resend_until, progress_ns: now.mono_ns });
-        if !known && !self.serving.contains(&at) {
+    fn fall_behind(&mut self, at: usize, now: Now) {
+        if !self.serving.contains(&at) {
+            self.peers[at].progress_ns = now.mono_ns;
             self.serving.push(at);
         }
     }
 
     fn serve<A: Application>(&mut self, at: usize, now: Now, application: &mut A) -> usize {
         for done in 0..CATCH_UP_MESSAGES_PER_CYCLE {
-            let peer = &mut self.peers[at];
-            let Some(behind) = peer.behind else { return done };
-            if behind.next >= peer.session.peek_next_out() {
-                peer.behind = None;
+            let Some(number) = self.peers[at].cursor.wanted() else {
                 return done;
-            }
-            match self.step(at, now, behind) {
-                Step::Forward => {}
-                Step::Full => {
-                    if now.mono_ns.saturating_sub(behind.progress_ns) >= SLOW_CONSUMER_TIMEOUT_S * NS_PER_S {
+            };
+            match self.step(at, now, number) {
+                Progress::Forward => self.peers[at].progress_ns = now.mono_ns,
+                Progress::Full => {
+                    let waited_ns = now.mono_ns.saturating_sub(self.peers[at].progress_ns);
+                    if waited_ns >= SLOW_CONSUMER_TIMEOUT_S * NS_PER_S {
                         self.disconnect(at, now, Closed::SlowConsumer, true, application);
                     }
                     return done;
                 }
-                Step::OutOfReach => {
+                Progress::OutOfReach => {
                     self.disconnect(at, now, Closed::SlowConsumer, true, application);
                     return done;
                 }
@@ -129,55 +115,68 @@ impl<S: Sockets> Switchboard<S> {
         CATCH_UP_MESSAGES_PER_CYCLE
     }
 
-    /// Sends the next message of a peer that is behind, or fills the gap up to it.
-    fn step(&mut self, at: usize, now: Now, behind: Behind) -> Step {
-        let Self { sockets, log, peers, buffer, time, traffic, .. } = self;
-        let peer = &mut peers[at];
+    /// The next step of a peer that is behind: its message `number`.
+    fn step(&mut self, at: usize, now: Now, number: u64) -> Progress {
+        let peer = &mut self.peers[at];
         let Some(connection) = peer.connection else {
-            peer.behind = None;
-            return Step::Forward;
+            peer.cursor.cancel();
+            return Progress::Forward;
         };
-        if sockets.send_room(connection) < FRAME_BYTES_MAX {
-            return Step::Full;
+        if self.sockets.send_room(connection) < FRAME_BYTES_MAX + RESEND_GROWTH_BYTES {
+            return Progress::Full;
         }
-        let mut advance = |peer: &mut super::peer::Peer, bytes: &[u8], next: u64| {
-            // There is room for the longest frame: this fails only for a connection that is just going away.
-            if sockets.send(connection, bytes) {
-                peer.messages_out += 1;
-                traffic.frames_out += 1;
-                traffic.bytes_out += bytes.len() as u64;
+        let stored = match peer.sent.get(number) {
+            Stored::Application(position) | Stored::Administrative(position) => {
+                self.log.read_back(position).map(|record| record.body)
             }
-            peer.behind = Some(Behind { next, progress_ns: now.mono_ns, ..behind });
-        };
-        let stored = |peer: &super::peer::Peer, number: u64| match peer.sent.get(number) {
-            Stored::Application(position) => log.read_back(position).map(|record| (record, true)),
-            Stored::Administrative(position) => log.read_back(position).map(|record| (record, false)),
             Stored::Gone => None,
         };
-        if behind.next > behind.resend_until {
-            let Some((record, _)) = stored(peer, behind.next) else { return Step::OutOfReach };
-            advance(peer, record.body, behind.next + 1);
-            return Step::Forward;
-        }
-        if let Some((record, true)) = stored(peer, behind.next) {
-            if let Ok(range) = session::resend::rewrite(record.body, now, time, buffer) {
-                traffic.resent += 1;
-                advance(peer, &buffer[range], behind.next + 1);
-                return Step::Forward;
+        let repeats = peer.cursor.is_repeating();
+        if stored.is_none() {
+            if !repeats {
+                return Progress::OutOfReach;
             }
+            self.traffic.resend_lost += (peer.resend == ResendPolicy::Replay) as u64;
         }
-        // Administrative messages, and what is out of reach, collapse into one gap fill. Bounded by the index' size.
-        let mut next = behind.next;
-        while next <= behind.resend_until && !matches!(peer.sent.get(next), Stored::Application(_)) {
-            next += 1;
-        }
-        let next = next.max(behind.next + 1);
-        let fill = Admin::GapFill { sequence: behind.next, new_sequence: next, original_wall_ns: now.wall_ns };
-        traffic.resend_lost += (behind.next..next).filter(|&number| stored(peer, number).is_none()).count() as u64;
-        match session::encode::admin(&peer.ids, behind.next, &fill, now, time, buffer) {
-            Ok(range) => advance(peer, &buffer[range], next),
-            Err(_) => peer.behind = Some(Behind { next, ..behind }),
-        }
-        Step::Forward
+        let mut tools = ResendTools {
+            ids: &peer.ids,
+            policy: peer.resend,
+            now,
+            time: &mut self.time,
+            out: &mut self.buffer,
+        };
+        let bytes = match peer.cursor.step(stored, &mut tools) {
+            Ok(Step::Nothing) => return Progress::Forward,
+            Ok(Step::Send(range)) => &self.buffer[range],
+            Ok(Step::SendStored) => stored.unwrap_or_default(),
+            Err(_) => return Progress::OutOfReach,
+        };
+        self.traffic.resent += repeats as u64;
+        // There was room for the longest frame: this fails only for a connection that is just going away.
+        transmit_bytes(
+            &mut self.sockets,
+            peer,
+            &mut self.traffic,
+            connection,
+            bytes,
+        );
+        Progress::Forward
     }
+}
+
+fn transmit_bytes<S: Sockets>(
+    sockets: &mut S,
+    peer: &mut Peer,
+    traffic: &mut Traffic,
+    connection: ConnectionId,
+    bytes: &[u8],
+) -> bool {
+    let taken = sockets.send(connection, bytes);
+    if taken {
+        peer.messages_out += 1;
+        peer.bytes_out += bytes.len() as u64;
+        traffic.frames_out += 1;
+        traffic.bytes_out += bytes.len() as u64;
+    }
+    taken
 }

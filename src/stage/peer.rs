@@ -7,12 +7,14 @@ use std::net::{IpAddr, SocketAddr};
 use super::sent::SentIndex;
 use super::switchboard::Stranger;
 use crate::config::plan::{FixPlan, Network};
-use crate::domain::Now;
+use crate::domain::{FixVersion, Now, Text};
 use crate::domain::time::NS_PER_MS;
 use crate::io::ConnectionId;
 use crate::limits::{RESEND_INDEX_SLOTS_MAX, RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL};
-use crate::session::{self, LogonIdentity, ResendPolicy, Session};
-use crate::wire::fix::{Header, MsgType};
+use crate::session::{self, ResendCursor, ResendPolicy, Session, SessionIds};
+
+/// BeginString(8), SenderCompID(49) and TargetCompID(56) of a peer's Logon: what names its session.
+pub(super) type PeerName = (FixVersion, Text<31>, Text<31>);
 
 /// Who connects.
 #[derive(Clone, Debug)]
@@ -77,17 +79,6 @@ impl Binding {
     }
 }
 
-/// A peer that has not been sent everything that stands in the log for it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Behind {
-    /// Next number to be sent
-    pub next: u64,
-    /// Up to here they go as resent ones; behind it for the first time
-    pub resend_until: u64,
-    /// When the last one was taken by the socket, monotonic
-    pub progress_ns: u64,
-}
-
 /// One peer.
 pub struct Peer {
     /// The session layer's state
@@ -106,12 +97,19 @@ pub struct Peer {
     pub messages_in: u64,
     /// Messages sent, resent ones included
     pub messages_out: u64,
+    /// Their bytes
+    pub bytes_out: u64,
+    /// Bytes of messages received
+    pub bytes_in: u64,
     /// When the last message came, monotonic
     pub last_in_ns: u64,
     /// Logons since the start
     pub logons: u64,
     pub(super) sent: SentIndex,
-    pub(super) behind: Option<Behind>,
+    pub(super) ids: SessionIds,
+    pub(super) cursor: ResendCursor,
+    /// When a message was last taken by the socket while the peer was behind, monotonic
+    pub(super) progress_ns: u64,
     pub(super) resend: ResendPolicy,
     pub(super) retry_at_ns: u64,
     wait_ns: u64,
@@ -133,10 +131,14 @@ impl Peer {
             enabled: true,
             messages_in: 0,
             messages_out: 0,
+            bytes_out: 0,
+            bytes_in: 0,
             last_in_ns: 0,
             logons: 0,
             sent: SentIndex::new(index_slots, 1),
-            behind: None,
+            ids: SessionIds::new(&config.fix),
+            cursor: ResendCursor::new(),
+            progress_ns: 0,
             resend: config.resend,
             retry_at_ns: 0,
             wait_ns: 0,
@@ -149,19 +151,9 @@ impl Peer {
         &self.fix
     }
 
-    /// What its Logon must say.
-    pub(super) fn identity(&self) -> LogonIdentity {
-        LogonIdentity {
-            version: self.fix.version,
-            // Seen from the peer: it is the sender.
-            sender: self.fix.target_comp_id,
-            target: self.fix.sender_comp_id,
-        }
-    }
-
-    /// Header of a message to it.
-    pub(super) fn header<'a>(ids: &'a SessionIds, msg_type: MsgType, msg_seq_num: u64, now: Now) -> Header<'a> {
-        ids.header(msg_type, msg_seq_num, now)
+    /// What its Logon must say. Seen from the peer, it is the sender.
+    pub(super) fn name(&self) -> PeerName {
+        (self.ids.version, self.ids.target_comp_id, self.ids.sender_comp_id)
     }
 
     /// Whether a Logon from `source` may take this session now.

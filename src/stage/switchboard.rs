@@ -12,26 +12,26 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use super::peer::{Binding, Peer, PeerConfig, Role};
-use crate::domain::Now;
+use super::peer::{Binding, Peer, PeerConfig, PeerName, Role};
+use crate::domain::{Now, Text};
 use crate::domain::time::NS_PER_MS;
 use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets, Token};
-use crate::journal::{Cause, Log, LogId, RecordKind};
+use crate::journal::{Cause, Log, RecordKind};
 use crate::limits::{
     CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, FRAMES_PER_TURN, SESSION_TIMERS_PER_TICK,
 };
-use crate::session::{self, Action, Actions, Admin, DisconnectReason, Notice};
-use crate::wire::fix::{self, FieldIndex, Framing, Header, Message, MsgType, NoRoom, TimeText};
+use crate::session::{self, Action, Actions, Admin, DisconnectReason, LogoutText, Notice};
+use crate::wire::fix::{
+    self, BusinessReject, DecodeError, FieldIndex, Framing, Header, Message, MsgType, NoRoom, Refusal, TimeText,
+};
 
 /// What the application makes of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// It has it.
     Taken,
-    /// The message is wrong in a way that the session layer answers (35=3).
-    Reject(fix::Fault),
-    /// It is right but cannot be processed (35=j).
-    BusinessReject(fix::BusinessRejectReason, &'static str),
+    /// The message is wrong, or cannot be processed: answered with 35=3 or 35=j.
+    Refused(DecodeError),
 }
 
 /// What happened to a peer.
@@ -151,12 +151,13 @@ pub struct Switchboard<S: Sockets> {
     /// Peers that are behind, each once.
     pub(super) serving: Vec<usize>,
     bindings: Vec<Binding>,
-    names: HashMap<session::LogonIdentity, usize>,
+    names: HashMap<PeerName, usize>,
     scratch: Box<FieldIndex>,
     actions: Actions,
     logon_timeout_ns: u64,
     next_tick_ns: u64,
     next_timer: usize,
+    next_binding: usize,
 }
 
 impl<S: Sockets> Switchboard<S> {
@@ -168,7 +169,7 @@ impl<S: Sockets> Switchboard<S> {
             .iter()
             .enumerate()
             .filter(|(_, peer)| matches!(peer.role, Role::Accept { .. }))
-            .map(|(at, peer)| (peer.identity(), at))
+            .map(|(at, peer)| (peer.name(), at))
             .collect();
         Self {
             sockets,
@@ -185,6 +186,7 @@ impl<S: Sockets> Switchboard<S> {
             logon_timeout_ns,
             next_tick_ns: 0,
             next_timer: 0,
+            next_binding: 0,
         }
     }
 
@@ -265,7 +267,7 @@ impl<S: Sockets> Switchboard<S> {
         }
         if self.peers[at].connection.is_some() {
             self.actions.clear();
-            self.peers[at].session.start_logout(now, text.as_bytes(), &mut self.actions);
+            self.peers[at].session.start_logout(now, LogoutText::cut(text.as_bytes()), &mut self.actions);
             self.perform(at, now, application);
         }
     }
@@ -286,18 +288,17 @@ impl<S: Sockets> Switchboard<S> {
         kind: RecordKind,
         encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
     ) -> Option<Sent> {
-        let peer = &mut self.peers[at];
+        let Self { peers, log, time, .. } = self;
+        let peer = &mut peers[at];
         let number = peer.session.peek_next_out();
-        let header = peer.header(msg_type, number, now);
-        let time = &mut self.time;
+        let header = peer.ids.header(msg_type, number, now);
         let mut bytes = 0;
-        let appended = self.log.append_with(kind, peer.channel, cause, now.wall_ns, FRAME_BYTES_MAX, |out| {
+        let appended = log.append_with(kind, peer.channel, cause, now.wall_ns, FRAME_BYTES_MAX, |out| {
             let range = encode(&header, time, out).ok()?;
             bytes = range.len();
             out.copy_within(range, 0);
             Some(bytes)
         })?;
-        let peer = &mut self.peers[at];
         let taken = peer.session.next_out(now);
         debug_assert_eq!(taken, number);
         peer.sent.push(number, appended.position, kind == RecordKind::AdminOut);
@@ -404,8 +405,7 @@ impl<S: Sockets> Switchboard<S> {
         let bytes = &sockets.received(connection)[frame];
         let peer = &mut peers[at];
         actions.clear();
-        let mut verdict = Verdict::Taken;
-        let mut reference = None;
+        let mut business = None;
         match fix::parse(bytes, scratch) {
             Ok(message) => {
                 if !message.msg_type().is_admin() && !application.has_room() {
@@ -415,25 +415,30 @@ impl<S: Sockets> Switchboard<S> {
                 }
                 traffic.frames_in += 1;
                 peer.messages_in += 1;
+                peer.bytes_in += bytes.len() as u64;
                 peer.last_in_ns = now.mono_ns;
                 let record = log.append(RecordKind::MessageIn, peer.channel, Cause::default(), now.wall_ns, bytes);
                 let sequence = record.map_or(0, |record| record.sequence);
                 peer.session.on_message(now, &message, actions);
                 if actions.as_slice().iter().any(|action| matches!(action, Action::Deliver)) {
-                    verdict = application.on_message(at, now, sequence, &message);
-                    if verdict != Verdict::Taken {
-                        reference = Some((message.msg_seq_num().unwrap_or(0), message.msg_type()));
+                    if let Verdict::Refused(error) = application.on_message(at, now, sequence, &message) {
+                        match error.refusal {
+                            Refusal::Session(reason) => peer.session.reject(&message, Some(error.tag), reason, actions),
+                            Refusal::Business(reason) => business = Some(BusinessReject::of(&message, reason, error.text)),
+                        }
                     }
                 }
             }
-            Err(error) => peer.session.on_parse_error(now, &error, actions),
+            Err(_) => peer.session.on_malformed(now, actions),
         }
         self.consume(connection, end);
         if !self.actions.as_slice().is_empty() {
             self.perform(at, now, application);
         }
-        if let Some((number, msg_type)) = reference {
-            self.answer(at, now, number, msg_type, verdict, application);
+        if let Some(reject) = business {
+            self.send(at, now, MsgType::BUSINESS_MESSAGE_REJECT, Cause::default(), |header, time, out| {
+                fix::encode_business_reject(header, &reject, time, out)
+            });
         }
         self.peers[at].connection == Some(connection)
     }
@@ -451,11 +456,11 @@ impl<S: Sockets> Switchboard<S> {
             Binding::Waiting { connection: waiting, source, .. } if waiting == connection => source,
             _ => return None,
         };
-        let bytes = &self.sockets.received(connection)[frame];
-        let admitted = match fix::parse(bytes, &mut self.scratch) {
+        let Self { sockets, scratch, names, peers, .. } = self;
+        let admitted = match fix::parse(&sockets.received(connection)[frame], scratch) {
             Ok(message) => match session::identify(&message) {
-                Ok(identity) => match self.names.get(&identity) {
-                    Some(&at) => self.peers[at].admits(source).map(|()| at),
+                Ok(identity) => match peer_named(names, &identity) {
+                    Some(at) => peers[at].admits(source).map(|()| at),
                     None => Err(Stranger::UnknownSession),
                 },
                 Err(_) => Err(Stranger::NotLogon),
@@ -518,7 +523,7 @@ impl<S: Sockets> Switchboard<S> {
                 Action::SequenceReset { next_out, .. } => {
                     let peer = &mut self.peers[at];
                     peer.sent.reset(next_out);
-                    peer.behind = None;
+                    peer.cursor.cancel();
                     application.on_event(at, now, PeerEvent::SequenceReset);
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
@@ -549,7 +554,7 @@ impl<S: Sockets> Switchboard<S> {
     fn on_disconnected<A: Application>(&mut self, at: usize, now: Now, why: Closed, application: &mut A) {
         let peer = &mut self.peers[at];
         peer.connection = None;
-        peer.behind = None;
+        peer.cursor.cancel();
         peer.back_off(now);
         self.actions.clear();
         peer.session.on_disconnected(now, &mut self.actions);
@@ -558,40 +563,13 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
-        if let Admin::GapFill { .. } = admin {
-            return self.send_outside_sequence(at, now, admin);
-        }
-        let msg_type = admin.msg_type();
-        let cause = Cause { log: LogId::None, ..Cause::default() };
-        let sent = self.commit(at, now, msg_type, cause, RecordKind::AdminOut, |header, time, out| {
-            session::encode::admin(header, admin, time, out)
+        let msg_type = session::encode::msg_type(admin);
+        let ids = self.peers[at].ids;
+        let sent = self.commit(at, now, msg_type, Cause::default(), RecordKind::AdminOut, |header, time, out| {
+            session::admin(&ids, header.msg_seq_num, admin, now, time, out)
         });
         if let Some(sent) = sent {
             self.transmit(at, now, sent.msg_seq_num);
-        }
-    }
-
-    fn answer<A: Application>(
-        &mut self,
-        at: usize,
-        now: Now,
-        number: u64,
-        msg_type: MsgType,
-        verdict: Verdict,
-        application: &mut A,
-    ) {
-        match verdict {
-            Verdict::Taken => {}
-            Verdict::Reject(fault) => {
-                self.actions.clear();
-                self.peers[at].session.reject(now, number, fault, msg_type, &mut self.actions);
-                self.perform(at, now, application);
-            }
-            Verdict::BusinessReject(reason, text) => {
-                self.send(at, now, MsgType::BUSINESS_MESSAGE_REJECT, Cause::default(), |header, time, out| {
-                    fix::encode_report::business_reject(header, number, msg_type, reason, text, time, out)
-                });
-            }
         }
     }
 
@@ -618,7 +596,9 @@ impl<S: Sockets> Switchboard<S> {
                 }
             }
         }
-        for slot in 0..self.bindings.len() {
+        for _ in 0..SESSION_TIMERS_PER_TICK.min(self.bindings.len()) {
+            let slot = self.next_binding;
+            self.next_binding = (slot + 1) % self.bindings.len();
             if let Binding::Waiting { connection, deadline_ns, .. } = self.bindings[slot]
                 && now.mono_ns >= deadline_ns
             {
@@ -626,4 +606,9 @@ impl<S: Sockets> Switchboard<S> {
             }
         }
     }
+}
+
+fn peer_named(names: &HashMap<PeerName, usize>, identity: &session::LogonIdentity<'_>) -> Option<usize> {
+    let name = (identity.version, Text::new(identity.sender)?, Text::new(identity.target)?);
+    names.get(&name).copied()
 }
