@@ -6,6 +6,7 @@
 use super::account::Account;
 use super::ids::{AccountIndex, InstrumentIndex};
 use super::instrument::Instrument;
+use super::order::InstrumentRef;
 use super::text::Text;
 
 /// The names of all accounts and instruments.
@@ -55,6 +56,14 @@ impl Directory {
     #[inline]
     pub fn symbol(&self, instrument: InstrumentIndex) -> &[u8] {
         self.instruments.name(instrument.get())
+    }
+
+    /// Symbol(55) of a reference, known or as the client sent it.
+    pub fn symbol_of<'a>(&'a self, instrument: &'a InstrumentRef) -> &'a [u8] {
+        match instrument {
+            InstrumentRef::Known(index) => self.symbol(*index),
+            InstrumentRef::Unknown(text) => text.as_bytes(),
+        }
     }
 
     /// SecurityExchange(207); empty where there is none.
