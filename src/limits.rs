@@ -38,6 +38,12 @@ pub const INPUTS_PER_CYCLE: usize = 64;
 pub const PUBLISH_INTERVAL_NS: u64 = 5_000_000;
 /// Rows of sessions, links or accounts written each time: 10,000 rows are through in under a second.
 pub const ROWS_PER_PUBLISH: usize = 64;
+/// Slots of the table of requests in flight that one duty cycle walks over, looking for doubts or unanswered ones.
+pub const IN_FLIGHT_SLOTS_PER_CYCLE: usize = 256;
+/// Bytes that the journal thread takes from one log before it looks at the next.
+pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
+/// How often the journal thread syncs at level L0. What is younger is lost with the host (not with the process).
+pub const SYNC_INTERVAL_NS: u64 = 50_000_000;
 /// Slot of the rings between the stages.
 pub const RING_SLOT_BYTES: usize = 256;
 /// Default depth of the rings between the stages.
