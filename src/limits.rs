@@ -58,6 +58,10 @@ pub const QUANTITY_MAX: u64 = 1_000_000_000_000;
 pub const PRICE_MAX: i64 = 10_000_000 * 100_000_000;
 /// Requests (orders, cancels, replaces) that one slab can name: 28 bits of an order id.
 pub const REQUESTS_MAX: usize = 1 << 28;
+/// A peer that has not answered our Logon, or a client that has not sent one, after this is closed (FIX practice: ten seconds).
+pub const LOGON_TIMEOUT_S: u64 = 10;
+/// A peer that makes no progress in filling a gap for two heartbeats, and at least this long, is asked once more.
+pub const GAP_PATIENCE_MIN_S: u64 = 10;
 
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
