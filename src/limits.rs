@@ -27,7 +27,82 @@ pub const PRICE_MAX: i64 = 10_000_000 * 100_000_000;
 /// Requests (orders, cancels, replaces) that one slab can name: 28 bits of an order id.
 pub const REQUESTS_MAX: usize = 1 << 28;
 
+/// Longest name of a client, session, desk, link or listener: it is a column in tables and a word in commands.
+pub const NAME_BYTES_MAX: usize = 31;
+/// Longest CompID that is taken, from a peer or the configuration.
+pub const COMP_ID_BYTES_MAX: usize = 31;
+/// Longest path of a socket: `sockaddr_un` holds 108 bytes with its final zero.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Largest configuration or reference file that is read: a million accounts are below 100 MB.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 256 << 20;
+/// Errors (and as many warnings) of a configuration that are shown; the rest is counted.
+pub const DIAGNOSTICS_MAX: usize = 50;
+/// Fewest slots of a ring between stages: less would stall on every burst.
+pub const RING_SLOTS_MIN: usize = 64;
+/// Most slots of a ring between stages: 256 MiB each, locked.
+pub const RING_SLOTS_MAX: usize = 1 << 20;
+/// Highest core number: what the kernel's CPU sets hold.
+pub const CORE_MAX: usize = 1023;
+/// Hot threads: decode, risk, route.
+pub const HOT_THREADS: usize = 3;
+/// Default size of a staging window: a second of 100,000 messages of 512 bytes.
+pub const STAGING_BYTES: usize = 64 << 20;
+/// Smallest staging window: several send buffers, so that one slow peer does not fill it.
+pub const STAGING_BYTES_MIN: usize = 1 << 20;
+/// Largest staging window: it is locked memory.
+pub const STAGING_BYTES_MAX: usize = 16 << 30;
+/// Default for requests of one day.
+pub const REQUESTS_PER_DAY: usize = 1_000_000;
+/// Default for executions of one day: a few for each request.
+pub const EXECUTIONS_PER_DAY: usize = 2_000_000;
+/// Most executions of one day: their ids are kept to tell duplicates.
+pub const EXECUTIONS_MAX: usize = 1 << 30;
+/// Most ports for clients.
+pub const LISTENERS_MAX: usize = 64;
+/// Most connections of one port: the range of file numbers that a service gets.
+pub const CONNECTIONS_MAX: usize = 65_536;
+/// Most clients.
+pub const CLIENTS_MAX: usize = 10_000;
+/// Most client sessions: the number for which cost is promised to stay flat.
+pub const SESSIONS_MAX: usize = 10_000;
+/// Most desks.
+pub const DESKS_MAX: usize = 64;
+/// Most links over all desks.
+pub const LINKS_MAX: usize = 256;
+/// Most accounts: ten times what is promised.
+pub const ACCOUNTS_MAX: usize = 1_000_000;
+/// Most instruments: five times what is promised.
+pub const INSTRUMENTS_MAX: usize = 100_000;
+/// Most positions at the start of the day.
+pub const POSITIONS_MAX: usize = 8_000_000;
+/// Longest time of any session timer that an operator may set: beyond an hour a dead peer would stay unseen.
+pub const SESSION_TIMER_S_MAX: u32 = 3600;
+/// Default HeartBtInt(108) that an initiator asks for: what most counterparties use.
+pub const HEARTBEAT_INTERVAL_S: u32 = 30;
+/// Longest wait before a link connects again, and for a desk's acknowledgement: ten minutes.
+pub const LINK_TIMER_MS_MAX: u32 = 600_000;
+/// Shortest of the same: less would be a connect storm.
+pub const LINK_TIMER_MS_MIN: u32 = 10;
+/// Most unanswered requests on one link: each is looked at when the link is lost.
+pub const LINK_WINDOW_MAX: usize = 65_536;
+/// Highest message rate, and largest burst, that can be set.
+pub const MESSAGE_RATE_MAX: u32 = 1_000_000;
+/// Most operators named in the configuration.
+pub const OPERATORS_MAX: usize = 256;
+/// Largest contract unit. Price x quantity x unit stays below 2^127.
+pub const UNIT_MAX: u32 = 1_000_000;
+/// Widest price collar: one hundred times the reference price.
+pub const COLLAR_BP_MAX: u32 = 1_000_000;
+/// Most cash of an account, either sign, in whole currency units: 10^15.
+pub const CASH_MAX: i128 = 1_000_000_000_000_000;
+
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
 const _: () = assert!(RING_SLOTS.is_power_of_two());
 const _: () = assert!(CLIENT_ORDER_ID_BYTES < 256);
+const _: () = assert!(RING_SLOTS_MIN.is_power_of_two() && RING_SLOTS_MAX.is_power_of_two());
+const _: () =
+    assert!(STAGING_BYTES.is_power_of_two() && STAGING_BYTES_MIN >= 4 * SEND_BUFFER_BYTES);
+const _: () = assert!(REQUESTS_PER_DAY <= REQUESTS_MAX && EXECUTIONS_PER_DAY <= EXECUTIONS_MAX);
+const _: () = assert!(QUANTITY_MAX as i128 <= i128::MAX / PRICE_MAX as i128 / UNIT_MAX as i128);
+const _: () = assert!(SESSIONS_MAX <= CONNECTIONS_MAX);

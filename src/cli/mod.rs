@@ -1,1 +1,32 @@
-//! (see the map in lib.rs)
+//! The command line: one file per subcommand, and the enum that names them. Runs on the thread that starts the process.
+//!
+//! Exit codes: 0 good, 1 failed, 2 wrong usage or configuration (clap exits with 2 by itself).
+
+pub mod check;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A low-latency order gateway.
+#[derive(Parser, Debug)]
+#[command(name = "gatehouse", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Prove a configuration before it is used
+    Check(check::CheckArgs),
+}
+
+/// Parses the process's arguments and runs the command.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
+    }
+}
