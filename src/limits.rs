@@ -26,8 +26,11 @@ pub const QUANTITY_MAX: u64 = 1_000_000_000_000;
 pub const PRICE_MAX: i64 = 10_000_000 * 100_000_000;
 /// Requests (orders, cancels, replaces) that one slab can name: 28 bits of an order id.
 pub const REQUESTS_MAX: usize = 1 << 28;
+/// Orders that the simulated desk keeps. A level's sum of that many orders of the largest quantity still fits in 64 bits.
+pub const SIM_DESK_ORDERS_MAX: usize = 1 << 24;
 
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
 const _: () = assert!(RING_SLOTS.is_power_of_two());
 const _: () = assert!(CLIENT_ORDER_ID_BYTES < 256);
+const _: () = assert!(SIM_DESK_ORDERS_MAX as u64 <= u64::MAX / QUANTITY_MAX);
