@@ -5,17 +5,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use crate::domain::FixVersion;
 use crate::domain::account::Position;
 use crate::domain::{Account, AccountIndex, ClientIndex, DeskIndex, Instrument, Text};
-
-/// FIX version of a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
-pub enum FixVersion {
-    /// FIX.4.2
-    Fix42,
-    /// FIX.4.4
-    Fix44,
-}
 
 /// Which sockets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]

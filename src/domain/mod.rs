@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod command;
+pub mod fix_version;
 pub mod ids;
 pub mod instrument;
 pub mod order;
@@ -16,6 +17,7 @@ pub mod text;
 pub mod time;
 
 pub use account::{Account, AccountKind};
+pub use fix_version::FixVersion;
 pub use ids::{
     AccountIndex, ClientIndex, DeskIndex, InstrumentIndex, LinkIndex, OrderId, SessionIndex,
 };

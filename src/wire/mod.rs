@@ -1,1 +1,3 @@
-//! (see the map in lib.rs)
+//! Bytes <-> domain values. Slices in, slices out: no I/O, no allocation, no panic on any input.
+
+pub mod fix;

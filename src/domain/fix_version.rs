@@ -1,0 +1,29 @@
+//! FIX version of a session: the configuration chooses it, the wire format and the enumerations follow it.
+
+/// FIX version of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+pub enum FixVersion {
+    /// FIX.4.2
+    Fix42,
+    /// FIX.4.4
+    Fix44,
+}
+
+impl FixVersion {
+    /// BeginString(8).
+    pub fn begin_string(self) -> &'static [u8; 7] {
+        match self {
+            Self::Fix42 => b"FIX.4.2",
+            Self::Fix44 => b"FIX.4.4",
+        }
+    }
+
+    /// The version whose BeginString(8) `text` is.
+    pub fn from_begin_string(text: &[u8]) -> Option<Self> {
+        match text {
+            b"FIX.4.2" => Some(Self::Fix42),
+            b"FIX.4.4" => Some(Self::Fix44),
+            _ => None,
+        }
+    }
+}

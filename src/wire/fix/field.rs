@@ -1,0 +1,419 @@
+//! One pass over a framed message: an index of its fields, and the header's values picked up on the way.
+//!
+//! Owned by the stage that decodes; the scratch index is reused from message to message. Always: a [`Message`] refers only to
+//! ranges inside its frame; fields stand in the order of the wire; length-prefixed data fields may contain any byte.
+//! Garbled messages are errors; what FIX answers with a Reject is a message with a [`Fault`], so that it can be answered.
+
+use super::msg_type::MsgType;
+use super::reject::SessionRejectReason;
+use super::tags;
+use super::time;
+use crate::domain::FixVersion;
+use crate::limits::{FIELDS_MAX, FRAME_BYTES_MAX};
+
+const SOH: u8 = 1;
+/// Highest tag that is read; user-defined tags end at 39999, and some venues go beyond.
+const TAG_MAX: u32 = 999_999;
+
+/// Offsets are 16 bits wide.
+const _: () = assert!(FRAME_BYTES_MAX <= u16::MAX as usize);
+
+#[derive(Clone, Copy, Default)]
+struct Field {
+    tag: u32,
+    start: u16,
+    end: u16,
+}
+
+/// Scratch for [`parse`]: 2 KiB, reused.
+pub struct FieldIndex {
+    fields: [Field; FIELDS_MAX],
+}
+
+impl FieldIndex {
+    /// Empty.
+    pub const fn new() -> Self {
+        Self {
+            fields: [Field {
+                tag: 0,
+                start: 0,
+                end: 0,
+            }; FIELDS_MAX],
+        }
+    }
+}
+
+impl Default for FieldIndex {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The bytes are no FIX message: garbled in the sense of the specification, to be ignored without consuming a number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ParseError {
+    /// Offset into the frame.
+    pub position: usize,
+    /// What is wrong there.
+    pub why: ParseFault,
+}
+
+/// What makes a message garbled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ParseFault {
+    /// A tag that is no number, or too large for one.
+    Tag,
+    /// The last field has no SOH, or a data field runs over the end.
+    Truncated,
+    /// 8, 9 and 35 are not the first three fields, or 10 is not the last.
+    Order,
+    /// Longer than a frame may be.
+    TooLong,
+}
+
+/// What a Reject(35=3) answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// RefTagID(371)
+    pub tag: u32,
+    /// SessionRejectReason(373)
+    pub reason: SessionRejectReason,
+}
+
+/// A message whose fields are indexed.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    fields: &'a [Field],
+    msg_type: MsgType,
+    msg_seq_num: Option<u64>,
+    poss_dup: bool,
+    poss_resend: bool,
+    sender_comp_id: Option<&'a [u8]>,
+    target_comp_id: Option<&'a [u8]>,
+    sending_time: Option<&'a [u8]>,
+    orig_sending_time: Option<&'a [u8]>,
+    fault: Option<Fault>,
+}
+
+/// Digits only, at least one; `None` for anything else or above 64 bits.
+#[inline]
+pub fn digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut value = 0u64;
+    if text.len() <= 19 {
+        for &c in text {
+            let digit = c.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            value = value * 10 + digit as u64;
+        }
+        return Some(value);
+    }
+    for &c in text {
+        let digit = c.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(digit as u64)?;
+    }
+    Some(value)
+}
+
+/// Indexes the fields of `frame` (one whole message, as [`super::frame::next_frame`] cuts it).
+pub fn parse<'a>(frame: &'a [u8], scratch: &'a mut FieldIndex) -> Result<Message<'a>, ParseError> {
+    let error = |position, why| Err(ParseError { position, why });
+    if frame.len() > FRAME_BYTES_MAX {
+        return error(FRAME_BYTES_MAX, ParseFault::TooLong);
+    }
+    let mut message = Message::empty(frame);
+    let mut count = 0usize;
+    let mut seen = 0u8;
+    let mut data: Option<(u32, usize)> = None;
+    let mut at = 0usize;
+    while at < frame.len() {
+        let Some((tag, start)) = read_tag(frame, at) else {
+            return error(at, ParseFault::Tag);
+        };
+        let end = match data.take() {
+            Some((data_tag, len)) if data_tag == tag && frame.get(start + len) == Some(&SOH) => {
+                start + len
+            }
+            _ => match find_soh(frame, start) {
+                Some(end) => end,
+                None => return error(start, ParseFault::Truncated),
+            },
+        };
+        let value = &frame[start..end];
+        if count < 3 && tag != [tags::BEGIN_STRING, tags::BODY_LENGTH, tags::MSG_TYPE][count] {
+            return error(at, ParseFault::Order);
+        }
+        if count == FIELDS_MAX {
+            // The trailer needs no place; anything else is too much, and says so.
+            if tag != tags::CHECK_SUM {
+                message.set_fault(tag, SessionRejectReason::Other);
+            }
+            at = end + 1;
+            continue;
+        }
+        scratch.fields[count] = Field {
+            tag,
+            start: start as u16,
+            end: end as u16,
+        };
+        count += 1;
+        if value.is_empty() {
+            message.set_fault(tag, SessionRejectReason::TagWithoutValue);
+        } else {
+            message.take_header(tag, value, &mut seen);
+            if let Some(data_tag) = tags::data_tag_of(tag) {
+                match digits(value) {
+                    Some(len) if len <= frame.len() as u64 => data = Some((data_tag, len as usize)),
+                    _ => message.set_fault(tag, SessionRejectReason::BadFormat),
+                }
+            }
+        }
+        at = end + 1;
+    }
+    if count < 3 {
+        return error(frame.len(), ParseFault::Order);
+    }
+    message.fields = &scratch.fields[..count];
+    Ok(message)
+}
+
+/// Tag and the offset of its value.
+#[inline]
+fn read_tag(frame: &[u8], at: usize) -> Option<(u32, usize)> {
+    let mut tag = 0u32;
+    for (i, &c) in frame[at..].iter().enumerate() {
+        let digit = c.wrapping_sub(b'0');
+        if digit > 9 {
+            return (c == b'=' && i > 0).then_some((tag, at + i + 1));
+        }
+        tag = tag * 10 + digit as u32;
+        if tag > TAG_MAX {
+            return None;
+        }
+    }
+    None
+}
+
+#[inline]
+fn find_soh(frame: &[u8], from: usize) -> Option<usize> {
+    frame[from..]
+        .iter()
+        .position(|&byte| byte == SOH)
+        .map(|at| from + at)
+}
+
+impl<'a> Message<'a> {
+    fn empty(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            fields: &[],
+            msg_type: MsgType::default(),
+            msg_seq_num: None,
+            poss_dup: false,
+            poss_resend: false,
+            sender_comp_id: None,
+            target_comp_id: None,
+            sending_time: None,
+            orig_sending_time: None,
+            fault: None,
+        }
+    }
+
+    /// Keeps the fault with the lowest tag, as the specification orders the checks.
+    #[cold]
+    fn set_fault(&mut self, tag: u32, reason: SessionRejectReason) {
+        if self.fault.is_none_or(|fault| tag < fault.tag) {
+            self.fault = Some(Fault { tag, reason });
+        }
+    }
+
+    #[inline]
+    fn take_header(&mut self, tag: u32, value: &'a [u8], seen: &mut u8) {
+        let bit = match tag {
+            tags::MSG_TYPE => {
+                self.msg_type = MsgType::from_bytes(value);
+                1
+            }
+            tags::MSG_SEQ_NUM => {
+                self.msg_seq_num = digits(value);
+                if self.msg_seq_num.is_none() {
+                    self.set_fault(tag, SessionRejectReason::BadFormat);
+                }
+                2
+            }
+            tags::SENDER_COMP_ID => {
+                self.sender_comp_id = Some(value);
+                4
+            }
+            tags::TARGET_COMP_ID => {
+                self.target_comp_id = Some(value);
+                8
+            }
+            tags::SENDING_TIME => {
+                self.sending_time = Some(value);
+                16
+            }
+            tags::POSS_DUP_FLAG => {
+                self.poss_dup = self.flag(tag, value);
+                32
+            }
+            tags::POSS_RESEND => {
+                self.poss_resend = self.flag(tag, value);
+                64
+            }
+            tags::ORIG_SENDING_TIME => {
+                self.orig_sending_time = Some(value);
+                128
+            }
+            _ => return,
+        };
+        if *seen & bit != 0 {
+            self.set_fault(tag, SessionRejectReason::TagRepeated);
+        }
+        *seen |= bit;
+    }
+
+    fn flag(&mut self, tag: u32, value: &[u8]) -> bool {
+        match value {
+            b"Y" => true,
+            b"N" => false,
+            _ => {
+                self.set_fault(tag, SessionRejectReason::BadFormat);
+                false
+            }
+        }
+    }
+
+    /// The frame.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// BeginString(8).
+    pub fn begin_string(&self) -> &'a [u8] {
+        self.value(&self.fields[0])
+    }
+
+    /// The version that BeginString(8) names, where it is one of ours.
+    pub fn version(&self) -> Option<FixVersion> {
+        FixVersion::from_begin_string(self.begin_string())
+    }
+
+    /// MsgType(35).
+    pub fn msg_type(&self) -> MsgType {
+        self.msg_type
+    }
+
+    /// MsgType(35) as sent.
+    pub fn msg_type_bytes(&self) -> &'a [u8] {
+        self.value(&self.fields[2])
+    }
+
+    /// MsgSeqNum(34); `None` where absent or no number (then there is a fault).
+    pub fn msg_seq_num(&self) -> Option<u64> {
+        self.msg_seq_num
+    }
+
+    /// PossDupFlag(43).
+    pub fn poss_dup(&self) -> bool {
+        self.poss_dup
+    }
+
+    /// PossResend(97).
+    pub fn poss_resend(&self) -> bool {
+        self.poss_resend
+    }
+
+    /// SenderCompID(49).
+    pub fn sender_comp_id(&self) -> Option<&'a [u8]> {
+        self.sender_comp_id
+    }
+
+    /// TargetCompID(56).
+    pub fn target_comp_id(&self) -> Option<&'a [u8]> {
+        self.target_comp_id
+    }
+
+    /// SendingTime(52) as sent.
+    pub fn sending_time(&self) -> Option<&'a [u8]> {
+        self.sending_time
+    }
+
+    /// SendingTime(52) in nanoseconds since 1970 UTC; `None` where absent or no time.
+    pub fn sending_time_ns(&self) -> Option<u64> {
+        self.sending_time.and_then(time::parse_utc)
+    }
+
+    /// OrigSendingTime(122) as sent.
+    pub fn orig_sending_time(&self) -> Option<&'a [u8]> {
+        self.orig_sending_time
+    }
+
+    /// OrigSendingTime(122) in nanoseconds since 1970 UTC; `None` where absent or no time.
+    pub fn orig_sending_time_ns(&self) -> Option<u64> {
+        self.orig_sending_time.and_then(time::parse_utc)
+    }
+
+    /// The lowest tag of 34, 49, 52, 56 that is absent.
+    pub fn missing_header_tag(&self) -> Option<u32> {
+        let has = |tag| self.fields.iter().any(|field| field.tag == tag);
+        [
+            (
+                self.msg_seq_num.is_some() || has(tags::MSG_SEQ_NUM),
+                tags::MSG_SEQ_NUM,
+            ),
+            (
+                self.sender_comp_id.is_some() || has(tags::SENDER_COMP_ID),
+                tags::SENDER_COMP_ID,
+            ),
+            (
+                self.sending_time.is_some() || has(tags::SENDING_TIME),
+                tags::SENDING_TIME,
+            ),
+            (
+                self.target_comp_id.is_some() || has(tags::TARGET_COMP_ID),
+                tags::TARGET_COMP_ID,
+            ),
+        ]
+        .into_iter()
+        .find_map(|(present, tag)| (!present).then_some(tag))
+    }
+
+    /// What [`parse`] found to be rejected: empty values, header fields repeated or of a wrong format, too many fields.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// Value of the first field with `tag`; empty where it was sent without a value.
+    pub fn get(&self, tag: u32) -> Option<&'a [u8]> {
+        let field = self.fields.iter().find(|field| field.tag == tag)?;
+        Some(self.value(field))
+    }
+
+    /// [`Message::get`], as a number.
+    pub fn get_u64(&self, tag: u32) -> Option<u64> {
+        self.get(tag).and_then(digits)
+    }
+
+    /// All fields, from 8 to 10, in the order of the wire.
+    #[inline]
+    pub fn fields(&self) -> impl Iterator<Item = (u32, &'a [u8])> + use<'a> {
+        let bytes = self.bytes;
+        self.fields
+            .iter()
+            .map(move |field| (field.tag, &bytes[field.start as usize..field.end as usize]))
+    }
+
+    #[inline]
+    fn value(&self, field: &Field) -> &'a [u8] {
+        &self.bytes[field.start as usize..field.end as usize]
+    }
+}

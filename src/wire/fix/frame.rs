@@ -1,0 +1,193 @@
+//! Cuts one FIX message out of the bytes received, and proves its length and checksum.
+//!
+//! Owned by whoever owns the connection; holds no state: what is not consumed is looked at again, and that look is short,
+//! because everything that was searched is either consumed or part of a frame whose end is known.
+//! Always: `skip + len <= bytes.len()`; an answer other than `NeedMore { skip: 0 }` consumes something.
+
+use super::field::digits;
+
+const SOH: u8 = 1;
+const START: &[u8] = b"8=FIX";
+/// Longest BeginString(8): `FIXT.1.1`, and room for its successors.
+const BEGIN_STRING_BYTES_MAX: usize = 12;
+/// Digits of BodyLength(9), leading zeros included.
+const BODY_LENGTH_DIGITS_MAX: usize = 8;
+/// `10=NNN<SOH>`
+const TRAILER_BYTES: usize = 7;
+/// `35=0<SOH>`
+const BODY_BYTES_MIN: usize = 5;
+
+/// What stands at the front of the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// No whole message yet. The first `skip` bytes are junk: consume them.
+    NeedMore {
+        /// Junk before what may become a message.
+        skip: usize,
+    },
+    /// A message: `bytes[skip..skip + len]`. Consume `skip + len`.
+    Frame {
+        /// Junk before it.
+        skip: usize,
+        /// Length, from `8=` to the SOH of the checksum.
+        len: usize,
+    },
+    /// Something that began like a message and is none. Consume `skip` and look again: valid messages behind it survive.
+    Malformed {
+        /// Bytes up to the next possible message.
+        skip: usize,
+        /// What is wrong.
+        why: Garbled,
+    },
+}
+
+/// Why bytes are no message. FIX: ignored, no sequence number consumed, connection kept (before logon: dropped).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Garbled {
+    /// BeginString, BodyLength and MsgType are not the first three fields.
+    HeaderOrder,
+    /// BodyLength is no number, or no `10=` stands where it says.
+    BodyLength,
+    /// BodyLength is above the ceiling.
+    TooLong,
+    /// CheckSum is no three digits or not the sum.
+    CheckSum,
+}
+
+enum Header {
+    NeedMore,
+    Bad(Garbled),
+    Body { start: usize, len: usize },
+}
+
+/// Looks for the first message in `bytes`. A message longer than `frame_bytes_max` in all is malformed as soon as its
+/// BodyLength can be read.
+pub fn next_frame(bytes: &[u8], frame_bytes_max: usize) -> Framing {
+    let skip = if bytes.starts_with(START) {
+        0
+    } else {
+        match find_start(bytes, 0) {
+            Start::At(at) => at,
+            Start::None { keep_from } => return Framing::NeedMore { skip: keep_from },
+        }
+    };
+    let message = &bytes[skip..];
+    let (start, len) = match read_header(message) {
+        Header::NeedMore => return Framing::NeedMore { skip },
+        Header::Bad(why) => return malformed(bytes, skip, why),
+        Header::Body { start, len } => (start, len),
+    };
+    let total = start + len + TRAILER_BYTES;
+    if total > frame_bytes_max {
+        return malformed(bytes, skip, Garbled::TooLong);
+    }
+    if message.len() < total {
+        return Framing::NeedMore { skip };
+    }
+    let (content, trailer) = message[..total].split_at(start + len);
+    let [b'1', b'0', b'=', hundreds, tens, units, SOH] = *trailer else {
+        return malformed(bytes, skip, Garbled::BodyLength);
+    };
+    if content[start + len - 1] != SOH {
+        return malformed(bytes, skip, Garbled::BodyLength);
+    }
+    let digit = |c: u8| c.wrapping_sub(b'0') as u32;
+    let (h, t, u) = (digit(hundreds), digit(tens), digit(units));
+    if h > 9 || t > 9 || u > 9 || h * 100 + t * 10 + u != checksum(content) as u32 {
+        return malformed(bytes, skip, Garbled::CheckSum);
+    }
+    Framing::Frame { skip, len: total }
+}
+
+/// Sum of all bytes modulo 256.
+pub fn checksum(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0u8, |sum, &byte| sum.wrapping_add(byte))
+}
+
+/// Reads `8=FIX...<SOH>9=N<SOH>35=`. `message` begins with `8=FIX`.
+fn read_header(message: &[u8]) -> Header {
+    let window = &message[..message.len().min(2 + BEGIN_STRING_BYTES_MAX + 1)];
+    let Some(end) = window.iter().position(|&byte| byte == SOH) else {
+        return if message.len() > window.len() || window.len() > 2 + BEGIN_STRING_BYTES_MAX {
+            Header::Bad(Garbled::HeaderOrder)
+        } else {
+            Header::NeedMore
+        };
+    };
+    let rest = &message[end + 1..];
+    if let Some(answer) = expect(rest, b"9=") {
+        return answer;
+    }
+    let number = &rest[2..];
+    let window = &number[..number.len().min(BODY_LENGTH_DIGITS_MAX + 1)];
+    let Some(number_len) = window.iter().position(|byte| !byte.is_ascii_digit()) else {
+        return if window.len() > BODY_LENGTH_DIGITS_MAX {
+            Header::Bad(Garbled::BodyLength)
+        } else {
+            Header::NeedMore
+        };
+    };
+    if window[number_len] != SOH {
+        return Header::Bad(Garbled::BodyLength);
+    }
+    let Some(len) = digits(&window[..number_len]) else {
+        return Header::Bad(Garbled::BodyLength);
+    };
+    let start = end + 1 + 2 + number_len + 1;
+    if let Some(answer) = expect(&message[start..], b"35=") {
+        return answer;
+    }
+    let len = len as usize;
+    if len < BODY_BYTES_MIN {
+        return Header::Bad(Garbled::BodyLength);
+    }
+    Header::Body { start, len }
+}
+
+/// `None` where `bytes` begin with `want`.
+fn expect(bytes: &[u8], want: &[u8]) -> Option<Header> {
+    let have = bytes.len().min(want.len());
+    if bytes[..have] != want[..have] {
+        Some(Header::Bad(Garbled::HeaderOrder))
+    } else if have < want.len() {
+        Some(Header::NeedMore)
+    } else {
+        None
+    }
+}
+
+enum Start {
+    At(usize),
+    None { keep_from: usize },
+}
+
+/// The first `8=FIX` at or after `from`; else where a beginning of one, cut off by the end, stands.
+#[cold]
+fn find_start(bytes: &[u8], from: usize) -> Start {
+    let mut at = from;
+    while let Some(found) = memchr::memchr(b'8', &bytes[at.min(bytes.len())..]) {
+        at += found;
+        let rest = &bytes[at..];
+        let have = rest.len().min(START.len());
+        if rest[..have] == START[..have] {
+            return if have == START.len() {
+                Start::At(at)
+            } else {
+                Start::None { keep_from: at }
+            };
+        }
+        at += 1;
+    }
+    Start::None {
+        keep_from: bytes.len(),
+    }
+}
+
+/// Consumes the message that began at `start` up to the next possible one.
+#[cold]
+fn malformed(bytes: &[u8], start: usize, why: Garbled) -> Framing {
+    let skip = match find_start(bytes, start + START.len()) {
+        Start::At(at) | Start::None { keep_from: at } => at,
+    };
+    Framing::Malformed { skip, why }
+}

@@ -1,0 +1,228 @@
+//! UTCTimestamp: text <-> nanoseconds since 1970. Pure calendar arithmetic, no time zone data, no clock.
+//!
+//! A [`TimeText`] belongs to one thread; it keeps the text of the last second, so that most messages pay for the fraction only.
+
+use crate::domain::time::{NS_PER_S, S_PER_DAY};
+
+/// Years outside 1970..=2499 are refused: 64 bits of nanoseconds end in 2554.
+const YEAR_MAX: u64 = 2499;
+/// `YYYYMMDD-HH:MM:SS.nnnnnnnnn`
+pub const TIME_CHARS_MAX: usize = 27;
+const SECOND_CHARS: usize = 17;
+
+/// Digits of the fraction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Precision {
+    /// `HH:MM:SS`
+    Seconds,
+    /// `.sss`
+    #[default]
+    Millis,
+    /// `.ssssss`
+    Micros,
+    /// `.sssssssss`
+    Nanos,
+}
+
+/// A time as text.
+#[derive(Clone, Copy)]
+pub struct UtcText {
+    bytes: [u8; 32],
+    len: u8,
+}
+
+impl UtcText {
+    /// The text.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..(self.len as usize).min(TIME_CHARS_MAX)]
+    }
+}
+
+/// Writes times; remembers the last second.
+#[derive(Clone, Copy)]
+pub struct TimeText {
+    precision: Precision,
+    second: u64,
+    text: UtcText,
+}
+
+impl TimeText {
+    /// Writes with that precision.
+    pub fn new(precision: Precision) -> Self {
+        let mut this = Self {
+            precision,
+            second: 0,
+            text: UtcText {
+                bytes: [b'0'; 32],
+                len: 0,
+            },
+        };
+        this.set_second(0);
+        this
+    }
+
+    /// Its precision.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// `wall_ns` (since 1970 UTC) as text.
+    #[inline]
+    pub fn write(&mut self, wall_ns: u64) -> UtcText {
+        let second = wall_ns / NS_PER_S;
+        if second != self.second {
+            self.set_second(second);
+        }
+        let fraction = (wall_ns % NS_PER_S) as u32;
+        let out = &mut self.text.bytes;
+        match self.precision {
+            Precision::Seconds => self.text.len = SECOND_CHARS as u8,
+            Precision::Millis => {
+                put3(out, 18, fraction / 1_000_000);
+                self.text.len = 21;
+            }
+            Precision::Micros => {
+                put3(out, 18, fraction / 1_000_000);
+                put3(out, 21, fraction / 1_000 % 1_000);
+                self.text.len = 24;
+            }
+            Precision::Nanos => {
+                put3(out, 18, fraction / 1_000_000);
+                put3(out, 21, fraction / 1_000 % 1_000);
+                put3(out, 24, fraction % 1_000);
+                self.text.len = 27;
+            }
+        }
+        self.text
+    }
+
+    #[cold]
+    fn set_second(&mut self, second: u64) {
+        self.second = second;
+        let out = &mut self.text.bytes;
+        let (year, month, day) = civil_of_day(second / S_PER_DAY);
+        let of_day = (second % S_PER_DAY) as u32;
+        put2(out, 0, (year / 100 % 100) as u32);
+        put2(out, 2, (year % 100) as u32);
+        put2(out, 4, month);
+        put2(out, 6, day);
+        out[8] = b'-';
+        put2(out, 9, of_day / 3600);
+        out[11] = b':';
+        put2(out, 12, of_day / 60 % 60);
+        out[14] = b':';
+        put2(out, 15, of_day % 60);
+        out[17] = b'.';
+    }
+}
+
+#[inline]
+fn put2(out: &mut [u8; 32], at: usize, value: u32) {
+    out[at] = b'0' + (value / 10) as u8;
+    out[at + 1] = b'0' + (value % 10) as u8;
+}
+
+#[inline]
+fn put3(out: &mut [u8; 32], at: usize, value: u32) {
+    out[at] = b'0' + (value / 100) as u8;
+    put2(out, at + 1, value % 100);
+}
+
+/// `YYYYMMDD-HH:MM:SS` with no, 3, 6 or 9 digits of a fraction, in nanoseconds since 1970. Second 60 is a leap second and
+/// counts as the next one. `None` for anything else.
+pub fn parse_utc(text: &[u8]) -> Option<u64> {
+    let (main, fraction) = text.split_at_checked(SECOND_CHARS)?;
+    let &[
+        y0,
+        y1,
+        y2,
+        y3,
+        m0,
+        m1,
+        d0,
+        d1,
+        b'-',
+        h0,
+        h1,
+        b':',
+        i0,
+        i1,
+        b':',
+        s0,
+        s1,
+    ] = main
+    else {
+        return None;
+    };
+    let pair = |a: u8, b: u8| {
+        let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
+        (a <= 9 && b <= 9).then_some((a * 10 + b) as u64)
+    };
+    let year = pair(y0, y1)? * 100 + pair(y2, y3)?;
+    let (month, day) = (pair(m0, m1)?, pair(d0, d1)?);
+    let (hour, minute, second) = (pair(h0, h1)?, pair(i0, i1)?, pair(s0, s1)?);
+    if !(1970..=YEAR_MAX).contains(&year) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
+        return None;
+    }
+    let seconds = day_of_civil(year, month, day) * S_PER_DAY + hour * 3600 + minute * 60 + second;
+    Some(seconds * NS_PER_S + parse_fraction(fraction)?)
+}
+
+/// Nothing, or a point and 3, 6 or 9 digits, in nanoseconds.
+fn parse_fraction(text: &[u8]) -> Option<u64> {
+    let unit = match text.len() {
+        0 => return Some(0),
+        4 => 1_000_000,
+        7 => 1_000,
+        10 => 1,
+        _ => return None,
+    };
+    if text[0] != b'.' {
+        return None;
+    }
+    super::field::digits(&text[1..]).map(|value| value * unit)
+}
+
+fn is_leap(year: u64) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
+fn days_in_month(year: u64, month: u64) -> u64 {
+    match month {
+        2 => 28 + is_leap(year) as u64,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 of a date from 1970 on. Years begin in March, so that the leap day is the last.
+fn day_of_civil(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let before = year * 365 + year / 4 - year / 100 + year / 400;
+    before + (153 * month + 2) / 5 + (day - 1) - 719_468
+}
+
+/// Year, month and day of a day since 1970-01-01.
+fn civil_of_day(day: u64) -> (u64, u32, u32) {
+    let z = day + 719_468;
+    let era = z / 146_097;
+    let of_era = z % 146_097;
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = (of_year - (153 * month + 2) / 5 + 1) as u32;
+    let year = era * 400 + year_of_era;
+    if month < 10 {
+        (year, month as u32 + 3, day)
+    } else {
+        (year + 1, month as u32 - 9, day)
+    }
+}
