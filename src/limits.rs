@@ -28,6 +28,12 @@ pub const PRICE_MAX: i64 = 10_000_000 * 100_000_000;
 pub const REQUESTS_MAX: usize = 1 << 28;
 /// Orders that the simulated desk keeps. A level's sum of that many orders of the largest quantity still fits in 64 bits.
 pub const SIM_DESK_ORDERS_MAX: usize = 1 << 24;
+/// Reports that the simulated desk holds while none of its links is up.
+pub const SIM_DESK_HELD_MAX: usize = 1 << 20;
+/// Orders that the simulated desk handles at once for a mass request; the rest follows as timers.
+pub const SIM_DESK_MASS_PART: usize = 256;
+/// Pieces into which a scripted partial fill may be cut.
+pub const SIM_DESK_PIECES_MAX: u32 = 1000;
 
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
