@@ -8,10 +8,36 @@ pub const FRAME_BYTES_MAX: usize = 8 * 1024;
 pub const RECEIVE_BUFFER_BYTES: usize = 2 * FRAME_BYTES_MAX;
 /// Bytes queued for a peer that does not read before its connection is closed (its messages stay in the log).
 pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// How long an orderly close may take to get its bytes out and to see the peer's end, before the connection is dropped.
+pub const CLOSE_NS_MAX: u64 = 1_000_000_000;
+/// How long a connect may take: several retries of the first packet, far less than the kernel's two minutes.
+pub const CONNECT_NS_MAX: u64 = 10_000_000_000;
+/// Connections of one sockets value: buffer groups and slots are numbered with 16 bits.
+pub const CONNECTIONS_MAX: usize = 1 << 15;
 /// Fields in one message; more is malformed. An order has about twenty.
 pub const FIELDS_MAX: usize = 256;
 /// Frames handled for one connection before the next has its turn.
 pub const FRAMES_PER_TURN: usize = 16;
+/// Socket events handled in one duty cycle of a stage.
+pub const CONNECTION_EVENTS_PER_CYCLE: usize = 32;
+/// Sessions whose timers are looked at in one tick of a millisecond: 10,000 sessions are through in 40 ms.
+pub const SESSION_TIMERS_PER_TICK: usize = 256;
+/// Messages sent in one duty cycle to a peer that is behind; others have their turn between.
+pub const CATCH_UP_MESSAGES_PER_CYCLE: usize = 32;
+/// A peer whose socket takes nothing for this long while messages wait for it is disconnected.
+pub const SLOW_CONSUMER_TIMEOUT_S: u64 = 10;
+/// Positions of sent messages kept for resends, over all sessions of a stage: 8 MiB.
+pub const RESEND_INDEX_SLOTS_TOTAL: usize = 1 << 20;
+/// Fewest kept for one session.
+pub const RESEND_INDEX_SLOTS_MIN: usize = 128;
+/// Most kept for one session.
+pub const RESEND_INDEX_SLOTS_MAX: usize = 1 << 16;
+/// Inputs that a stage takes from one ring in one duty cycle.
+pub const INPUTS_PER_CYCLE: usize = 64;
+/// How often a stage writes its gauges to the status page.
+pub const PUBLISH_INTERVAL_NS: u64 = 5_000_000;
+/// Rows of sessions, links or accounts written each time: 10,000 rows are through in under a second.
+pub const ROWS_PER_PUBLISH: usize = 64;
 /// Slot of the rings between the stages.
 pub const RING_SLOT_BYTES: usize = 256;
 /// Default depth of the rings between the stages.

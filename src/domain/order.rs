@@ -205,6 +205,8 @@ pub enum ClientRequest {
     MassStatus(MassStatusRequest),
     /// 35=q
     MassCancel(MassCancelRequest),
+    /// Not a message: the session is gone, and is configured to have its open orders cancelled then.
+    Lost,
 }
 
 /// One slot of the ring decode -> risk.

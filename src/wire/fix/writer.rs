@@ -120,6 +120,25 @@ impl<'a> Writer<'a> {
         self.bytes(tag, &text[start..]);
     }
 
+    /// Text, and behind it the tag that it speaks of, in brackets; without them where `about` is zero.
+    pub fn text_and_tag(&mut self, tag: u32, text: &[u8], about: u32) {
+        if about == 0 {
+            return self.bytes(tag, text);
+        }
+        let mut number = [0; 20];
+        let start = decimal(&mut number, about as u64);
+        let number = &number[start..];
+        if !self.room(text.len() + number.len() + 3) {
+            return;
+        }
+        self.tag(tag);
+        for part in [text, b" (", number, b")"] {
+            self.out[self.at..self.at + part.len()].copy_from_slice(part);
+            self.at += part.len();
+        }
+        self.end();
+    }
+
     /// A price, shortest form.
     #[inline]
     pub fn price(&mut self, tag: u32, value: Price) {
