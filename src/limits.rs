@@ -131,6 +131,14 @@ pub const UNIT_MAX: u32 = 1_000_000;
 pub const COLLAR_BP_MAX: u32 = 1_000_000;
 /// Most cash of an account, either sign, in whole currency units: 10^15.
 pub const CASH_MAX: i128 = 1_000_000_000_000_000;
+/// Orders that the simulated desk keeps. A level's sum of that many orders of the largest quantity still fits in 64 bits.
+pub const SIM_DESK_ORDERS_MAX: usize = 1 << 24;
+/// Reports that the simulated desk holds while none of its links is up.
+pub const SIM_DESK_HELD_MAX: usize = 1 << 20;
+/// Orders that the simulated desk handles at once for a mass request; the rest follows as timers.
+pub const SIM_DESK_MASS_PART: usize = 256;
+/// Pieces into which a scripted partial fill may be cut.
+pub const SIM_DESK_PIECES_MAX: u32 = 1000;
 
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
@@ -142,3 +150,4 @@ const _: () =
 const _: () = assert!(REQUESTS_PER_DAY <= REQUESTS_MAX && EXECUTIONS_PER_DAY <= EXECUTIONS_MAX);
 const _: () = assert!(QUANTITY_MAX as i128 <= i128::MAX / PRICE_MAX as i128 / UNIT_MAX as i128);
 const _: () = assert!(SESSIONS_MAX <= CONNECTIONS_MAX);
+const _: () = assert!(SIM_DESK_ORDERS_MAX as u64 <= u64::MAX / QUANTITY_MAX);
