@@ -12,8 +12,6 @@ pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
 pub const CLOSE_NS_MAX: u64 = 1_000_000_000;
 /// How long a connect may take: several retries of the first packet, far less than the kernel's two minutes.
 pub const CONNECT_NS_MAX: u64 = 10_000_000_000;
-/// Connections of one sockets value: buffer groups and slots are numbered with 16 bits.
-pub const CONNECTIONS_MAX: usize = 1 << 15;
 /// Fields in one message; more is malformed. An order has about twenty.
 pub const FIELDS_MAX: usize = 256;
 /// Frames handled for one connection before the next has its turn.
@@ -95,8 +93,8 @@ pub const EXECUTIONS_PER_DAY: usize = 2_000_000;
 pub const EXECUTIONS_MAX: usize = 1 << 30;
 /// Most ports for clients.
 pub const LISTENERS_MAX: usize = 64;
-/// Most connections of one port: the range of file numbers that a service gets.
-pub const CONNECTIONS_MAX: usize = 65_536;
+/// Most connections of one set of sockets: buffer groups and slots of the ring are numbered with 16 bits.
+pub const CONNECTIONS_MAX: usize = 1 << 15;
 /// Most clients.
 pub const CLIENTS_MAX: usize = 10_000;
 /// Most client sessions: the number for which cost is promised to stay flat.

@@ -2,7 +2,7 @@
 //!
 //! Built once at start by `config::load`; immutable afterwards. Cold code: allocation is fine.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 pub use crate::domain::FixVersion;
@@ -153,9 +153,22 @@ pub struct SessionPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     /// Any address of it
-    pub address: std::net::IpAddr,
+    pub address: IpAddr,
     /// Leading bits that count
     pub prefix_bits: u8,
+}
+
+impl Network {
+    /// Whether `address` lies in the range.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(v4) => (v4.to_bits() as u128, 32),
+            IpAddr::V6(v6) => (v6.to_bits(), 128),
+        };
+        let ((network, width), (candidate, candidate_width)) = (bits(self.address), bits(address));
+        width == candidate_width
+            && (network ^ candidate).checked_shr(width - self.prefix_bits as u32).unwrap_or(0) == 0
+    }
 }
 
 /// A client.

@@ -90,7 +90,7 @@ impl ClientSide {
             let cells = self.status.session(SessionIndex(at as u32));
             cells.set_state(state, self.reasons[at], now.wall_ns);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
-            cells.set_traffic(peer.messages_in, peer.bytes_in, peer.messages_out, peer.bytes_out);
+            cells.set_traffic(&peer.traffic());
         }
     }
 }

@@ -206,7 +206,7 @@ impl DeskSide {
             cells.set_in_flight(link.in_flight as u64, 0);
             cells.set_in_doubt(link.stale as u64);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
-            cells.set_messages(peer.messages_in, peer.messages_out);
+            cells.set_traffic(&peer.traffic());
         }
     }
 

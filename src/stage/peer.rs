@@ -11,6 +11,7 @@ use crate::domain::{FixVersion, Now, Text};
 use crate::domain::time::NS_PER_MS;
 use crate::io::ConnectionId;
 use crate::limits::{RESEND_INDEX_SLOTS_MAX, RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL};
+use crate::status::RowTraffic;
 use crate::session::{self, ResendCursor, ResendPolicy, Session, SessionIds};
 
 /// BeginString(8), SenderCompID(49) and TargetCompID(56) of a peer's Logon: what names its session.
@@ -56,7 +57,7 @@ pub enum Binding {
         /// Which
         connection: ConnectionId,
         /// From where
-        source: IpAddr,
+        source: SocketAddr,
         /// Until when, monotonic
         deadline_ns: u64,
     },
@@ -89,6 +90,8 @@ pub struct Peer {
     pub channel: u16,
     /// Where it is connected
     pub connection: Option<ConnectionId>,
+    /// From where it last logged on (peers that connect to us)
+    pub source: Option<SocketAddr>,
     /// Whether a connection is being made
     pub connecting: bool,
     /// Whether it may be connected
@@ -101,8 +104,12 @@ pub struct Peer {
     pub bytes_out: u64,
     /// Bytes of messages received
     pub bytes_in: u64,
-    /// When the last message came, monotonic
-    pub last_in_ns: u64,
+    /// When the last message came, nanoseconds since 1970
+    pub last_in_wall_ns: u64,
+    /// When the last message went, nanoseconds since 1970
+    pub last_out_wall_ns: u64,
+    /// Messages sent again
+    pub resent: u64,
     /// Logons since the start
     pub logons: u64,
     pub(super) sent: SentIndex,
@@ -127,13 +134,16 @@ impl Peer {
             role: config.role,
             channel: at as u16,
             connection: None,
+            source: None,
             connecting: false,
             enabled: true,
             messages_in: 0,
             messages_out: 0,
             bytes_out: 0,
             bytes_in: 0,
-            last_in_ns: 0,
+            last_in_wall_ns: 0,
+            last_out_wall_ns: 0,
+            resent: 0,
             logons: 0,
             sent: SentIndex::new(index_slots, 1),
             ids: SessionIds::new(&config.fix),
@@ -170,10 +180,22 @@ impl Peer {
         }
     }
 
-    pub(super) fn logged_on(&mut self, now: Now) {
+    pub(super) fn logged_on(&mut self) {
         self.logons += 1;
         self.wait_ns = 0;
-        self.last_in_ns = now.mono_ns;
+    }
+
+    /// For the status page.
+    pub(super) fn traffic(&self) -> RowTraffic {
+        RowTraffic {
+            messages_in: self.messages_in,
+            messages_out: self.messages_out,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            resent: self.resent,
+            last_in_wall_ns: self.last_in_wall_ns,
+            last_out_wall_ns: self.last_out_wall_ns,
+        }
     }
 
     /// Where to connect, if it is time to.

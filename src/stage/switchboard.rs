@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::peer::{Binding, Peer, PeerConfig, PeerName, Role};
-use crate::domain::{Now, Text};
+use crate::domain::{ClientOrderId, Now, Text};
 use crate::domain::time::NS_PER_MS;
 use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
@@ -22,7 +22,7 @@ use crate::limits::{
 };
 use crate::session::{self, Action, Actions, Admin, DisconnectReason, LogoutText, Notice};
 use crate::wire::fix::{
-    self, BusinessReject, DecodeError, FieldIndex, Framing, Header, Message, MsgType, NoRoom, Refusal, TimeText,
+    self, BusinessReject, DecodeError, FieldIndex, Framing, Garbled, Header, Message, MsgType, NoRoom, Refusal, TimeText,
 };
 
 /// What the application makes of a message.
@@ -120,6 +120,34 @@ pub struct Sent {
     pub bytes: usize,
 }
 
+/// Administrative messages by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AdminTraffic {
+    /// 35=0
+    pub heartbeats: u64,
+    /// 35=1
+    pub test_requests: u64,
+    /// 35=2
+    pub resend_requests: u64,
+    /// 35=3
+    pub rejects: u64,
+    /// 35=4
+    pub sequence_resets: u64,
+}
+
+impl AdminTraffic {
+    fn count(&mut self, msg_type: MsgType) {
+        match msg_type {
+            MsgType::HEARTBEAT => self.heartbeats += 1,
+            MsgType::TEST_REQUEST => self.test_requests += 1,
+            MsgType::RESEND_REQUEST => self.resend_requests += 1,
+            MsgType::REJECT => self.rejects += 1,
+            MsgType::SEQUENCE_RESET => self.sequence_resets += 1,
+            _ => {}
+        }
+    }
+}
+
 /// Totals since the start, for the status page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Traffic {
@@ -137,6 +165,23 @@ pub struct Traffic {
     pub resend_lost: u64,
     /// Times a frame was left in its socket for want of room.
     pub stalled: u64,
+    /// Messages longer than the ceiling.
+    pub oversized: u64,
+    /// BusinessMessageReject sent.
+    pub business_rejects: u64,
+    /// Administrative messages received.
+    pub admin_in: AdminTraffic,
+    /// Administrative messages sent.
+    pub admin_out: AdminTraffic,
+}
+
+/// A message that the application refused, until its frame is consumed.
+struct Refused {
+    error: DecodeError,
+    reason: fix::BusinessRejectReason,
+    number: u64,
+    msg_type: MsgType,
+    ref_id: ClientOrderId,
 }
 
 /// Sessions and their sockets.
@@ -175,7 +220,7 @@ impl<S: Sockets> Switchboard<S> {
             sockets,
             log,
             traffic: Traffic::default(),
-            time: TimeText::new(fix::Precision::Milliseconds),
+            time: TimeText::new(fix::Precision::Millis),
             buffer: vec![0; 2 * FRAME_BYTES_MAX].into_boxed_slice(),
             serving: Vec::with_capacity(peers.len()),
             peers,
@@ -246,11 +291,10 @@ impl<S: Sockets> Switchboard<S> {
         &mut self,
         at: usize,
         now: Now,
-        msg_type: MsgType,
         cause: Cause,
         encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
     ) -> Option<Sent> {
-        let sent = self.commit(at, now, msg_type, cause, RecordKind::MessageOut, encode)?;
+        let sent = self.commit(at, now, cause, RecordKind::MessageOut, encode)?;
         self.transmit(at, now, sent.msg_seq_num);
         Some(sent)
     }
@@ -283,7 +327,6 @@ impl<S: Sockets> Switchboard<S> {
         &mut self,
         at: usize,
         now: Now,
-        msg_type: MsgType,
         cause: Cause,
         kind: RecordKind,
         encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
@@ -291,7 +334,7 @@ impl<S: Sockets> Switchboard<S> {
         let Self { peers, log, time, .. } = self;
         let peer = &mut peers[at];
         let number = peer.session.peek_next_out();
-        let header = peer.ids.header(msg_type, number, now);
+        let header = peer.ids.header(MsgType::HEARTBEAT, number, now);
         let mut bytes = 0;
         let appended = log.append_with(kind, peer.channel, cause, now.wall_ns, FRAME_BYTES_MAX, |out| {
             let range = encode(&header, time, out).ok()?;
@@ -309,7 +352,7 @@ impl<S: Sockets> Switchboard<S> {
         match event {
             SocketEvent::Accepted { connection, peer, .. } => {
                 self.bindings[connection.slot as usize] =
-                    Binding::Waiting { connection, source: peer.ip(), deadline_ns: now.mono_ns + self.logon_timeout_ns };
+                    Binding::Waiting { connection, source: peer, deadline_ns: now.mono_ns + self.logon_timeout_ns };
                 application.on_stranger(now, Stranger::Accepted);
             }
             SocketEvent::Connected { token, connection } => {
@@ -354,7 +397,8 @@ impl<S: Sockets> Switchboard<S> {
                     self.consume(connection, skip);
                     return;
                 }
-                Framing::Malformed { skip, .. } => {
+                Framing::Malformed { skip, why } => {
+                    self.traffic.oversized += (why == Garbled::TooLong) as u64;
                     let more = self.on_garbled(now, connection, application);
                     self.consume(connection, skip);
                     more
@@ -408,7 +452,9 @@ impl<S: Sockets> Switchboard<S> {
         let mut business = None;
         match fix::parse(bytes, scratch) {
             Ok(message) => {
-                if !message.msg_type().is_admin() && !application.has_room() {
+                if message.msg_type().is_admin() {
+                    traffic.admin_in.count(message.msg_type());
+                } else if !application.has_room() {
                     traffic.stalled += 1;
                     sockets.requeue(connection);
                     return false;
@@ -416,7 +462,7 @@ impl<S: Sockets> Switchboard<S> {
                 traffic.frames_in += 1;
                 peer.messages_in += 1;
                 peer.bytes_in += bytes.len() as u64;
-                peer.last_in_ns = now.mono_ns;
+                peer.last_in_wall_ns = now.wall_ns;
                 let record = log.append(RecordKind::MessageIn, peer.channel, Cause::default(), now.wall_ns, bytes);
                 let sequence = record.map_or(0, |record| record.sequence);
                 peer.session.on_message(now, &message, actions);
@@ -424,7 +470,15 @@ impl<S: Sockets> Switchboard<S> {
                     if let Verdict::Refused(error) = application.on_message(at, now, sequence, &message) {
                         match error.refusal {
                             Refusal::Session(reason) => peer.session.reject(&message, Some(error.tag), reason, actions),
-                            Refusal::Business(reason) => business = Some(BusinessReject::of(&message, reason, error.text)),
+                            Refusal::Business(reason) => {
+                                business = Some(Refused {
+                                    error,
+                                    reason,
+                                    number: message.msg_seq_num().unwrap_or(0),
+                                    msg_type: message.msg_type(),
+                                    ref_id: Text::cut(message.get(fix::tags::CL_ORD_ID).unwrap_or_default()),
+                                });
+                            },
                         }
                     }
                 }
@@ -436,8 +490,10 @@ impl<S: Sockets> Switchboard<S> {
             self.perform(at, now, application);
         }
         if let Some(reject) = business {
-            self.send(at, now, MsgType::BUSINESS_MESSAGE_REJECT, Cause::default(), |header, time, out| {
-                fix::encode_business_reject(header, &reject, time, out)
+            self.traffic.business_rejects += 1;
+            self.send(at, now, Cause::default(), |header, time, out| {
+                let reject = BusinessReject::of(&reject.error, reject.reason, reject.number, reject.msg_type, reject.ref_id.as_bytes());
+                fix::encode_business_reject(out, header, time, &reject)
             });
         }
         self.peers[at].connection == Some(connection)
@@ -460,7 +516,7 @@ impl<S: Sockets> Switchboard<S> {
         let admitted = match fix::parse(&sockets.received(connection)[frame], scratch) {
             Ok(message) => match session::identify(&message) {
                 Ok(identity) => match peer_named(names, &identity) {
-                    Some(at) => peers[at].admits(source).map(|()| at),
+                    Some(at) => peers[at].admits(source.ip()).map(|()| at),
                     None => Err(Stranger::UnknownSession),
                 },
                 Err(_) => Err(Stranger::NotLogon),
@@ -470,6 +526,7 @@ impl<S: Sockets> Switchboard<S> {
         match admitted {
             Ok(at) => {
                 self.bind(connection, at);
+                self.peers[at].source = Some(source);
                 self.actions.clear();
                 self.peers[at].session.on_connected(now, &mut self.actions);
                 self.perform(at, now, application);
@@ -513,7 +570,7 @@ impl<S: Sockets> Switchboard<S> {
                 Action::Send(admin) => self.send_admin(at, now, &admin),
                 Action::Resend { begin, end } => self.resend(at, now, begin, end, application),
                 Action::LoggedOn => {
-                    self.peers[at].logged_on(now);
+                    self.peers[at].logged_on();
                     application.on_event(at, now, PeerEvent::LoggedOn);
                 }
                 Action::LoggedOut => application.on_event(at, now, PeerEvent::LoggedOut),
@@ -563,11 +620,11 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
-        let msg_type = session::encode::msg_type(admin);
         let ids = self.peers[at].ids;
-        let sent = self.commit(at, now, msg_type, Cause::default(), RecordKind::AdminOut, |header, time, out| {
+        let sent = self.commit(at, now, Cause::default(), RecordKind::AdminOut, |header, time, out| {
             session::admin(&ids, header.msg_seq_num, admin, now, time, out)
         });
+        self.traffic.admin_out.count(session::encode::msg_type(admin));
         if let Some(sent) = sent {
             self.transmit(at, now, sent.msg_seq_num);
         }
