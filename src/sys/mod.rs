@@ -10,3 +10,5 @@ mod connections;
 pub mod mmap;
 mod net;
 pub mod poll;
+pub mod sockets;
+pub mod uring;
