@@ -251,7 +251,8 @@ impl Ring {
     /// Takes completions that are there; returns how many were put into `batch`.
     pub(super) fn take(&mut self, batch: &mut [Completion; BATCH]) -> usize {
         let mut count = 0;
-        for (entry, place) in self.ring.completion().zip(batch.iter_mut()) {
+        // In this order: the other way round a completion would be taken for which there is no place.
+        for (place, entry) in batch.iter_mut().zip(self.ring.completion()) {
             *place = Completion {
                 user_data: entry.user_data(),
                 result: entry.result(),
