@@ -42,6 +42,12 @@ pub const IN_FLIGHT_SLOTS_PER_CYCLE: usize = 256;
 pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
 /// How often the journal thread syncs at level L0. What is younger is lost with the host (not with the process).
 pub const SYNC_INTERVAL_NS: u64 = 50_000_000;
+/// Bytes of one file of a log on disk, allocated whole.
+pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
+/// Longest sleep of a stage that idles by parking.
+pub const PARK_NS_MAX: u64 = 100_000;
+/// Sleep of the journal thread when there is nothing to write: what a process that dies at L0 may still hold in memory.
+pub const JOURNAL_IDLE_NS: u64 = 500_000;
 /// Slot of the rings between the stages.
 pub const RING_SLOT_BYTES: usize = 256;
 /// Default depth of the rings between the stages.

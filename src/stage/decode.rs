@@ -61,6 +61,11 @@ impl<S: Sockets> DecodeStage<S> {
         &mut self.board
     }
 
+    /// Writer of this stage's part of the status page.
+    pub fn status(&self) -> &StageWriter {
+        &self.side.status
+    }
+
     /// One turn; returns how much was done.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
         let mut work = 0;

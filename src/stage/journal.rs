@@ -71,6 +71,11 @@ impl<F: LogFile> JournalStage<F> {
         self.failed
     }
 
+    /// Writer of this thread's part of the status page.
+    pub fn status(&self) -> &StageWriter {
+        &self.status
+    }
+
     /// One turn; returns how many records were appended.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
         if self.failed {

@@ -78,6 +78,11 @@ impl RiskStage {
         &self.parts.risk
     }
 
+    /// Writer of this stage's part of the status page.
+    pub fn status(&self) -> &StageWriter {
+        &self.parts.status
+    }
+
     /// One turn; returns how many inputs were taken.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
         let mut work = 0;

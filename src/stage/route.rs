@@ -75,9 +75,14 @@ impl<S: Sockets> RouteStage<S> {
         &mut self.board
     }
 
-    /// Whether some link is ready.
-    pub fn any_ready(&self) -> bool {
-        self.side.links.iter().any(|link| link.ready)
+    /// Links that may carry orders.
+    pub fn links_ready(&self) -> usize {
+        self.side.links.iter().filter(|link| link.ready).count()
+    }
+
+    /// Writer of this stage's part of the status page.
+    pub fn status(&self) -> &StageWriter {
+        &self.side.status
     }
 
     /// One turn; returns how much was done.
@@ -85,10 +90,6 @@ impl<S: Sockets> RouteStage<S> {
         let mut work = self.board.duty_cycle(now, &mut self.side);
         work += self.side.announce(now, self.board.peers());
         work += self.side.report_doubts(now);
-        let mut taken = 0;
-        while taken < INPUTS_PER_CYCLE && self.take_request(now) {
-            taken += 1;
-        }
         while let Some(command) = self.commands.pop() {
             self.apply(now, command);
         }
@@ -101,8 +102,17 @@ impl<S: Sockets> RouteStage<S> {
             self.side.publish(now, self.board.peers());
             self.end_draining(now);
         }
+        work + self.forward(now)
+    }
+
+    /// Second half of a turn: requests to desks. The fused layout calls it once more when the risk stage has just passed some.
+    pub fn forward(&mut self, now: Now) -> usize {
+        let mut taken = 0;
+        while taken < INPUTS_PER_CYCLE && self.take_request(now) {
+            taken += 1;
+        }
         self.board.flush();
-        work + taken
+        taken
     }
 
     /// Logs every link out.

@@ -196,6 +196,7 @@ pub struct Switchboard<S: Sockets> {
     /// Peers that are behind, each once.
     pub(super) serving: Vec<usize>,
     bindings: Vec<Binding>,
+    connected: usize,
     names: HashMap<PeerName, usize>,
     scratch: Box<FieldIndex>,
     actions: Actions,
@@ -224,6 +225,7 @@ impl<S: Sockets> Switchboard<S> {
             buffer: vec![0; 2 * FRAME_BYTES_MAX].into_boxed_slice(),
             serving: Vec::with_capacity(peers.len()),
             peers,
+            connected: 0,
             bindings: vec![Binding::Free; connections_max],
             names,
             scratch: Box::new(FieldIndex::new()),
@@ -248,6 +250,11 @@ impl<S: Sockets> Switchboard<S> {
     /// All peers.
     pub fn peers(&self) -> &[Peer] {
         &self.peers
+    }
+
+    /// Peers that are connected.
+    pub fn connected(&self) -> usize {
+        self.connected
     }
 
     /// Totals since the start.
@@ -549,8 +556,10 @@ impl<S: Sockets> Switchboard<S> {
     fn bind(&mut self, connection: ConnectionId, at: usize) {
         self.bindings[connection.slot as usize] = Binding::Bound { connection, peer: at };
         let peer = &mut self.peers[at];
+        debug_assert!(peer.connection.is_none());
         peer.connection = Some(connection);
         peer.connecting = false;
+        self.connected += 1;
     }
 
     /// What the connection was bound to.
@@ -609,6 +618,7 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     fn on_disconnected<A: Application>(&mut self, at: usize, now: Now, why: Closed, application: &mut A) {
+        self.connected -= 1;
         let peer = &mut self.peers[at];
         peer.connection = None;
         peer.cursor.cancel();
