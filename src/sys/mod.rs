@@ -12,5 +12,6 @@ pub mod mmap;
 mod net;
 pub mod poll;
 pub mod sockets;
+pub mod staging;
 pub mod thread;
 pub mod uring;

@@ -253,7 +253,10 @@ mod tests {
 
     #[test]
     fn core_lists_are_read_as_the_kernel_writes_them() {
-        assert_eq!(parse_core_list("0-3,8,10-11\n"), Some(vec![0, 1, 2, 3, 8, 10, 11]));
+        assert_eq!(
+            parse_core_list("0-3,8,10-11\n"),
+            Some(vec![0, 1, 2, 3, 8, 10, 11])
+        );
         assert_eq!(parse_core_list("\n"), Some(vec![]));
         assert_eq!(parse_core_list("3-1"), None);
         assert_eq!(parse_core_list("0-99999999999"), None);
@@ -281,14 +284,20 @@ mod tests {
     #[test]
     fn a_core_that_is_not_there_is_refused_with_those_that_are() {
         let error = pin(1000).expect_err("no such core").to_string();
-        assert!(error.contains("1000") && error.contains("online"), "{error}");
+        assert!(
+            error.contains("1000") && error.contains("online"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_wake_before_the_park_is_not_lost() {
+        let hang = Duration::from_secs(60);
+        let start = std::time::Instant::now();
         let parker = Parker::new();
         parker.waker().wake();
-        parker.park(u64::MAX / 2);
+        parker.park(hang.as_nanos() as u64);
+        assert!(start.elapsed() < hang, "slept through it");
         let waker = parker.waker();
         let other = std::thread::spawn(move || waker.wake());
         parker.park(10_000_000_000);
