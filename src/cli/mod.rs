@@ -3,10 +3,18 @@
 //! Exit codes: 0 good, 1 failed, 2 wrong usage or configuration (clap exits with 2 by itself).
 
 pub mod check;
+pub mod ctl;
+mod table;
+pub mod top;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+/// Status page where none is named: the default of the configuration's `status_file`.
+const STATUS_FILE: &str = "/dev/shm/gatehouse/status";
+/// Control socket where none is named: the default of the configuration's `control_socket`.
+const CONTROL_SOCKET: &str = "/run/gatehouse/control.sock";
 
 /// A low-latency order gateway.
 #[derive(Parser, Debug)]
@@ -22,11 +30,17 @@ pub struct Cli {
 pub enum Command {
     /// Prove a configuration before it is used
     Check(check::CheckArgs),
+    /// Command a running gateway
+    Ctl(ctl::CtlArgs),
+    /// Status page of a running gateway, live
+    Top(top::TopArgs),
 }
 
 /// Parses the process's arguments and runs the command.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Ctl(args) => ctl::run(&args),
+        Command::Top(args) => top::run(&args),
     }
 }
