@@ -6,6 +6,7 @@
 pub mod behaviour;
 pub mod desk;
 mod desk_change;
+pub mod desk_codec;
 pub mod desk_command;
 pub mod desk_ledger;
 pub mod desk_message;
