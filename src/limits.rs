@@ -48,6 +48,8 @@ pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
 pub const PARK_NS_MAX: u64 = 100_000;
 /// Sleep of the journal thread when there is nothing to write: what a process that dies at L0 may still hold in memory.
 pub const JOURNAL_IDLE_NS: u64 = 500_000;
+/// How long each phase of an orderly end may take: clients out, links out.
+pub const SHUTDOWN_PHASE_MS: u64 = 3_000;
 /// Slot of the rings between the stages.
 pub const RING_SLOT_BYTES: usize = 256;
 /// Default depth of the rings between the stages.

@@ -26,8 +26,16 @@ pub struct LogStore {
 impl LogStore {
     /// Creates the first segment.
     pub fn create(directory: &Path, log: LogId, epoch: u16) -> io::Result<Self> {
-        let file = log_file::LogFile::create(&segment_path(directory, log, epoch, 0), LOG_SEGMENT_BYTES)?;
-        Ok(Self { directory: directory.to_owned(), log, epoch, segment: 0, file, offset: 0 })
+        let file =
+            log_file::LogFile::create(&segment_path(directory, log, epoch, 0), LOG_SEGMENT_BYTES)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            log,
+            epoch,
+            segment: 0,
+            file,
+            offset: 0,
+        })
     }
 }
 
@@ -65,7 +73,10 @@ pub fn next_epoch(directory: &Path) -> io::Result<u16> {
     let mut highest = 0u16;
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();
-        let epoch = name.to_str().and_then(|name| name.split('-').nth(1)).and_then(|text| text.parse().ok());
+        let epoch = name
+            .to_str()
+            .and_then(|name| name.split('-').nth(1))
+            .and_then(|text| text.parse().ok());
         highest = highest.max(epoch.unwrap_or(0));
     }
     highest.checked_add(1).ok_or_else(|| {
@@ -82,7 +93,9 @@ pub fn read(directory: &Path, log: LogId, epoch: u16) -> io::Result<Vec<u8>> {
     for segment in 0.. {
         match fs::read(segment_path(directory, log, epoch, segment)) {
             Ok(part) => bytes.extend_from_slice(&part),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && segment > 0 => return Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && segment > 0 => {
+                return Ok(bytes);
+            }
             Err(error) => return Err(error),
         }
     }

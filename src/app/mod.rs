@@ -3,8 +3,9 @@
 //! The only room besides the tools of `cli` that names `sys`.
 
 pub mod boot;
+mod build;
 pub mod log_store;
 mod runner;
 mod topology;
 
-pub use boot::{BootError, Gateway, Options, start};
+pub use boot::{BootError, Gateway, start};

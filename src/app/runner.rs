@@ -99,7 +99,11 @@ pub struct DecodeTurn<S: Sockets> {
 impl<S: Sockets> DecodeTurn<S> {
     /// Working until the lifecycle says otherwise.
     pub fn new(stage: DecodeStage<S>, lifecycle: Lifecycle) -> Self {
-        Self { stage, lifecycle, leaving: false }
+        Self {
+            stage,
+            lifecycle,
+            leaving: false,
+        }
     }
 }
 
@@ -111,7 +115,9 @@ impl<S: Sockets> Turn for DecodeTurn<S> {
             self.stage.log_out(now, "Gateway is going down");
         }
         let work = self.stage.duty_cycle(now);
-        self.lifecycle.clients.store(self.stage.board().connected(), Ordering::Release);
+        self.lifecycle
+            .clients
+            .store(self.stage.board().connected(), Ordering::Release);
         self.stage.status().cycle(now, clock.now().mono_ns, work);
         work
     }
@@ -144,7 +150,11 @@ pub struct RouteTurn<S: Sockets> {
 impl<S: Sockets> RouteTurn<S> {
     /// Working until the lifecycle says otherwise.
     pub fn new(stage: RouteStage<S>, lifecycle: Lifecycle) -> Self {
-        Self { stage, lifecycle, leaving: false }
+        Self {
+            stage,
+            lifecycle,
+            leaving: false,
+        }
     }
 }
 
@@ -156,8 +166,12 @@ impl<S: Sockets> Turn for RouteTurn<S> {
             self.stage.log_out(now);
         }
         let work = self.stage.duty_cycle(now);
-        self.lifecycle.links.store(self.stage.board().connected(), Ordering::Release);
-        self.lifecycle.links_ready.store(self.stage.links_ready(), Ordering::Release);
+        self.lifecycle
+            .links
+            .store(self.stage.board().connected(), Ordering::Release);
+        self.lifecycle
+            .links_ready
+            .store(self.stage.links_ready(), Ordering::Release);
         self.stage.status().cycle(now, clock.now().mono_ns, work);
         work
     }

@@ -26,16 +26,27 @@ const STAGES: usize = 3;
 pub fn decide(plan: &ThreadPlan, online: &[usize], isolated: &[usize]) -> Topology {
     let mut warnings = Vec::new();
     let (layout, layout_reason) = match plan.layout {
-        Layout::Auto if isolated.len() >= STAGES => {
-            (Layout::Pipeline, format!("{} isolated cores are enough for {STAGES} hot threads", isolated.len()))
-        }
+        Layout::Auto if isolated.len() >= STAGES => (
+            Layout::Pipeline,
+            format!(
+                "{} isolated cores are enough for {STAGES} hot threads",
+                isolated.len()
+            ),
+        ),
         Layout::Auto => (
             Layout::Fused,
-            format!("{} isolated cores, and {STAGES} would be needed for a pipeline", isolated.len()),
+            format!(
+                "{} isolated cores, and {STAGES} would be needed for a pipeline",
+                isolated.len()
+            ),
         ),
         chosen => (chosen, "asked for by the configuration".to_owned()),
     };
-    let threads = if layout == Layout::Pipeline { STAGES } else { 1 };
+    let threads = if layout == Layout::Pipeline {
+        STAGES
+    } else {
+        1
+    };
     let scarce = threads > online.len();
     let idle = match plan.idle {
         Idle::Auto if scarce || isolated.len() < threads => Idle::Yield,
@@ -56,7 +67,13 @@ pub fn decide(plan: &ThreadPlan, online: &[usize], isolated: &[usize]) -> Topolo
             plan.cores.len()
         ));
     }
-    Topology { layout, layout_reason, idle, warnings, cores }
+    Topology {
+        layout,
+        layout_reason,
+        idle,
+        warnings,
+        cores,
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +81,13 @@ mod tests {
     use super::*;
 
     fn plan(layout: Layout, idle: Idle, cores: &[usize]) -> ThreadPlan {
-        ThreadPlan { layout, idle, cores: cores.to_vec(), lock_memory: false, ring_slots: 64 }
+        ThreadPlan {
+            layout,
+            idle,
+            cores: cores.to_vec(),
+            lock_memory: false,
+            ring_slots: 64,
+        }
     }
 
     #[test]

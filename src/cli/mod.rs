@@ -4,6 +4,8 @@
 
 pub mod check;
 pub mod ctl;
+pub mod run;
+mod signals;
 mod table;
 pub mod top;
 
@@ -30,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Prove a configuration before it is used
     Check(check::CheckArgs),
+    /// Run the gateway
+    Run(run::RunArgs),
     /// Command a running gateway
     Ctl(ctl::CtlArgs),
     /// Status page of a running gateway, live
@@ -40,7 +44,25 @@ pub enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Ctl(args) => ctl::run(&args),
         Command::Top(args) => top::run(&args),
     }
+}
+
+/// Says why a command failed; the answer is its exit code.
+fn fail(what: &str, error: impl std::fmt::Display) -> ExitCode {
+    eprintln!("gatehouse: {what}: {error}");
+    ExitCode::FAILURE
+}
+
+/// Log lines of a long-running command go to stderr; `RUST_LOG` sets their level.
+fn start_tracing() {
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(check::styled(&std::io::stderr()))
+        .init();
 }

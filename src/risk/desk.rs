@@ -367,15 +367,6 @@ impl Risk {
         tell(out, session, cause, ClientOutput::CancelReject(reject));
     }
 
-    pub(super) fn on_written(&mut self, id: OrderId) {
-        if let Some((slot, _)) = self.matching(id) {
-            let request = self.orders.request_mut(slot);
-            if request.state == RequestState::Sent {
-                request.state = RequestState::Written;
-            }
-        }
-    }
-
     /// The request never left.
     pub(super) fn on_refused(
         &mut self,

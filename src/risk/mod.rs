@@ -162,6 +162,7 @@ impl Risk {
             ClientRequest::Status(status) => self.on_status(input, status, out),
             ClientRequest::MassStatus(status) => self.on_mass_status(input, status, out),
             ClientRequest::MassCancel(cancel) => self.on_mass_cancel(input, cancel, out),
+            ClientRequest::Lost => self.lose_session(now, input.session, true),
         }
     }
 
@@ -171,7 +172,6 @@ impl Risk {
         match &input.input {
             DeskInput::Report(report) => self.on_report(report, cause, out),
             DeskInput::CancelReject(reject) => self.on_cancel_reject(reject, cause, out),
-            DeskInput::Written { id } => self.on_written(*id),
             DeskInput::Refused { id, reason, text } => {
                 self.on_refused(*id, *reason, *text, cause, out)
             }

@@ -28,7 +28,16 @@ pub struct Link {
 impl Link {
     /// Not connected.
     pub fn new(desk: DeskIndex, window: u32) -> Self {
-        Self { desk, window, ready: false, suspect: false, draining: false, in_flight: 0, stale: 0, incarnation: 0 }
+        Self {
+            desk,
+            window,
+            ready: false,
+            suspect: false,
+            draining: false,
+            in_flight: 0,
+            stale: 0,
+            incarnation: 0,
+        }
     }
 
     /// The connection is gone: what was unanswered on it is stale.
@@ -54,7 +63,10 @@ impl Link {
 /// one only where there is no other. Cancels and replaces may use any link of the desk, since all serve the same book.
 pub fn choose(links: &[Link], desk: DeskIndex, is_cancel: bool) -> Option<usize> {
     let usable = |link: &Link| {
-        link.desk == desk && link.ready && (is_cancel || !link.draining) && link.in_flight < link.window
+        link.desk == desk
+            && link.ready
+            && (is_cancel || !link.draining)
+            && link.in_flight < link.window
     };
     links
         .iter()
@@ -69,17 +81,29 @@ mod tests {
     #[test]
     fn first_ready_link_of_the_desk() {
         let desk = DeskIndex(1);
-        let mut links = [Link::new(DeskIndex(0), 1), Link::new(desk, 1), Link::new(desk, 1)];
+        let mut links = [
+            Link::new(DeskIndex(0), 1),
+            Link::new(desk, 1),
+            Link::new(desk, 1),
+        ];
         assert_eq!(choose(&links, desk, false), None);
         links.iter_mut().for_each(|link| link.ready = true);
         assert_eq!(choose(&links, desk, false), Some(1));
         links[1].suspect = true;
         assert_eq!(choose(&links, desk, false), Some(2));
         links[2].in_flight = 1;
-        assert_eq!(choose(&links, desk, false), Some(1), "a suspect link is better than none");
+        assert_eq!(
+            choose(&links, desk, false),
+            Some(1),
+            "a suspect link is better than none"
+        );
         links[1].draining = true;
         assert_eq!(choose(&links, desk, false), None);
-        assert_eq!(choose(&links, desk, true), Some(1), "cancels pass a draining link");
+        assert_eq!(
+            choose(&links, desk, true),
+            Some(1),
+            "cancels pass a draining link"
+        );
     }
 
     #[test]

@@ -64,10 +64,18 @@ impl ClientSide {
 
     fn push(&mut self, at: usize, now: Now, cause_sequence: u64, request: ClientRequest) {
         let session = SessionIndex(at as u32);
-        let input =
-            FromClient { session, received_ns: now.mono_ns, decoded_ns: now.mono_ns, cause_sequence, request };
+        let input = FromClient {
+            session,
+            received_ns: now.mono_ns,
+            decoded_ns: now.mono_ns,
+            cause_sequence,
+            request,
+        };
         let pushed = self.to_risk.push(&input);
-        assert!(pushed, "room in the ring to the risk stage was made sure of");
+        assert!(
+            pushed,
+            "room in the ring to the risk stage was made sure of"
+        );
     }
 
     /// A bounded number of session rows in turn.
@@ -104,9 +112,17 @@ impl Application for ClientSide {
         room
     }
 
-    fn on_message(&mut self, peer: usize, now: Now, sequence: u64, message: &Message<'_>) -> Verdict {
+    fn on_message(
+        &mut self,
+        peer: usize,
+        now: Now,
+        sequence: u64,
+        message: &Message<'_>,
+    ) -> Verdict {
         // The session layer has checked that BeginString is the session's: it is a version that we know.
-        let Some(version) = message.version() else { return Verdict::Taken };
+        let Some(version) = message.version() else {
+            return Verdict::Taken;
+        };
         match decode_order(message, version, &self.directory) {
             Ok(request) => {
                 let counter = match &request {
@@ -155,7 +171,9 @@ impl Application for ClientSide {
                     _ => None,
                 };
                 let error = match why {
-                    Closed::Socket(CloseReason::Error(errno)) => Some((ErrorCode::SocketBroken, errno as u64)),
+                    Closed::Socket(CloseReason::Error(errno)) => {
+                        Some((ErrorCode::SocketBroken, errno as u64))
+                    }
                     _ => error,
                 };
                 if let Some((code, detail)) = error {
@@ -168,9 +186,13 @@ impl Application for ClientSide {
                 tally::count_notice(&self.status, &notice);
                 match notice {
                     Notice::GapDetected { expected, .. } => {
-                        self.status.error(ErrorCode::SequenceGap, subject, expected, now.wall_ns);
+                        self.status
+                            .error(ErrorCode::SequenceGap, subject, expected, now.wall_ns);
                     }
-                    Notice::Garbled => self.status.error(ErrorCode::Garbled, subject, 0, now.wall_ns),
+                    Notice::Garbled => {
+                        self.status
+                            .error(ErrorCode::Garbled, subject, 0, now.wall_ns)
+                    }
                     _ => {}
                 }
             }

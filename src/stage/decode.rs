@@ -52,8 +52,19 @@ pub struct DecodeStage<S: Sockets> {
 impl<S: Sockets> DecodeStage<S> {
     /// No session is connected yet.
     pub fn new(parts: DecodeParts<S>) -> Self {
-        let side = ClientSide::new(parts.to_risk, parts.directory, parts.cancel_on_disconnect, parts.status);
-        Self { board: parts.board, from_risk: parts.from_risk, commands: parts.commands, side, next_publish_ns: 0 }
+        let side = ClientSide::new(
+            parts.to_risk,
+            parts.directory,
+            parts.cancel_on_disconnect,
+            parts.status,
+        );
+        Self {
+            board: parts.board,
+            from_risk: parts.from_risk,
+            commands: parts.commands,
+            side,
+            next_publish_ns: 0,
+        }
     }
 
     /// Sessions and their sockets.
@@ -80,7 +91,11 @@ impl<S: Sockets> DecodeStage<S> {
         if now.mono_ns >= self.next_publish_ns {
             self.next_publish_ns = now.mono_ns + PUBLISH_INTERVAL_NS;
             let gauge = self.from_risk.gauge();
-            let depths = (gauge.depth() as u64, gauge.high_water() as u64, gauge.full_count());
+            let depths = (
+                gauge.depth() as u64,
+                gauge.high_water() as u64,
+                gauge.full_count(),
+            );
             self.side.status.set_ring(0, depths.0, depths.1, depths.2);
             tally::publish_board(&mut self.board, &self.side.status);
             self.side.publish(now, self.board.peers());
@@ -105,20 +120,34 @@ impl<S: Sockets> DecodeStage<S> {
             self.side.status.add(Counter::StagingFull, 1);
             return false;
         }
-        let Some(output) = self.from_risk.peek() else { return false };
-        let cause = Cause { log: LogId::Order, sequence: output.cause_sequence, output: 0 };
+        let Some(output) = self.from_risk.peek() else {
+            return false;
+        };
+        let cause = Cause {
+            log: LogId::Order,
+            sequence: output.cause_sequence,
+            output: 0,
+        };
         let directory = &self.side.directory;
-        let sent = self.board.send(output.session.get(), now, cause, |header, time, out| {
-            fix::encode_output(out, header, time, directory, &output.output)
-        });
-        debug_assert!(sent.is_some(), "every output fits a frame, and the log had room for it");
+        let sent = self
+            .board
+            .send(output.session.get(), now, cause, |header, time, out| {
+                fix::encode_output(out, header, time, directory, &output.output)
+            });
+        debug_assert!(
+            sent.is_some(),
+            "every output fits a frame, and the log had room for it"
+        );
         let counter = match output.output {
             ClientOutput::Report(_) => Counter::ReportsOut,
             ClientOutput::CancelReject(_) => Counter::CancelRejectsOut,
             ClientOutput::MassCancel(_) => Counter::MassCancelReportsOut,
         };
         self.side.status.add(counter, 1);
-        self.side.status.record_latency(Histogram::ReportPath, now.mono_ns.saturating_sub(output.received_ns));
+        self.side.status.record_latency(
+            Histogram::ReportPath,
+            now.mono_ns.saturating_sub(output.received_ns),
+        );
         self.from_risk.release();
         true
     }
@@ -126,10 +155,17 @@ impl<S: Sockets> DecodeStage<S> {
     fn apply(&mut self, now: Now, command: SessionCommand) {
         match command {
             SessionCommand::Disable(session) => {
-                self.board.log_out(session.get(), now, "Session disabled", true, &mut self.side);
+                self.board
+                    .log_out(session.get(), now, "Session disabled", true, &mut self.side);
             }
             SessionCommand::Logout(session) => {
-                self.board.log_out(session.get(), now, "Logged out by operator", false, &mut self.side);
+                self.board.log_out(
+                    session.get(),
+                    now,
+                    "Logged out by operator",
+                    false,
+                    &mut self.side,
+                );
             }
             SessionCommand::Enable(session) => self.board.enable(session.get(), now),
         }

@@ -6,8 +6,8 @@
 use ringbuf::spsc::Producer;
 
 use super::peer::Peer;
-use super::tally;
 use super::switchboard::{Application, Closed, PeerEvent, Stranger, Verdict};
+use super::tally;
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
 use crate::domain::{DeskIndex, DeskText, LinkIndex, Now, OrderId, RejectReason};
 use crate::io::CloseReason;
@@ -47,9 +47,14 @@ impl DeskSide {
     ) -> Self {
         let count = links.len();
         let window: usize = links.iter().map(|&(_, window)| window as usize).sum();
-        let links: Vec<_> = links.into_iter().map(|(desk, window)| Link::new(desk, window)).collect();
+        let links: Vec<_> = links
+            .into_iter()
+            .map(|(desk, window)| Link::new(desk, window))
+            .collect();
         for (at, link) in links.iter().enumerate() {
-            status.link(LinkIndex(at as u32)).set_window(link.window as u64);
+            status
+                .link(LinkIndex(at as u32))
+                .set_window(link.window as u64);
         }
         Self {
             to_risk,
@@ -71,7 +76,10 @@ impl DeskSide {
     /// Room was made sure of.
     pub(super) fn push(&mut self, input: FromDesk) {
         let pushed = self.to_risk.push(&input);
-        assert!(pushed, "room in the ring to the risk stage was made sure of");
+        assert!(
+            pushed,
+            "room in the ring to the risk stage was made sure of"
+        );
     }
 
     /// Tells the risk stage which links became ready or were lost.
@@ -85,8 +93,11 @@ impl DeskSide {
             }
             let ready = self.links[at].ready;
             self.told_ready[at] = ready;
-            let (event, counter) =
-                if ready { (LinkEvent::Ready, Counter::LinkReady) } else { (LinkEvent::Lost, Counter::LinkLost) };
+            let (event, counter) = if ready {
+                (LinkEvent::Ready, Counter::LinkReady)
+            } else {
+                (LinkEvent::Lost, Counter::LinkLost)
+            };
             self.status.add(counter, 1);
             self.push(FromDesk {
                 link: LinkIndex(at as u32),
@@ -157,8 +168,13 @@ impl DeskSide {
 
     fn on_refusal(&mut self, peer: usize, now: Now, sequence: u64, refusal: &DeskRefusal) {
         let incarnation = self.links[peer].incarnation;
-        let by_number = |number| self.in_flight.find_by_number(peer as u32, incarnation, number);
-        let id = refusal.ref_id.or_else(|| refusal.ref_seq_num.and_then(by_number));
+        let by_number = |number| {
+            self.in_flight
+                .find_by_number(peer as u32, incarnation, number)
+        };
+        let id = refusal
+            .ref_id
+            .or_else(|| refusal.ref_seq_num.and_then(by_number));
         self.status.add(Counter::DeskRejects, 1);
         match id {
             Some(id) => {
@@ -167,12 +183,17 @@ impl DeskSide {
                     link: LinkIndex(peer as u32),
                     received_ns: now.mono_ns,
                     cause_sequence: sequence,
-                    input: DeskInput::Refused { id, reason: RejectReason::DeskRejected, text: refusal.text },
+                    input: DeskInput::Refused {
+                        id,
+                        reason: RejectReason::DeskRejected,
+                        text: refusal.text,
+                    },
                 });
             }
             None => {
                 let number = refusal.ref_seq_num.unwrap_or(0);
-                self.status.error(ErrorCode::DeskReject, peer as u64, number, now.wall_ns);
+                self.status
+                    .error(ErrorCode::DeskReject, peer as u64, number, now.wall_ns);
             }
         }
     }
@@ -215,12 +236,19 @@ impl DeskSide {
             if let Some(entry) = self.in_flight.at(self.age_slot) {
                 let at = entry.link as usize;
                 let waited_ns = now.mono_ns.saturating_sub(entry.written_ns);
-                if entry.incarnation == self.links[at].incarnation && waited_ns > self.acknowledge_timeout_ns[at] {
+                if entry.incarnation == self.links[at].incarnation
+                    && waited_ns > self.acknowledge_timeout_ns[at]
+                {
                     self.aged[at] = true;
                     if !self.links[at].suspect {
                         self.links[at].suspect = true;
                         self.reasons[at] = Reason::AcknowledgeTimeout;
-                        self.status.error(ErrorCode::AcknowledgeTimeout, at as u64, waited_ns, now.wall_ns);
+                        self.status.error(
+                            ErrorCode::AcknowledgeTimeout,
+                            at as u64,
+                            waited_ns,
+                            now.wall_ns,
+                        );
                     }
                 }
             }
@@ -240,7 +268,13 @@ impl Application for DeskSide {
         self.to_risk.has_room(1)
     }
 
-    fn on_message(&mut self, peer: usize, now: Now, sequence: u64, message: &Message<'_>) -> Verdict {
+    fn on_message(
+        &mut self,
+        peer: usize,
+        now: Now,
+        sequence: u64,
+        message: &Message<'_>,
+    ) -> Verdict {
         let input = match decode_desk(message) {
             Ok(DeskMessage::Input(input)) => input,
             Ok(DeskMessage::Refused(refusal)) => {
@@ -250,12 +284,18 @@ impl Application for DeskSide {
             }
             Ok(DeskMessage::Other(_)) => {
                 self.status.add(Counter::DeskDecodeErrors, 1);
-                self.status.error(ErrorCode::DeskDecode, peer as u64, sequence, now.wall_ns);
+                self.status
+                    .error(ErrorCode::DeskDecode, peer as u64, sequence, now.wall_ns);
                 return Verdict::Taken;
             }
             Err(error) => {
                 self.status.add(Counter::DeskDecodeErrors, 1);
-                self.status.error(ErrorCode::DeskDecode, peer as u64, error.tag as u64, now.wall_ns);
+                self.status.error(
+                    ErrorCode::DeskDecode,
+                    peer as u64,
+                    error.tag as u64,
+                    now.wall_ns,
+                );
                 return Verdict::Taken;
             }
         };
@@ -272,7 +312,12 @@ impl Application for DeskSide {
         };
         self.settle(now, id);
         let link = LinkIndex(peer as u32);
-        self.push(FromDesk { link, received_ns: now.mono_ns, cause_sequence: sequence, input });
+        self.push(FromDesk {
+            link,
+            received_ns: now.mono_ns,
+            cause_sequence: sequence,
+            input,
+        });
         Verdict::Taken
     }
 
@@ -289,7 +334,12 @@ impl Application for DeskSide {
                 self.reasons[peer] = reason;
                 self.status.closed(reason);
                 if let Closed::Socket(CloseReason::Error(error)) = why {
-                    self.status.error(ErrorCode::SocketBroken, peer as u64, error as u64, now.wall_ns);
+                    self.status.error(
+                        ErrorCode::SocketBroken,
+                        peer as u64,
+                        error as u64,
+                        now.wall_ns,
+                    );
                 }
                 if self.links[peer].in_flight > 0 {
                     self.look_for_doubts();
@@ -320,7 +370,8 @@ impl Application for DeskSide {
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 if let Notice::GapDetected { expected, received } = notice {
-                    self.status.error(ErrorCode::SequenceGap, expected, received, now.wall_ns);
+                    self.status
+                        .error(ErrorCode::SequenceGap, expected, received, now.wall_ns);
                 }
             }
         }

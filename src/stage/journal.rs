@@ -28,7 +28,13 @@ impl<F: LogFile> Drain<F> {
     /// From `reader`'s window to `file`.
     pub fn new(id: LogId, reader: Reader, file: F) -> Self {
         let appended = reader.cursor();
-        Self { id, reader, file, batch: Vec::with_capacity(JOURNAL_BATCH_BYTES), appended }
+        Self {
+            id,
+            reader,
+            file,
+            batch: Vec::with_capacity(JOURNAL_BATCH_BYTES),
+            appended,
+        }
     }
 
     /// Appends up to a batch of records; returns how many.
@@ -36,7 +42,9 @@ impl<F: LogFile> Drain<F> {
         self.batch.clear();
         let mut records = 0;
         while self.batch.len() < JOURNAL_BATCH_BYTES {
-            let Some(frame) = self.reader.next() else { break };
+            let Some(frame) = self.reader.next() else {
+                break;
+            };
             self.batch.extend_from_slice(frame.bytes);
             records += 1;
         }
@@ -63,7 +71,12 @@ pub struct JournalStage<F: LogFile> {
 impl<F: LogFile> JournalStage<F> {
     /// Nothing is on disk yet.
     pub fn new(drains: Vec<Drain<F>>, status: StageWriter) -> Self {
-        Self { drains, status, next_sync_ns: 0, failed: false }
+        Self {
+            drains,
+            status,
+            next_sync_ns: 0,
+            failed: false,
+        }
     }
 
     /// Whether a write or sync has failed: nothing more goes to disk.
@@ -87,17 +100,22 @@ impl<F: LogFile> JournalStage<F> {
                 Ok(count) => {
                     records += count;
                     self.status.add(Counter::RecordsWritten, count as u64);
-                    self.status.add(Counter::RecordsWrittenBytes, drain.batch.len() as u64);
+                    self.status
+                        .add(Counter::RecordsWrittenBytes, drain.batch.len() as u64);
                 }
                 Err(error) => {
                     let errno = error.raw_os_error().unwrap_or(0) as u64;
-                    self.status.error(ErrorCode::WriteFailed, drain.id as u64, errno, now.wall_ns);
+                    self.status
+                        .error(ErrorCode::WriteFailed, drain.id as u64, errno, now.wall_ns);
                     self.failed = true;
                     return records;
                 }
             }
         }
-        let pressed = self.drains.iter_mut().any(|drain| drain.reader.depth_bytes() > drain.reader.capacity_bytes() / 4);
+        let pressed = self
+            .drains
+            .iter_mut()
+            .any(|drain| drain.reader.depth_bytes() > drain.reader.capacity_bytes() / 4);
         if now.mono_ns >= self.next_sync_ns || pressed {
             self.next_sync_ns = now.mono_ns + SYNC_INTERVAL_NS;
             self.sync(now);
@@ -124,7 +142,8 @@ impl<F: LogFile> JournalStage<F> {
                 Err(error) => {
                     let errno = error.raw_os_error().unwrap_or(0) as u64;
                     self.status.add(Counter::SyncFailures, 1);
-                    self.status.error(ErrorCode::SyncFailed, drain.id as u64, errno, now.wall_ns);
+                    self.status
+                        .error(ErrorCode::SyncFailed, drain.id as u64, errno, now.wall_ns);
                     self.failed = true;
                 }
             }

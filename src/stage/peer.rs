@@ -7,12 +7,12 @@ use std::net::{IpAddr, SocketAddr};
 use super::sent::SentIndex;
 use super::switchboard::Stranger;
 use crate::config::plan::{FixPlan, Network};
-use crate::domain::{FixVersion, Now, Text};
 use crate::domain::time::NS_PER_MS;
+use crate::domain::{FixVersion, Now, Text};
 use crate::io::ConnectionId;
 use crate::limits::{RESEND_INDEX_SLOTS_MAX, RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL};
-use crate::status::RowTraffic;
 use crate::session::{self, ResendCursor, ResendPolicy, Session, SessionIds};
+use crate::status::RowTraffic;
 
 /// BeginString(8), SenderCompID(49) and TargetCompID(56) of a peer's Logon: what names its session.
 pub(super) type PeerName = (FixVersion, Text<31>, Text<31>);
@@ -163,13 +163,23 @@ impl Peer {
 
     /// What its Logon must say. Seen from the peer, it is the sender.
     pub(super) fn name(&self) -> PeerName {
-        (self.ids.version, self.ids.target_comp_id, self.ids.sender_comp_id)
+        (
+            self.ids.version,
+            self.ids.target_comp_id,
+            self.ids.sender_comp_id,
+        )
     }
 
     /// Whether a Logon from `source` may take this session now.
     pub(super) fn admits(&self, source: IpAddr) -> Result<(), Stranger> {
-        let Role::Accept { allowed_sources } = &self.role else { return Err(Stranger::UnknownSession) };
-        if !allowed_sources.is_empty() && !allowed_sources.iter().any(|network| network.contains(source)) {
+        let Role::Accept { allowed_sources } = &self.role else {
+            return Err(Stranger::UnknownSession);
+        };
+        if !allowed_sources.is_empty()
+            && !allowed_sources
+                .iter()
+                .any(|network| network.contains(source))
+        {
             Err(Stranger::SourceNotAllowed)
         } else if !self.enabled {
             Err(Stranger::Disabled)
@@ -201,7 +211,9 @@ impl Peer {
     /// Where to connect, if it is time to.
     pub(super) fn due(&self, now: Now) -> Option<SocketAddr> {
         match self.role {
-            Role::Connect { address, .. } if self.enabled && !self.connecting && now.mono_ns >= self.retry_at_ns => {
+            Role::Connect { address, .. }
+                if self.enabled && !self.connecting && now.mono_ns >= self.retry_at_ns =>
+            {
                 Some(address)
             }
             _ => None,
@@ -210,8 +222,16 @@ impl Peer {
 
     /// Waits before the next attempt, twice as long as before.
     pub(super) fn back_off(&mut self, now: Now) {
-        if let Role::Connect { reconnect_min_ms, reconnect_max_ms, .. } = self.role {
-            let (min_ns, max_ns) = (reconnect_min_ms as u64 * NS_PER_MS, reconnect_max_ms as u64 * NS_PER_MS);
+        if let Role::Connect {
+            reconnect_min_ms,
+            reconnect_max_ms,
+            ..
+        } = self.role
+        {
+            let (min_ns, max_ns) = (
+                reconnect_min_ms as u64 * NS_PER_MS,
+                reconnect_max_ms as u64 * NS_PER_MS,
+            );
             self.wait_ns = (self.wait_ns * 2).clamp(min_ns, max_ns.max(min_ns));
             self.retry_at_ns = now.mono_ns + self.wait_ns;
         }
@@ -221,7 +241,11 @@ impl Peer {
 /// Slots of each peer's index of sent messages, so that all together stay within the total.
 pub(super) fn index_slots(peers: usize) -> usize {
     let each = RESEND_INDEX_SLOTS_TOTAL / peers.max(1);
-    let power = if each.is_power_of_two() { each } else { each.next_power_of_two() / 2 };
+    let power = if each.is_power_of_two() {
+        each
+    } else {
+        each.next_power_of_two() / 2
+    };
     power.clamp(RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_MAX)
 }
 
@@ -232,7 +256,10 @@ mod tests {
     #[test]
     fn index_memory_is_bounded() {
         assert_eq!(index_slots(1), RESEND_INDEX_SLOTS_MAX);
-        assert_eq!(index_slots(10_000), 128.clamp(RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_MAX));
+        assert_eq!(
+            index_slots(10_000),
+            128.clamp(RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_MAX)
+        );
         assert!(index_slots(3).is_power_of_two());
     }
 }

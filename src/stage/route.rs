@@ -65,9 +65,28 @@ pub struct RouteStage<S: Sockets> {
 impl<S: Sockets> RouteStage<S> {
     /// No link is connected yet.
     pub fn new(parts: RouteParts<S>) -> Self {
-        let RouteParts { board, from_risk, to_risk, directory, scopes, account_desks, commands, status, .. } = parts;
+        let RouteParts {
+            board,
+            from_risk,
+            to_risk,
+            directory,
+            scopes,
+            account_desks,
+            commands,
+            status,
+            ..
+        } = parts;
         let side = DeskSide::new(to_risk, parts.links, parts.acknowledge_timeout_ns, status);
-        Self { board, from_risk, directory, scopes, account_desks, commands, side, next_publish_ns: 0 }
+        Self {
+            board,
+            from_risk,
+            directory,
+            scopes,
+            account_desks,
+            commands,
+            side,
+            next_publish_ns: 0,
+        }
     }
 
     /// Links and their sockets.
@@ -96,7 +115,11 @@ impl<S: Sockets> RouteStage<S> {
         if now.mono_ns >= self.next_publish_ns {
             self.next_publish_ns = now.mono_ns + PUBLISH_INTERVAL_NS;
             let gauge = self.from_risk.gauge();
-            let depths = (gauge.depth() as u64, gauge.high_water() as u64, gauge.full_count());
+            let depths = (
+                gauge.depth() as u64,
+                gauge.high_water() as u64,
+                gauge.full_count(),
+            );
             self.side.status.set_ring(0, depths.0, depths.1, depths.2);
             tally::publish_board(&mut self.board, &self.side.status);
             self.side.publish(now, self.board.peers());
@@ -135,7 +158,9 @@ impl<S: Sockets> RouteStage<S> {
             self.side.status.add(Counter::StagingFull, 1);
             return false;
         }
-        let Some(request) = self.from_risk.pop() else { return false };
+        let Some(request) = self.from_risk.pop() else {
+            return false;
+        };
         match self.link_for(&request) {
             Ok(link) => self.write(now, link, &request),
             Err(reason) => self.refuse(now, &request, reason),
@@ -157,11 +182,17 @@ impl<S: Sockets> RouteStage<S> {
 
     fn write(&mut self, now: Now, link: usize, request: &ToDesk) {
         let directory = &self.directory;
-        let cause = Cause { log: LogId::Order, sequence: request.cause_sequence, output: 0 };
+        let cause = Cause {
+            log: LogId::Order,
+            sequence: request.cause_sequence,
+            output: 0,
+        };
         let sent = self.board.send(link, now, cause, |header, time, out| {
             fix::encode_to_desk(out, header, time, directory, request)
         });
-        let Some(sent) = sent else { return self.refuse(now, request, RejectReason::Pressure) };
+        let Some(sent) = sent else {
+            return self.refuse(now, request, RejectReason::Pressure);
+        };
         let state = &mut self.side.links[link];
         state.in_flight += 1;
         self.side.in_flight.insert(Entry {
@@ -172,22 +203,41 @@ impl<S: Sockets> RouteStage<S> {
             written_ns: now.mono_ns,
         });
         self.side.status.add(Counter::RequestsWritten, 1);
-        self.side.status.record_latency(Histogram::OrderPath, now.mono_ns.saturating_sub(request.received_ns));
+        self.side.status.record_latency(
+            Histogram::OrderPath,
+            now.mono_ns.saturating_sub(request.received_ns),
+        );
     }
 
     fn refuse(&mut self, now: Now, request: &ToDesk, reason: RejectReason) {
         let mut body = [0; 9];
         body[..8].copy_from_slice(&request.id.raw().to_le_bytes());
         body[8] = reason as u8;
-        let cause = Cause { log: LogId::Order, sequence: request.cause_sequence, output: 0 };
-        let record = self.board.log().append(RecordKind::Refused, u16::MAX, cause, now.wall_ns, &body);
+        let cause = Cause {
+            log: LogId::Order,
+            sequence: request.cause_sequence,
+            output: 0,
+        };
+        let record =
+            self.board
+                .log()
+                .append(RecordKind::Refused, u16::MAX, cause, now.wall_ns, &body);
         self.side.status.add(Counter::RequestsRefused, 1);
         if reason == RejectReason::Killed {
             self.side.status.add(Counter::RequestsStopped, 1);
         }
-        let input = DeskInput::Refused { id: request.id, reason, text: Text::EMPTY };
+        let input = DeskInput::Refused {
+            id: request.id,
+            reason,
+            text: Text::EMPTY,
+        };
         let sequence = record.map_or(0, |record| record.sequence);
-        self.side.push(FromDesk { link: LinkIndex(u32::MAX), received_ns: now.mono_ns, cause_sequence: sequence, input });
+        self.side.push(FromDesk {
+            link: LinkIndex(u32::MAX),
+            received_ns: now.mono_ns,
+            cause_sequence: sequence,
+            input,
+        });
     }
 
     fn apply(&mut self, now: Now, command: LinkCommand) {

@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::peer::{Binding, Peer, PeerConfig, PeerName, Role};
-use crate::domain::{ClientOrderId, Now, Text};
 use crate::domain::time::NS_PER_MS;
+use crate::domain::{ClientOrderId, Now, Text};
 use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
 use crate::limits::{
@@ -22,7 +22,8 @@ use crate::limits::{
 };
 use crate::session::{self, Action, Actions, Admin, DisconnectReason, LogoutText, Notice};
 use crate::wire::fix::{
-    self, BusinessReject, DecodeError, FieldIndex, Framing, Garbled, Header, Message, MsgType, NoRoom, Refusal, TimeText,
+    self, BusinessReject, DecodeError, FieldIndex, Framing, Garbled, Header, Message, MsgType,
+    NoRoom, Refusal, TimeText,
 };
 
 /// What the application makes of a message.
@@ -102,7 +103,13 @@ pub trait Application {
     /// Whether one application message can be taken now. If not, it stays in the socket.
     fn has_room(&mut self) -> bool;
     /// An application message, in sequence, once. `sequence` is its record in the log.
-    fn on_message(&mut self, peer: usize, now: Now, sequence: u64, message: &Message<'_>) -> Verdict;
+    fn on_message(
+        &mut self,
+        peer: usize,
+        now: Now,
+        sequence: u64,
+        message: &Message<'_>,
+    ) -> Verdict;
     /// Something else.
     fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent);
     /// Something about a connection without a session.
@@ -208,9 +215,19 @@ pub struct Switchboard<S: Sockets> {
 
 impl<S: Sockets> Switchboard<S> {
     /// With these peers; none is connected yet.
-    pub fn new(sockets: S, log: Log, peers: Vec<PeerConfig>, connections_max: usize, logon_timeout_ns: u64) -> Self {
+    pub fn new(
+        sockets: S,
+        log: Log,
+        peers: Vec<PeerConfig>,
+        connections_max: usize,
+        logon_timeout_ns: u64,
+    ) -> Self {
         let index_slots = super::peer::index_slots(peers.len());
-        let peers: Vec<_> = peers.into_iter().enumerate().map(|(at, config)| Peer::new(config, at, index_slots)).collect();
+        let peers: Vec<_> = peers
+            .into_iter()
+            .enumerate()
+            .map(|(at, config)| Peer::new(config, at, index_slots))
+            .collect();
         let names = peers
             .iter()
             .enumerate()
@@ -276,7 +293,9 @@ impl<S: Sockets> Switchboard<S> {
     pub fn duty_cycle<A: Application>(&mut self, now: Now, application: &mut A) -> usize {
         let mut work = self.sockets.poll();
         for _ in 0..CONNECTION_EVENTS_PER_CYCLE {
-            let Some(event) = self.sockets.next_event() else { break };
+            let Some(event) = self.sockets.next_event() else {
+                break;
+            };
             work += 1;
             self.on_socket_event(now, event, application);
         }
@@ -312,13 +331,24 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     /// Logs a peer out and, where it is `disabled`, keeps it out.
-    pub fn log_out<A: Application>(&mut self, at: usize, now: Now, text: &str, disable: bool, application: &mut A) {
+    pub fn log_out<A: Application>(
+        &mut self,
+        at: usize,
+        now: Now,
+        text: &str,
+        disable: bool,
+        application: &mut A,
+    ) {
         if disable {
             self.peers[at].enabled = false;
         }
         if self.peers[at].connection.is_some() {
             self.actions.clear();
-            self.peers[at].session.start_logout(now, LogoutText::cut(text.as_bytes()), &mut self.actions);
+            self.peers[at].session.start_logout(
+                now,
+                LogoutText::cut(text.as_bytes()),
+                &mut self.actions,
+            );
             self.perform(at, now, application);
         }
     }
@@ -338,28 +368,52 @@ impl<S: Sockets> Switchboard<S> {
         kind: RecordKind,
         encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
     ) -> Option<Sent> {
-        let Self { peers, log, time, .. } = self;
+        let Self {
+            peers, log, time, ..
+        } = self;
         let peer = &mut peers[at];
         let number = peer.session.peek_next_out();
         let header = peer.ids.header(MsgType::HEARTBEAT, number, now);
         let mut bytes = 0;
-        let appended = log.append_with(kind, peer.channel, cause, now.wall_ns, FRAME_BYTES_MAX, |out| {
-            let range = encode(&header, time, out).ok()?;
-            bytes = range.len();
-            out.copy_within(range, 0);
-            Some(bytes)
-        })?;
+        let appended = log.append_with(
+            kind,
+            peer.channel,
+            cause,
+            now.wall_ns,
+            FRAME_BYTES_MAX,
+            |out| {
+                let range = encode(&header, time, out).ok()?;
+                bytes = range.len();
+                out.copy_within(range, 0);
+                Some(bytes)
+            },
+        )?;
         let taken = peer.session.next_out(now);
         debug_assert_eq!(taken, number);
-        peer.sent.push(number, appended.position, kind == RecordKind::AdminOut);
-        Some(Sent { sequence: appended.sequence, msg_seq_num: number, bytes })
+        peer.sent
+            .push(number, appended.position, kind == RecordKind::AdminOut);
+        Some(Sent {
+            sequence: appended.sequence,
+            msg_seq_num: number,
+            bytes,
+        })
     }
 
-    fn on_socket_event<A: Application>(&mut self, now: Now, event: SocketEvent, application: &mut A) {
+    fn on_socket_event<A: Application>(
+        &mut self,
+        now: Now,
+        event: SocketEvent,
+        application: &mut A,
+    ) {
         match event {
-            SocketEvent::Accepted { connection, peer, .. } => {
-                self.bindings[connection.slot as usize] =
-                    Binding::Waiting { connection, source: peer, deadline_ns: now.mono_ns + self.logon_timeout_ns };
+            SocketEvent::Accepted {
+                connection, peer, ..
+            } => {
+                self.bindings[connection.slot as usize] = Binding::Waiting {
+                    connection,
+                    source: peer,
+                    deadline_ns: now.mono_ns + self.logon_timeout_ns,
+                };
                 application.on_stranger(now, Stranger::Accepted);
             }
             SocketEvent::Connected { token, connection } => {
@@ -381,14 +435,21 @@ impl<S: Sockets> Switchboard<S> {
             }
             SocketEvent::Readable(connection) => self.on_readable(now, connection, application),
             SocketEvent::Closed { connection, reason } => match self.unbind(connection) {
-                Binding::Bound { peer, .. } => self.on_disconnected(peer, now, Closed::Socket(reason), application),
+                Binding::Bound { peer, .. } => {
+                    self.on_disconnected(peer, now, Closed::Socket(reason), application)
+                }
                 Binding::Waiting { .. } => application.on_stranger(now, Stranger::Left),
                 Binding::Free => {}
             },
         }
     }
 
-    fn on_readable<A: Application>(&mut self, now: Now, connection: ConnectionId, application: &mut A) {
+    fn on_readable<A: Application>(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        application: &mut A,
+    ) {
         for _ in 0..FRAMES_PER_TURN {
             // One record in, and the few administrative answers that a message may cause.
             if !self.log.has_room_for(4, FRAME_BYTES_MAX) {
@@ -410,7 +471,9 @@ impl<S: Sockets> Switchboard<S> {
                     self.consume(connection, skip);
                     more
                 }
-                Framing::Frame { skip, len } => self.on_frame(now, connection, skip..skip + len, application),
+                Framing::Frame { skip, len } => {
+                    self.on_frame(now, connection, skip..skip + len, application)
+                }
             };
             if !more {
                 return;
@@ -427,11 +490,21 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     /// Returns whether to go on with the connection.
-    fn on_garbled<A: Application>(&mut self, now: Now, connection: ConnectionId, application: &mut A) -> bool {
+    fn on_garbled<A: Application>(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        application: &mut A,
+    ) -> bool {
         match self.bindings[connection.slot as usize] {
-            Binding::Bound { peer, connection: bound } if bound == connection => {
+            Binding::Bound {
+                peer,
+                connection: bound,
+            } if bound == connection => {
                 self.actions.clear();
-                self.peers[peer].session.on_malformed(now, &mut self.actions);
+                self.peers[peer]
+                    .session
+                    .on_malformed(now, &mut self.actions);
                 self.perform(peer, now, application);
                 self.peers[peer].connection == Some(connection)
             }
@@ -451,8 +524,18 @@ impl<S: Sockets> Switchboard<S> {
         application: &mut A,
     ) -> bool {
         let end = frame.end;
-        let Some(at) = self.peer_of(now, connection, frame.clone(), application) else { return false };
-        let Self { sockets, log, peers, scratch, actions, traffic, .. } = self;
+        let Some(at) = self.peer_of(now, connection, frame.clone(), application) else {
+            return false;
+        };
+        let Self {
+            sockets,
+            log,
+            peers,
+            scratch,
+            actions,
+            traffic,
+            ..
+        } = self;
         let bytes = &sockets.received(connection)[frame];
         let peer = &mut peers[at];
         actions.clear();
@@ -470,22 +553,39 @@ impl<S: Sockets> Switchboard<S> {
                 peer.messages_in += 1;
                 peer.bytes_in += bytes.len() as u64;
                 peer.last_in_wall_ns = now.wall_ns;
-                let record = log.append(RecordKind::MessageIn, peer.channel, Cause::default(), now.wall_ns, bytes);
+                let record = log.append(
+                    RecordKind::MessageIn,
+                    peer.channel,
+                    Cause::default(),
+                    now.wall_ns,
+                    bytes,
+                );
                 let sequence = record.map_or(0, |record| record.sequence);
                 peer.session.on_message(now, &message, actions);
-                if actions.as_slice().iter().any(|action| matches!(action, Action::Deliver)) {
-                    if let Verdict::Refused(error) = application.on_message(at, now, sequence, &message) {
+                if actions
+                    .as_slice()
+                    .iter()
+                    .any(|action| matches!(action, Action::Deliver))
+                {
+                    if let Verdict::Refused(error) =
+                        application.on_message(at, now, sequence, &message)
+                    {
                         match error.refusal {
-                            Refusal::Session(reason) => peer.session.reject(&message, Some(error.tag), reason, actions),
+                            Refusal::Session(reason) => {
+                                peer.session
+                                    .reject(&message, Some(error.tag), reason, actions)
+                            }
                             Refusal::Business(reason) => {
                                 business = Some(Refused {
                                     error,
                                     reason,
                                     number: message.msg_seq_num().unwrap_or(0),
                                     msg_type: message.msg_type(),
-                                    ref_id: Text::cut(message.get(fix::tags::CL_ORD_ID).unwrap_or_default()),
+                                    ref_id: Text::cut(
+                                        message.get(fix::tags::CL_ORD_ID).unwrap_or_default(),
+                                    ),
                                 });
-                            },
+                            }
                         }
                     }
                 }
@@ -499,7 +599,13 @@ impl<S: Sockets> Switchboard<S> {
         if let Some(reject) = business {
             self.traffic.business_rejects += 1;
             self.send(at, now, Cause::default(), |header, time, out| {
-                let reject = BusinessReject::of(&reject.error, reject.reason, reject.number, reject.msg_type, reject.ref_id.as_bytes());
+                let reject = BusinessReject::of(
+                    &reject.error,
+                    reject.reason,
+                    reject.number,
+                    reject.msg_type,
+                    reject.ref_id.as_bytes(),
+                );
                 fix::encode_business_reject(out, header, time, &reject)
             });
         }
@@ -515,11 +621,24 @@ impl<S: Sockets> Switchboard<S> {
         application: &mut A,
     ) -> Option<usize> {
         let source = match self.bindings[connection.slot as usize] {
-            Binding::Bound { peer, connection: bound } if bound == connection => return Some(peer),
-            Binding::Waiting { connection: waiting, source, .. } if waiting == connection => source,
+            Binding::Bound {
+                peer,
+                connection: bound,
+            } if bound == connection => return Some(peer),
+            Binding::Waiting {
+                connection: waiting,
+                source,
+                ..
+            } if waiting == connection => source,
             _ => return None,
         };
-        let Self { sockets, scratch, names, peers, .. } = self;
+        let Self {
+            sockets,
+            scratch,
+            names,
+            peers,
+            ..
+        } = self;
         let admitted = match fix::parse(&sockets.received(connection)[frame], scratch) {
             Ok(message) => match session::identify(&message) {
                 Ok(identity) => match peer_named(names, &identity) {
@@ -547,14 +666,23 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     /// Drops a connection without a byte.
-    fn refuse<A: Application>(&mut self, now: Now, connection: ConnectionId, why: Stranger, application: &mut A) {
+    fn refuse<A: Application>(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        why: Stranger,
+        application: &mut A,
+    ) {
         self.unbind(connection);
         self.sockets.close(connection, true);
         application.on_stranger(now, why);
     }
 
     fn bind(&mut self, connection: ConnectionId, at: usize) {
-        self.bindings[connection.slot as usize] = Binding::Bound { connection, peer: at };
+        self.bindings[connection.slot as usize] = Binding::Bound {
+            connection,
+            peer: at,
+        };
         let peer = &mut self.peers[at];
         debug_assert!(peer.connection.is_none());
         peer.connection = Some(connection);
@@ -565,7 +693,11 @@ impl<S: Sockets> Switchboard<S> {
     /// What the connection was bound to.
     fn unbind(&mut self, connection: ConnectionId) -> Binding {
         let binding = &mut self.bindings[connection.slot as usize];
-        if binding.connection() == Some(connection) { std::mem::replace(binding, Binding::Free) } else { Binding::Free }
+        if binding.connection() == Some(connection) {
+            std::mem::replace(binding, Binding::Free)
+        } else {
+            Binding::Free
+        }
     }
 
     /// What the session asked for, in order.
@@ -617,7 +749,13 @@ impl<S: Sockets> Switchboard<S> {
         }
     }
 
-    fn on_disconnected<A: Application>(&mut self, at: usize, now: Now, why: Closed, application: &mut A) {
+    fn on_disconnected<A: Application>(
+        &mut self,
+        at: usize,
+        now: Now,
+        why: Closed,
+        application: &mut A,
+    ) {
         self.connected -= 1;
         let peer = &mut self.peers[at];
         peer.connection = None;
@@ -631,10 +769,16 @@ impl<S: Sockets> Switchboard<S> {
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
         let ids = self.peers[at].ids;
-        let sent = self.commit(at, now, Cause::default(), RecordKind::AdminOut, |header, time, out| {
-            session::admin(&ids, header.msg_seq_num, admin, now, time, out)
-        });
-        self.traffic.admin_out.count(session::encode::msg_type(admin));
+        let sent = self.commit(
+            at,
+            now,
+            Cause::default(),
+            RecordKind::AdminOut,
+            |header, time, out| session::admin(&ids, header.msg_seq_num, admin, now, time, out),
+        );
+        self.traffic
+            .admin_out
+            .count(session::encode::msg_type(admin));
         if let Some(sent) = sent {
             self.transmit(at, now, sent.msg_seq_num);
         }
@@ -666,7 +810,11 @@ impl<S: Sockets> Switchboard<S> {
         for _ in 0..SESSION_TIMERS_PER_TICK.min(self.bindings.len()) {
             let slot = self.next_binding;
             self.next_binding = (slot + 1) % self.bindings.len();
-            if let Binding::Waiting { connection, deadline_ns, .. } = self.bindings[slot]
+            if let Binding::Waiting {
+                connection,
+                deadline_ns,
+                ..
+            } = self.bindings[slot]
                 && now.mono_ns >= deadline_ns
             {
                 self.refuse(now, connection, Stranger::LogonTimeout, application);
@@ -675,7 +823,14 @@ impl<S: Sockets> Switchboard<S> {
     }
 }
 
-fn peer_named(names: &HashMap<PeerName, usize>, identity: &session::LogonIdentity<'_>) -> Option<usize> {
-    let name = (identity.version, Text::new(identity.sender)?, Text::new(identity.target)?);
+fn peer_named(
+    names: &HashMap<PeerName, usize>,
+    identity: &session::LogonIdentity<'_>,
+) -> Option<usize> {
+    let name = (
+        identity.version,
+        Text::new(identity.sender)?,
+        Text::new(identity.target)?,
+    );
     names.get(&name).copied()
 }

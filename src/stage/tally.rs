@@ -14,13 +14,19 @@ pub fn reason_of(closed: Closed) -> Reason {
         Closed::Socket(CloseReason::Error(_)) => Reason::Error,
         Closed::Socket(CloseReason::Local) => Reason::Logout,
         Closed::Session(reason) => match reason {
-            DisconnectReason::FirstMessageNotLogon | DisconnectReason::GarbledLogon => Reason::GarbledLogon,
+            DisconnectReason::FirstMessageNotLogon | DisconnectReason::GarbledLogon => {
+                Reason::GarbledLogon
+            }
             DisconnectReason::WrongBeginString => Reason::WrongVersion,
             DisconnectReason::WrongCompId => Reason::CompId,
             DisconnectReason::LogonSendingTime => Reason::SendingTime,
             DisconnectReason::LogonTimeout => Reason::LogonTimeout,
-            DisconnectReason::LogonRefused | DisconnectReason::LogonRefusedByPeer => Reason::LogonRefused,
-            DisconnectReason::SequenceTooLow | DisconnectReason::SequenceMissing => Reason::SequenceTooLow,
+            DisconnectReason::LogonRefused | DisconnectReason::LogonRefusedByPeer => {
+                Reason::LogonRefused
+            }
+            DisconnectReason::SequenceTooLow | DisconnectReason::SequenceMissing => {
+                Reason::SequenceTooLow
+            }
             DisconnectReason::HeartbeatTimeout => Reason::HeartbeatTimeout,
             DisconnectReason::LogoutTimeout => Reason::LogoutTimeout,
             DisconnectReason::PeerLogout | DisconnectReason::LogoutComplete => Reason::Logout,
@@ -57,7 +63,10 @@ pub fn publish_board<S: Sockets>(board: &mut Switchboard<S>, status: &StageWrite
         (Counter::TestRequestsIn, traffic.admin_in.test_requests),
         (Counter::TestRequestsOut, traffic.admin_out.test_requests),
         (Counter::ResendRequestsIn, traffic.admin_in.resend_requests),
-        (Counter::ResendRequestsOut, traffic.admin_out.resend_requests),
+        (
+            Counter::ResendRequestsOut,
+            traffic.admin_out.resend_requests,
+        ),
         (Counter::SequenceResetsIn, traffic.admin_in.sequence_resets),
         (Counter::GapFillsOut, traffic.admin_out.sequence_resets),
         (Counter::SessionRejects, traffic.admin_out.rejects),

@@ -131,8 +131,14 @@ impl SessionCells {
             (at!(self, SessionRow, bytes_in), traffic.bytes_in),
             (at!(self, SessionRow, bytes_out), traffic.bytes_out),
             (at!(self, SessionRow, resent), traffic.resent),
-            (at!(self, SessionRow, last_in_wall_ns), traffic.last_in_wall_ns),
-            (at!(self, SessionRow, last_out_wall_ns), traffic.last_out_wall_ns),
+            (
+                at!(self, SessionRow, last_in_wall_ns),
+                traffic.last_in_wall_ns,
+            ),
+            (
+                at!(self, SessionRow, last_out_wall_ns),
+                traffic.last_out_wall_ns,
+            ),
         ] {
             cell.store(value, Relaxed);
         }
@@ -221,7 +227,10 @@ impl LinkCells {
             (at!(self, LinkRow, received), traffic.messages_in),
             (at!(self, LinkRow, sent), traffic.messages_out),
             (at!(self, LinkRow, last_in_wall_ns), traffic.last_in_wall_ns),
-            (at!(self, LinkRow, last_out_wall_ns), traffic.last_out_wall_ns),
+            (
+                at!(self, LinkRow, last_out_wall_ns),
+                traffic.last_out_wall_ns,
+            ),
         ] {
             cell.store(value, Relaxed);
         }

@@ -358,7 +358,10 @@ fn sessions(span: &Span) -> Panel {
             cell(session.orders),
             cell(span.per_s(session.messages_in, before.map(|b| b.messages_in))),
             cell(span.per_s(session.messages_out, before.map(|b| b.messages_out))),
-            unwanted(session.rejects.saturating_add(session.orders_rejected), Tone::Warn),
+            unwanted(
+                session.rejects.saturating_add(session.orders_rejected),
+                Tone::Warn,
+            ),
             stopped(session.stopped),
             cell(ago(span.now, session.last_in_wall_ns)),
             cell(session.next_in),
