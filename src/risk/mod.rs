@@ -21,6 +21,8 @@ mod outputs;
 mod reports;
 mod slot_index;
 mod state_hash;
+#[cfg(test)]
+mod tests;
 mod trades;
 
 use crate::domain::account::Position;

@@ -205,7 +205,7 @@ impl OrderTable {
     }
 
     /// All orders, oldest first.
-    #[inline]
+    #[cfg(test)]
     pub fn orders(&self) -> &[Order] {
         &self.orders
     }
