@@ -250,6 +250,11 @@ impl Risk {
         self.orders.requests().len()
     }
 
+    /// Requests that the day has room for.
+    pub fn requests_max(&self) -> usize {
+        self.orders.requests_max()
+    }
+
     /// Desk reports remembered today.
     pub fn executions_used(&self) -> usize {
         self.executions.len()

@@ -244,6 +244,11 @@ impl OrderTable {
         (order.pending != NONE).then(|| self.requests[order.pending as usize].kind)
     }
 
+    /// Requests that the day has room for.
+    pub fn requests_max(&self) -> usize {
+        self.requests_max
+    }
+
     /// Requests that are left.
     #[inline]
     pub fn free(&self) -> usize {

@@ -1,5 +1,6 @@
 //! Tests of the risk state: a small world, short ways to say what clients and desks do, and the invariants after every input.
 
+mod arbitrary;
 mod checks;
 mod desk;
 mod dialogue;

@@ -934,8 +934,6 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
-
     /// Decisions, books and words agree with the model, and the state's hash depends on the inputs alone.
     #[test]
     fn agrees_with_the_model_and_with_itself(ops in proptest::collection::vec(op(), 1..90), seed: u64) {
