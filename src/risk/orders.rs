@@ -205,7 +205,7 @@ impl OrderTable {
     }
 
     /// All orders, oldest first.
-    #[inline]
+    #[cfg(test)]
     pub fn orders(&self) -> &[Order] {
         &self.orders
     }
@@ -242,6 +242,11 @@ impl OrderTable {
     #[inline]
     pub fn pending_kind(&self, order: &Order) -> Option<RequestKind> {
         (order.pending != NONE).then(|| self.requests[order.pending as usize].kind)
+    }
+
+    /// Requests that the day has room for.
+    pub fn requests_max(&self) -> usize {
+        self.requests_max
     }
 
     /// Requests that are left.
