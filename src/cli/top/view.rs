@@ -112,7 +112,7 @@ impl Span<'_> {
         let rate = now.saturating_sub(before.unwrap_or(0)) as f64 / self.seconds();
         match rate {
             r if !r.is_finite() => "-".into(),
-            r if r == 0.0 => "0".into(),
+            0.0 => "0".into(),
             r if r < 10.0 => format!("{r:.1}"),
             r => format!("{r:.0}"),
         }
@@ -358,7 +358,10 @@ fn sessions(span: &Span) -> Panel {
             cell(session.orders),
             cell(span.per_s(session.messages_in, before.map(|b| b.messages_in))),
             cell(span.per_s(session.messages_out, before.map(|b| b.messages_out))),
-            unwanted(session.rejects.saturating_add(session.orders_rejected), Tone::Warn),
+            unwanted(
+                session.rejects.saturating_add(session.orders_rejected),
+                Tone::Warn,
+            ),
             stopped(session.stopped),
             cell(ago(span.now, session.last_in_wall_ns)),
             cell(session.next_in),
