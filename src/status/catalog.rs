@@ -84,8 +84,8 @@ macro_rules! counters {
 counters! {
     FramesIn, "frames_in", Count, [Decode Route], "Whole messages received.";
     FramesOut, "frames_out", Count, [Decode Route], "Messages handed to a send buffer.";
-    BytesIn, "bytes_in_bytes", Bytes, [Decode Route], "Bytes of whole messages received.";
-    BytesOut, "bytes_out_bytes", Bytes, [Decode Route], "Bytes handed to send buffers.";
+    BytesIn, "frames_in_bytes", Bytes, [Decode Route], "Bytes of whole messages received.";
+    BytesOut, "frames_out_bytes", Bytes, [Decode Route], "Bytes handed to send buffers.";
     GarbledFrames, "garbled_frames", Count, [Decode Route], "Messages ignored for a wrong length, checksum or header order.";
     OversizedFrames, "oversized_frames", Count, [Decode Route], "Messages longer than the ceiling.";
     ConnectionsAccepted, "connections_accepted", Count, [Decode], "Connections that clients opened.";

@@ -118,13 +118,12 @@ fn watch(args: &TopArgs, app: &mut App, terminal: &mut ratatui::DefaultTerminal)
     let mut next = Instant::now() + interval;
     loop {
         terminal.draw(|frame| app.draw(frame))?;
-        if event::poll(next.saturating_duration_since(Instant::now()))? {
-            if let Event::Key(key) = event::read()?
-                && key.kind == KeyEventKind::Press
-                && !pressed(app, key)
-            {
-                return Ok(());
-            }
+        if event::poll(next.saturating_duration_since(Instant::now()))?
+            && let Event::Key(key) = event::read()?
+            && key.kind == KeyEventKind::Press
+            && !pressed(app, key)
+        {
+            return Ok(());
         }
         if Instant::now() >= next {
             app.look(read(&args.status)?);

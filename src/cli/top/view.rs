@@ -112,7 +112,7 @@ impl Span<'_> {
         let rate = now.saturating_sub(before.unwrap_or(0)) as f64 / self.seconds();
         match rate {
             r if !r.is_finite() => "-".into(),
-            r if r == 0.0 => "0".into(),
+            0.0 => "0".into(),
             r if r < 10.0 => format!("{r:.1}"),
             r => format!("{r:.0}"),
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::approval::{Limits, PENDING_NS_MAX, Pending, PendingList};
+use super::approval::{Limits, Pending, PendingList};
 use super::names::{self, Answer};
 use super::protocol::{Command, ErrorKind, Request, Response};
 use super::{ControlPorts, Peer};
@@ -17,15 +17,11 @@ use crate::domain::command::{
 };
 use crate::domain::time::NS_PER_S;
 use crate::domain::{Now, Text};
+use crate::limits::{
+    CONTROL_ANSWER_NS_MAX, CONTROL_PENDING_NS_MAX, CONTROL_QUEUE_COMMANDS, CONTROL_REMARK_BYTES_MAX,
+};
 use crate::status::page::Words;
 use crate::status::{Counter, Snapshot, StageWriter, State, reader};
-
-/// How long the risk stage may take to answer.
-pub const ANSWER_NS_MAX: u64 = 2 * NS_PER_S;
-/// Commands that may be unanswered at once, those that the operator gave up on included.
-const WAITING_MAX: usize = 64;
-/// Longest reason and ticket.
-const REMARK_BYTES_MAX: usize = 512;
 
 /// What comes of a request.
 #[derive(Debug)]
@@ -104,8 +100,9 @@ impl Operations {
             ticket: request.ticket,
         };
         self.expire(now.mono_ns);
-        let result = if order.reason.len().max(order.ticket.len()) > REMARK_BYTES_MAX {
-            let message = format!("reason and ticket may have {REMARK_BYTES_MAX} bytes each");
+        let result = if order.reason.len().max(order.ticket.len()) > CONTROL_REMARK_BYTES_MAX {
+            let message =
+                format!("reason and ticket may have {CONTROL_REMARK_BYTES_MAX} bytes each");
             Err(Box::new(Response::error(ErrorKind::BadRequest, message)))
         } else {
             self.route(now, &order)
@@ -113,7 +110,9 @@ impl Operations {
         match result {
             Ok(Outcome::Wait(ticket)) => Outcome::Wait(ticket),
             Ok(Outcome::Answer(response)) => {
-                log(&order, "done", &response.message);
+                let waits = response.data.get("pending").is_some();
+                let outcome = if waits { "waiting" } else { "done" };
+                log(&order, outcome, &response.message);
                 Outcome::Answer(response)
             }
             Err(response) => {
@@ -129,12 +128,12 @@ impl Operations {
             Command::Status => self.show_status(now)?,
             Command::SessionList => {
                 let snapshot = self.snapshot(now)?;
-                let message = format!("{} sessions", snapshot.sessions.len());
+                let message = counted(snapshot.sessions.len(), "session");
                 Response::with(message, json!(snapshot.sessions))
             }
             Command::LinkList => {
                 let snapshot = self.snapshot(now)?;
-                let message = format!("{} links", snapshot.links.len());
+                let message = counted(snapshot.links.len(), "link");
                 Response::with(message, json!(snapshot.links))
             }
             Command::DeskList => self.show_desks(now)?,
@@ -161,7 +160,7 @@ impl Operations {
             command: order.command.clone(),
             reason: order.reason.clone(),
             ticket: order.ticket.clone(),
-            expires_ns: now_ns + PENDING_NS_MAX,
+            expires_ns: now_ns + CONTROL_PENDING_NS_MAX,
         };
         let Some(number) = self.pending.add(pending) else {
             return Err(busy(
@@ -278,7 +277,7 @@ impl Operations {
                 Err(_) => Err(stage_busy("route")),
             },
             Action::Risk(command) => {
-                if self.waiting.len() >= WAITING_MAX {
+                if self.waiting.len() >= CONTROL_QUEUE_COMMANDS {
                     return Err(stage_busy("risk"));
                 }
                 let input = CommandInput {
@@ -293,7 +292,7 @@ impl Operations {
                 self.last_ticket += 1;
                 self.waiting.push(Waiting {
                     ticket: self.last_ticket,
-                    deadline_ns: now_ns + ANSWER_NS_MAX,
+                    deadline_ns: now_ns + CONTROL_ANSWER_NS_MAX,
                     told: false,
                     action: command,
                     order,
@@ -397,10 +396,7 @@ impl Operations {
             })
         });
         let desks: Vec<_> = desks.collect();
-        Ok(Response::with(
-            format!("{} desks", desks.len()),
-            json!(desks),
-        ))
+        Ok(Response::with(counted(desks.len(), "desk"), json!(desks)))
     }
 
     fn show_pending(&self, now_ns: u64) -> Response {
@@ -425,6 +421,10 @@ impl Operations {
     }
 }
 
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn busy(message: &str) -> Box<Response> {
     Box::new(Response::error(ErrorKind::Busy, message))
 }
@@ -446,16 +446,18 @@ fn user(order: &Order) -> Text<31> {
     Text::cut(user.as_bytes())
 }
 
+/// All texts are fields, which the log's writer quotes: what an operator types cannot forge a line.
 fn log(order: &Order, outcome: &str, message: &str) {
     tracing::info!(
         target: "operations",
         uid = order.requester.uid,
         pid = order.requester.pid,
-        command = %order.command,
-        reason = %order.reason,
-        ticket = %order.ticket,
+        command = order.command.to_string().as_str(),
+        reason = order.reason.as_str(),
+        ticket = order.ticket.as_str(),
         approver_uid = order.approver.map(|peer| peer.uid),
         outcome,
-        message,
+        detail = message,
+        "command",
     );
 }
