@@ -5,18 +5,16 @@ use super::decode_desk::{DeskMessage, decode_desk};
 use super::encode_report::{BusinessReject, encode_business_reject, encode_output};
 use super::*;
 use crate::domain::directory::tests::directory;
-use crate::domain::order::{
-    AccountRef, ClientRequest, DeskRequest, InstrumentRef, MassScope, NewOrder, ToDesk,
-};
+use crate::domain::order::{AccountRef, ClientRequest, InstrumentRef, MassScope};
 use crate::domain::report::{
     ClientCancelReject, ClientExec, ClientOutput, ClientReport, DeskExec, DeskInput,
     MassCancelReport, ReportDetail,
 };
 use crate::domain::{
-    AccountIndex, ClientOrderId, DeskText, Directory, FixVersion, InstrumentIndex, OrderId,
-    OrderStatus, OrderType, Price, Quantity, RejectReason, Side, Text, TimeInForce,
+    AccountIndex, DeskText, Directory, FixVersion, InstrumentIndex, OrderId, OrderStatus,
+    OrderType, Price, Quantity, RejectReason, Side, Text, TimeInForce,
 };
-use crate::limits::{FRAME_BYTES_MAX, PRICE_MAX, QUANTITY_MAX};
+use crate::limits::FRAME_BYTES_MAX;
 
 const NOW_NS: u64 = 1_700_000_000_123_456_789;
 pub(super) const EXECS: [ClientExec; 14] = [

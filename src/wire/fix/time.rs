@@ -39,6 +39,14 @@ impl UtcText {
     }
 }
 
+impl UtcText {
+    /// The text in its place, and its length.
+    #[inline]
+    pub(super) fn padded(&self) -> (&[u8; 32], usize) {
+        (&self.bytes, (self.len as usize).min(TIME_CHARS_MAX))
+    }
+}
+
 /// Writes times; remembers the last second.
 #[derive(Clone, Copy)]
 pub struct TimeText {
