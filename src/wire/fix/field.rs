@@ -29,8 +29,10 @@ struct Field {
 const LOW_TAGS: usize = 160;
 /// Where a low tag stands: position plus one, and whether it stands there again.
 type Place = u16;
-const REPEATED: Place = 1 << 15;
+/// Mark of a place whose tag stands more than once.
+pub(super) const REPEATED: Place = 1 << 15;
 const _: () = assert!(FIELDS_MAX < REPEATED as usize);
+/// Tags below have a place.
 pub(super) const PLACED_TAGS: u32 = LOW_TAGS as u32;
 
 /// Scratch for [`parse`]: below 3 KiB, reused.
@@ -389,12 +391,10 @@ impl<'a> Message<'a> {
             .map_or(0, |place| place & !REPEATED)
     }
 
-    /// Whether a low tag stands more than once.
+    /// The place of a low tag, with the mark [`REPEATED`] where it stands more than once.
     #[inline]
-    pub(super) fn is_repeated(&self, tag: u32) -> bool {
-        self.places
-            .get(tag as usize)
-            .is_some_and(|place| place & REPEATED != 0)
+    pub(super) fn place_and_repeat(&self, tag: u32) -> u16 {
+        self.places.get(tag as usize).copied().unwrap_or(0)
     }
 
     /// The value at a place; empty for none.
