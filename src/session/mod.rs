@@ -19,6 +19,7 @@ pub mod resend;
 mod sequence;
 pub mod state;
 
+pub use crate::wire::fix::SessionRejectReason as RejectReason;
 pub use action::{
     Action, Actions, Admin, DisconnectReason, LogoutText, Notice, Reject, ResetCause, Routing,
 };
