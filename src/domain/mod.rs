@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod command;
+pub mod directory;
 pub mod fix_version;
 pub mod ids;
 pub mod instrument;
@@ -17,6 +18,7 @@ pub mod text;
 pub mod time;
 
 pub use account::{Account, AccountKind};
+pub use directory::Directory;
 pub use fix_version::FixVersion;
 pub use ids::{
     AccountIndex, ClientIndex, DeskIndex, InstrumentIndex, LinkIndex, OrderId, SessionIndex,

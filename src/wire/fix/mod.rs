@@ -3,17 +3,30 @@
 //! Way in: [`frame::next_frame`] cuts one message out of the receive buffer and proves length and checksum,
 //! [`field::parse`] indexes its fields in one pass. Way out: [`writer::Writer`] into a caller's slice.
 
+pub mod decode_desk;
+pub mod decode_order;
+pub mod encode_desk;
+pub mod encode_report;
 pub mod field;
 pub mod frame;
 pub mod msg_type;
+mod pick;
+#[cfg(test)]
+mod property_tests;
 pub mod reject;
 pub mod tags;
+#[cfg(test)]
+mod tests;
 pub mod time;
 pub mod writer;
 
+pub use decode_desk::{DeskDecodeError, DeskMessage, DeskRefusal, decode_desk};
+pub use decode_order::{DecodeError, Refusal, decode_order};
+pub use encode_desk::{encode_status_request, encode_to_desk};
+pub use encode_report::{BusinessReject, encode_business_reject, encode_output};
 pub use field::{FieldIndex, Message, ParseError, parse};
 pub use frame::{Framing, Garbled, next_frame};
 pub use msg_type::MsgType;
-pub use reject::SessionRejectReason;
+pub use reject::{BusinessRejectReason, SessionRejectReason};
 pub use time::{Precision, TimeText};
 pub use writer::{Header, NoRoom, Writer};

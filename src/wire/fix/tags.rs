@@ -62,6 +62,8 @@ tags! {
     CXL_REJ_REASON = 102, "CxlRejReason";
     ORD_REJ_REASON = 103, "OrdRejReason";
     HEART_BT_INT = 108, "HeartBtInt";
+    MIN_QTY = 110, "MinQty";
+    MAX_FLOOR = 111, "MaxFloor";
     TEST_REQ_ID = 112, "TestReqID";
     ON_BEHALF_OF_COMP_ID = 115, "OnBehalfOfCompID";
     ORIG_SENDING_TIME = 122, "OrigSendingTime";
@@ -70,6 +72,8 @@ tags! {
     RESET_SEQ_NUM_FLAG = 141, "ResetSeqNumFlag";
     EXEC_TYPE = 150, "ExecType";
     LEAVES_QTY = 151, "LeavesQty";
+    CASH_ORDER_QTY = 152, "CashOrderQty";
+    EFFECTIVE_TIME = 168, "EffectiveTime";
     SECURITY_EXCHANGE = 207, "SecurityExchange";
     XML_DATA_LEN = 212, "XmlDataLen";
     XML_DATA = 213, "XmlData";
@@ -88,6 +92,7 @@ tags! {
     MASS_CANCEL_RESPONSE = 531, "MassCancelResponse";
     MASS_CANCEL_REJECT_REASON = 532, "MassCancelRejectReason";
     TOTAL_AFFECTED_ORDERS = 533, "TotalAffectedOrders";
+    CASH_MARGIN = 544, "CashMargin";
     USERNAME = 553, "Username";
     PASSWORD = 554, "Password";
     MASS_STATUS_REQ_ID = 584, "MassStatusReqID";

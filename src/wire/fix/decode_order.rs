@@ -1,0 +1,506 @@
+//! A client's application message -> [`ClientRequest`], FIX 4.2 and 4.4.
+//!
+//! Runs on the decode stage. Order of checks as the specification has it: required fields, lowest tag first; repeated ones; then the values.
+//! What breaks the specification is a session Reject (35=3). What the specification allows and the gateway does not take, and
+//! fields that only the context requires, are a BusinessMessageReject (35=j). Unknown accounts and symbols are no errors here:
+//! the risk stage refuses them with an ExecutionReport. TransactTime(60) must be a time; HandlInst(21) is checked and not used.
+
+use super::field::Message;
+use super::msg_type::MsgType;
+use super::pick::{Picks, SlotTable};
+use super::reject::{BusinessRejectReason, SessionRejectReason};
+use super::tags;
+use super::time::parse_utc;
+use crate::domain::order::{
+    AccountRef, CancelRequest, ClientRequest, InstrumentRef, MassCancelRequest, MassScope,
+    MassStatusRequest, NewOrder, ReplaceRequest, StatusRequest,
+};
+use crate::domain::{
+    ClientOrderId, Directory, FixVersion, OrderType, Price, Quantity, Side, Text, TimeInForce,
+};
+
+/// The message asks for nothing that the gateway can do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DecodeError {
+    /// The tag at fault; zero where it is the message as such.
+    pub tag: u32,
+    /// How it is answered.
+    pub refusal: Refusal,
+    /// Text(58).
+    pub text: &'static str,
+}
+
+/// Which message answers a [`DecodeError`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// Reject (35=3)
+    Session(SessionRejectReason),
+    /// BusinessMessageReject (35=j)
+    Business(BusinessRejectReason),
+}
+
+static TABLE: SlotTable = SlotTable::new(&[
+    tags::ACCOUNT,
+    tags::CL_ORD_ID,
+    tags::HANDL_INST,
+    tags::ORDER_QTY,
+    tags::ORD_TYPE,
+    tags::ORIG_CL_ORD_ID,
+    tags::PRICE,
+    tags::SIDE,
+    tags::SYMBOL,
+    tags::TIME_IN_FORCE,
+    tags::TRANSACT_TIME,
+    tags::MIN_QTY,
+    tags::MAX_FLOOR,
+    tags::CASH_ORDER_QTY,
+    tags::EFFECTIVE_TIME,
+    tags::MASS_CANCEL_REQUEST_TYPE,
+    tags::CASH_MARGIN,
+    tags::MASS_STATUS_REQ_ID,
+    tags::MASS_STATUS_REQ_TYPE,
+    tags::ORD_STATUS_REQ_ID,
+]);
+
+const ACCOUNT: usize = 0;
+const CL_ORD_ID: usize = 1;
+const HANDL_INST: usize = 2;
+const ORDER_QTY: usize = 3;
+const ORD_TYPE: usize = 4;
+const ORIG_CL_ORD_ID: usize = 5;
+const PRICE: usize = 6;
+const SIDE: usize = 7;
+const SYMBOL: usize = 8;
+const TIME_IN_FORCE: usize = 9;
+const TRANSACT_TIME: usize = 10;
+const MIN_QTY: usize = 11;
+const MAX_FLOOR: usize = 12;
+const CASH_ORDER_QTY: usize = 13;
+const EFFECTIVE_TIME: usize = 14;
+const MASS_CANCEL_REQUEST_TYPE: usize = 15;
+const CASH_MARGIN: usize = 16;
+const MASS_STATUS_REQ_ID: usize = 17;
+const MASS_STATUS_REQ_TYPE: usize = 18;
+const ORD_STATUS_REQ_ID: usize = 19;
+
+const fn mask(slots: &[usize]) -> u32 {
+    let mut mask = 0;
+    let mut at = 0;
+    while at < slots.len() {
+        mask |= 1 << slots[at];
+        at += 1;
+    }
+    mask
+}
+
+const NEW_44: u32 = mask(&[CL_ORD_ID, ORD_TYPE, SIDE, SYMBOL, TRANSACT_TIME]);
+const NEW_42: u32 = NEW_44 | mask(&[HANDL_INST]);
+const CANCEL: u32 = mask(&[CL_ORD_ID, ORIG_CL_ORD_ID, SIDE, SYMBOL, TRANSACT_TIME]);
+const REPLACE_44: u32 = NEW_44 | mask(&[ORIG_CL_ORD_ID]);
+const REPLACE_42: u32 = NEW_42 | mask(&[ORIG_CL_ORD_ID]);
+const STATUS: u32 = mask(&[CL_ORD_ID, SIDE, SYMBOL]);
+const MASS_STATUS: u32 = mask(&[MASS_STATUS_REQ_ID, MASS_STATUS_REQ_TYPE]);
+const MASS_CANCEL: u32 = mask(&[CL_ORD_ID, MASS_CANCEL_REQUEST_TYPE, TRANSACT_TIME]);
+/// Fields that change what an order means, and that the gateway does not carry to the desk: never ignored.
+const MEANINGFUL: u32 = mask(&[
+    MIN_QTY,
+    MAX_FLOOR,
+    CASH_ORDER_QTY,
+    EFFECTIVE_TIME,
+    CASH_MARGIN,
+]);
+
+/// Reads a client's request. `version` is the session's.
+pub fn decode_order(
+    message: &Message<'_>,
+    version: FixVersion,
+    directory: &Directory,
+) -> Result<ClientRequest, DecodeError> {
+    let picks = Picks::of(message, &TABLE);
+    let reader = Reader {
+        picks: &picks,
+        version,
+        directory,
+    };
+    match (message.msg_type(), version) {
+        (MsgType::NEW_ORDER_SINGLE, FixVersion::Fix42) => {
+            reader.new_order(NEW_42, message.poss_resend())
+        }
+        (MsgType::NEW_ORDER_SINGLE, FixVersion::Fix44) => {
+            reader.new_order(NEW_44, message.poss_resend())
+        }
+        (MsgType::ORDER_CANCEL_REQUEST, _) => reader.cancel(),
+        (MsgType::ORDER_CANCEL_REPLACE_REQUEST, FixVersion::Fix42) => reader.replace(REPLACE_42),
+        (MsgType::ORDER_CANCEL_REPLACE_REQUEST, FixVersion::Fix44) => reader.replace(REPLACE_44),
+        (MsgType::ORDER_STATUS_REQUEST, _) => reader.status(),
+        (MsgType::ORDER_MASS_STATUS_REQUEST, FixVersion::Fix44) => reader.mass_status(),
+        (MsgType::ORDER_MASS_CANCEL_REQUEST, FixVersion::Fix44) => reader.mass_cancel(),
+        // The specification of 4.2 has neither.
+        (MsgType::ORDER_MASS_STATUS_REQUEST | MsgType::ORDER_MASS_CANCEL_REQUEST, _) => {
+            Err(session(tags::MSG_TYPE, SessionRejectReason::InvalidMsgType))
+        }
+        _ => Err(DecodeError {
+            tag: 0,
+            refusal: Refusal::Business(BusinessRejectReason::UnsupportedMessageType),
+            text: "Unsupported Message Type",
+        }),
+    }
+}
+
+struct Reader<'p, 'm> {
+    picks: &'p Picks<'m>,
+    version: FixVersion,
+    directory: &'p Directory,
+}
+
+impl Reader<'_, '_> {
+    #[inline]
+    fn new_order(
+        &self,
+        required: u32,
+        possible_resend: bool,
+    ) -> Result<ClientRequest, DecodeError> {
+        self.require(required)?;
+        let account = self.account()?;
+        let client_order_id = self.client_order_id(CL_ORD_ID)?;
+        self.handling()?;
+        let quantity = self.quantity()?;
+        let order_type = self.order_type()?;
+        let price = self.price(order_type)?;
+        let side = self.side()?;
+        let time_in_force = self.time_in_force()?;
+        self.transact_time()?;
+        self.refuse_meaningful()?;
+        Ok(ClientRequest::New(NewOrder {
+            client_order_id,
+            account,
+            instrument: self.instrument(),
+            side,
+            order_type,
+            time_in_force,
+            price,
+            quantity,
+            possible_resend,
+        }))
+    }
+
+    fn cancel(&self) -> Result<ClientRequest, DecodeError> {
+        self.require(CANCEL)?;
+        let client_order_id = self.client_order_id(CL_ORD_ID)?;
+        let orig_client_order_id = self.client_order_id(ORIG_CL_ORD_ID)?;
+        let side = self.side()?;
+        self.transact_time()?;
+        Ok(ClientRequest::Cancel(CancelRequest {
+            client_order_id,
+            orig_client_order_id,
+            instrument: self.instrument(),
+            side,
+        }))
+    }
+
+    fn replace(&self, required: u32) -> Result<ClientRequest, DecodeError> {
+        self.require(required)?;
+        let client_order_id = self.client_order_id(CL_ORD_ID)?;
+        self.handling()?;
+        let quantity = self.quantity()?;
+        let order_type = self.order_type()?;
+        let orig_client_order_id = self.client_order_id(ORIG_CL_ORD_ID)?;
+        let price = self.price(order_type)?;
+        let side = self.side()?;
+        self.time_in_force()?;
+        self.transact_time()?;
+        self.refuse_meaningful()?;
+        Ok(ClientRequest::Replace(ReplaceRequest {
+            client_order_id,
+            orig_client_order_id,
+            instrument: self.instrument(),
+            side,
+            order_type,
+            price,
+            quantity,
+        }))
+    }
+
+    fn status(&self) -> Result<ClientRequest, DecodeError> {
+        self.require(STATUS)?;
+        let client_order_id = self.client_order_id(CL_ORD_ID)?;
+        self.side()?;
+        // OrdStatusReqID(790) begins with FIX 4.4.
+        let request_id = match self.version {
+            FixVersion::Fix42 => Text::EMPTY,
+            FixVersion::Fix44 => self.request_id(ORD_STATUS_REQ_ID)?,
+        };
+        Ok(ClientRequest::Status(StatusRequest {
+            client_order_id,
+            request_id,
+        }))
+    }
+
+    fn mass_status(&self) -> Result<ClientRequest, DecodeError> {
+        self.require(MASS_STATUS)?;
+        let scope = self.mass_scope(MASS_STATUS_REQ_TYPE, b"12345678")?;
+        Ok(ClientRequest::MassStatus(MassStatusRequest {
+            request_id: self.request_id(MASS_STATUS_REQ_ID)?,
+            account: match self.picks.get(ACCOUNT) {
+                Some(_) => Some(self.account()?),
+                None => None,
+            },
+            scope,
+        }))
+    }
+
+    fn mass_cancel(&self) -> Result<ClientRequest, DecodeError> {
+        self.require(MASS_CANCEL)?;
+        let client_order_id = self.client_order_id(CL_ORD_ID)?;
+        let side = match self.picks.get(SIDE) {
+            Some(_) => Some(self.side()?),
+            None => None,
+        };
+        self.transact_time()?;
+        let scope = self.mass_scope(MASS_CANCEL_REQUEST_TYPE, b"1234567")?;
+        Ok(ClientRequest::MassCancel(MassCancelRequest {
+            client_order_id,
+            scope,
+            side,
+        }))
+    }
+
+    /// Fields required by the specification, then fields that are there twice.
+    #[inline]
+    fn require(&self, required: u32) -> Result<(), DecodeError> {
+        let missing = required & !self.picks.seen;
+        if missing != 0 {
+            let tag = TABLE.lowest_tag(missing);
+            return Err(session(tag, SessionRejectReason::RequiredTagMissing));
+        }
+        if self.picks.repeated != 0 {
+            let tag = TABLE.lowest_tag(self.picks.repeated);
+            return Err(session(tag, SessionRejectReason::TagRepeated));
+        }
+        Ok(())
+    }
+
+    /// Account(1): the gateway cannot do without, though the specification can.
+    #[inline]
+    fn account(&self) -> Result<AccountRef, DecodeError> {
+        let name = self.conditional(ACCOUNT, tags::ACCOUNT)?;
+        Ok(match self.directory.account(name) {
+            Some(account) => AccountRef::Known(account),
+            None => AccountRef::Unknown(Text::cut(name)),
+        })
+    }
+
+    #[inline]
+    fn instrument(&self) -> InstrumentRef {
+        let symbol = self.picks.value(SYMBOL);
+        match self.directory.instrument(symbol) {
+            Some(instrument) => InstrumentRef::Known(instrument),
+            None => InstrumentRef::Unknown(Text::cut(symbol)),
+        }
+    }
+
+    #[inline]
+    fn client_order_id(&self, slot: usize) -> Result<ClientOrderId, DecodeError> {
+        let tag = if slot == CL_ORD_ID {
+            tags::CL_ORD_ID
+        } else {
+            tags::ORIG_CL_ORD_ID
+        };
+        ClientOrderId::new(self.picks.value(slot)).ok_or(DecodeError {
+            tag,
+            refusal: Refusal::Session(SessionRejectReason::ValueOutOfRange),
+            text: "ClOrdID longer than 39 characters",
+        })
+    }
+
+    fn request_id(&self, slot: usize) -> Result<Text<39>, DecodeError> {
+        Text::new(self.picks.value(slot)).ok_or(DecodeError {
+            tag: TABLE.lowest_tag(1 << slot),
+            refusal: Refusal::Session(SessionRejectReason::ValueOutOfRange),
+            text: "Request id longer than 39 characters",
+        })
+    }
+
+    #[inline]
+    fn handling(&self) -> Result<(), DecodeError> {
+        match self.picks.get(HANDL_INST) {
+            None | Some(b"1" | b"2" | b"3") => Ok(()),
+            Some(_) => Err(session(
+                tags::HANDL_INST,
+                SessionRejectReason::ValueOutOfRange,
+            )),
+        }
+    }
+
+    #[inline]
+    fn quantity(&self) -> Result<Quantity, DecodeError> {
+        let text = self.conditional(ORDER_QTY, tags::ORDER_QTY)?;
+        Quantity::parse(text).ok_or_else(|| bad_number(tags::ORDER_QTY, text))
+    }
+
+    #[inline]
+    fn order_type(&self) -> Result<OrderType, DecodeError> {
+        match self.picks.value(ORD_TYPE) {
+            b"1" => Ok(OrderType::Market),
+            b"2" => Ok(OrderType::Limit),
+            other => Err(self.not_taken(
+                tags::ORD_TYPE,
+                other,
+                b"3456789ABCDEFGHIP",
+                b"346789DEGIJKLMP",
+                "OrdType not supported",
+            )),
+        }
+    }
+
+    #[inline]
+    fn price(&self, order_type: OrderType) -> Result<Price, DecodeError> {
+        match order_type {
+            OrderType::Market => Ok(Price::ZERO),
+            OrderType::Limit => {
+                let text = self.conditional(PRICE, tags::PRICE)?;
+                Price::parse(text).ok_or_else(|| bad_number(tags::PRICE, text))
+            }
+        }
+    }
+
+    #[inline]
+    fn side(&self) -> Result<Side, DecodeError> {
+        match self.picks.value(SIDE) {
+            b"1" => Ok(Side::Buy),
+            b"2" => Ok(Side::Sell),
+            other => Err(self.not_taken(
+                tags::SIDE,
+                other,
+                b"3456789",
+                b"3456789ABCDEFG",
+                "Side not supported",
+            )),
+        }
+    }
+
+    #[inline]
+    fn time_in_force(&self) -> Result<TimeInForce, DecodeError> {
+        match self.picks.get(TIME_IN_FORCE) {
+            None | Some(b"0") => Ok(TimeInForce::Day),
+            Some(b"3") => Ok(TimeInForce::ImmediateOrCancel),
+            Some(b"4") => Ok(TimeInForce::FillOrKill),
+            Some(other) => Err(self.not_taken(
+                tags::TIME_IN_FORCE,
+                other,
+                b"1256",
+                b"12567",
+                "TimeInForce not supported",
+            )),
+        }
+    }
+
+    #[inline]
+    fn transact_time(&self) -> Result<(), DecodeError> {
+        match parse_utc(self.picks.value(TRANSACT_TIME)) {
+            Some(_) => Ok(()),
+            None => Err(session(tags::TRANSACT_TIME, SessionRejectReason::BadFormat)),
+        }
+    }
+
+    fn mass_scope(&self, slot: usize, standard: &[u8]) -> Result<MassScope, DecodeError> {
+        match self.picks.value(slot) {
+            b"7" => Ok(MassScope::All),
+            b"1" => {
+                self.conditional(SYMBOL, tags::SYMBOL)?;
+                Ok(MassScope::Instrument(self.instrument()))
+            }
+            other => Err(self.not_taken(
+                TABLE.lowest_tag(1 << slot),
+                other,
+                standard,
+                standard,
+                "Mass request of this kind not supported",
+            )),
+        }
+    }
+
+    /// Refuses a field that would change the order's meaning, unless its value says nothing.
+    #[inline]
+    fn refuse_meaningful(&self) -> Result<(), DecodeError> {
+        if self.picks.seen & MEANINGFUL == 0 {
+            return Ok(());
+        }
+        let neutral = |slot, value: &[u8]| self.picks.get(slot).is_none_or(|have| have == value);
+        let tag = if !neutral(MIN_QTY, b"0") {
+            tags::MIN_QTY
+        } else if !neutral(MAX_FLOOR, b"0") {
+            tags::MAX_FLOOR
+        } else if !neutral(CASH_ORDER_QTY, b"0") {
+            tags::CASH_ORDER_QTY
+        } else if self.picks.get(EFFECTIVE_TIME).is_some() {
+            tags::EFFECTIVE_TIME
+        } else if !neutral(CASH_MARGIN, b"1") {
+            tags::CASH_MARGIN
+        } else {
+            return Ok(());
+        };
+        Err(DecodeError {
+            tag,
+            refusal: Refusal::Business(BusinessRejectReason::Other),
+            text: "Field not supported",
+        })
+    }
+
+    /// A field that the context requires.
+    #[inline]
+    fn conditional(&self, slot: usize, tag: u32) -> Result<&[u8], DecodeError> {
+        self.picks.get(slot).ok_or(DecodeError {
+            tag,
+            refusal: Refusal::Business(BusinessRejectReason::ConditionallyRequiredFieldMissing),
+            text: "Conditionally required field missing",
+        })
+    }
+
+    /// A value of the specification that the gateway does not take, or one that is not of the specification.
+    #[cold]
+    fn not_taken(
+        &self,
+        tag: u32,
+        value: &[u8],
+        standard_42: &[u8],
+        standard_44: &[u8],
+        text: &'static str,
+    ) -> DecodeError {
+        let standard = match self.version {
+            FixVersion::Fix42 => standard_42,
+            FixVersion::Fix44 => standard_44,
+        };
+        match value {
+            [one] if standard.contains(one) => DecodeError {
+                tag,
+                refusal: Refusal::Business(BusinessRejectReason::Other),
+                text,
+            },
+            _ => session(tag, SessionRejectReason::ValueOutOfRange),
+        }
+    }
+}
+
+#[cold]
+fn session(tag: u32, reason: SessionRejectReason) -> DecodeError {
+    DecodeError {
+        tag,
+        refusal: Refusal::Session(reason),
+        text: reason.text(),
+    }
+}
+
+/// A decimal of the specification that is out of our range, or no decimal at all (exponents, signs in the middle, text).
+#[cold]
+fn bad_number(tag: u32, text: &[u8]) -> DecodeError {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let points = unsigned.iter().filter(|&&c| c == b'.').count();
+    let digits = unsigned.iter().filter(|c| c.is_ascii_digit()).count();
+    let is_decimal = points <= 1 && digits > 0 && points + digits == unsigned.len();
+    if is_decimal {
+        session(tag, SessionRejectReason::ValueOutOfRange)
+    } else {
+        session(tag, SessionRejectReason::BadFormat)
+    }
+}
