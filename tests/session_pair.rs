@@ -21,6 +21,8 @@ enum Step {
     Wait(u8),
     /// The connection breaks. Of what is on the way, the peer still gets that many bytes.
     Break(u16, u16),
+    /// One side logs out; both connect again.
+    Logout(bool),
     /// Both sides send everything again, as if asked for.
     Repeat,
 }
@@ -32,6 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u8..6).prop_map(Step::Pump),
         1 => (1u8..50).prop_map(Step::Wait),
         1 => (0u16..600, 0u16..600).prop_map(|(a, b)| Step::Break(a, b)),
+        1 => any::<bool>().prop_map(Step::Logout),
         1 => Just(Step::Repeat),
     ]
 }
@@ -83,11 +86,10 @@ impl Pair {
             &mut self.acceptor
         };
         for _ in 0..count {
-            if owner.session.can_send_application() {
-                let text = format!("m{}", self.sent[side as usize].len());
-                owner.send_application(&text);
-                self.sent[side as usize].push(text);
-            }
+            // Also without a connection: then it is numbered, kept, and asked for later.
+            let text = format!("m{}", self.sent[side as usize].len());
+            owner.send_application(&text);
+            self.sent[side as usize].push(text);
         }
     }
 
@@ -158,6 +160,8 @@ proptest! {
                     pair.break_line(a, b);
                     pair.connect();
                 }
+                Step::Logout(true) => pair.initiator.logout("bye"),
+                Step::Logout(false) => pair.acceptor.logout("bye"),
                 Step::Repeat => {
                     let both = [pair.acceptor.session.peek_next_out(), pair.initiator.session.peek_next_out()];
                     if both.iter().all(|next| *next > 1) {

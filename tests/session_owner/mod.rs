@@ -169,7 +169,12 @@ impl Owner {
         let mut writer = Writer::begin(&mut out, &header, &mut self.time);
         writer.bytes(58, text.as_bytes());
         let range = writer.finish().unwrap();
-        self.commit(number, out[range].to_vec());
+        if self.logged_on {
+            self.commit(number, out[range].to_vec());
+        } else {
+            // Kept for the peer's ResendRequest.
+            self.log.insert(number, out[range].to_vec());
+        }
     }
 
     /// Log first; then the wire, behind a resend that is under way.
@@ -178,7 +183,7 @@ impl Owner {
         assert!(before.is_none(), "number {number} used twice");
         if self.cursor.is_open() {
             self.cursor.extend(number);
-        } else {
+        } else if self.connected {
             self.put(&bytes);
         }
     }
