@@ -66,6 +66,8 @@ pub const PRICE_MAX: i64 = 10_000_000 * 100_000_000;
 pub const REQUESTS_MAX: usize = 1 << 28;
 /// A peer that has not answered our Logon, or a client that has not sent one, after this is closed (FIX practice: ten seconds).
 pub const LOGON_TIMEOUT_S: u64 = 10;
+/// Highest MsgSeqNum that a peer may set with SequenceReset: fifteen digits, far from any overflow.
+pub const SEQUENCE_NUMBER_MAX: u64 = 999_999_999_999_999;
 /// A peer that makes no progress in filling a gap for two heartbeats, and at least this long, is asked once more.
 pub const GAP_PATIENCE_MIN_S: u64 = 10;
 
