@@ -114,6 +114,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
     );
     let mut warnings = topology.warnings.clone();
     let lifecycle = Lifecycle::default();
+    lifecycle.enter(Phase::Run);
     let Parts {
         decode,
         risk,

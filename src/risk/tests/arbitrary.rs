@@ -172,7 +172,7 @@ impl Run {
                 reason: exec as u16,
                 text: DeskText::EMPTY,
             }),
-            1 => DeskInput::Written { id },
+            1 => DeskInput::Link(LinkEvent::Lost),
             2 => DeskInput::InDoubt { id },
             3 => DeskInput::Refused {
                 id,
