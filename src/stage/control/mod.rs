@@ -10,6 +10,7 @@ mod connection;
 mod names;
 mod operations;
 pub mod protocol;
+mod show;
 #[cfg(test)]
 mod tests;
 
