@@ -29,8 +29,10 @@ struct Field {
 const LOW_TAGS: usize = 160;
 /// Where a low tag stands: position plus one, and whether it stands there again.
 type Place = u16;
-const REPEATED: Place = 1 << 15;
+/// Mark of a place whose tag stands more than once.
+pub(super) const REPEATED: Place = 1 << 15;
 const _: () = assert!(FIELDS_MAX < REPEATED as usize);
+/// Tags below have a place.
 pub(super) const PLACED_TAGS: u32 = LOW_TAGS as u32;
 
 /// Scratch for [`parse`]: below 3 KiB, reused.
@@ -146,29 +148,24 @@ pub fn parse<'a>(frame: &'a [u8], scratch: &'a mut FieldIndex) -> Result<Message
     };
     let FieldIndex { fields, places } = scratch;
     *places = [0; LOW_TAGS];
-    let mut fault = None;
-    let mut has_high_tags = false;
+    let mut rare = Rare::default();
     let mut count = 0usize;
-    let mut data: Option<(u32, usize)> = None;
     let mut at = 0usize;
     while at < body_end {
         let Some((tag, start)) = read_tag(frame, at) else {
             return error(at, ParseFault::Tag);
         };
-        let end = match data.take() {
-            Some((data_tag, len))
-                if data_tag == tag && is_data_end(frame, start + len, body_end) =>
-            {
-                start + len
-            }
-            _ => match find_soh(frame, start) {
-                Some(end) => end,
-                None => return error(start, ParseFault::Truncated),
-            },
+        let end = if rare.data_tag == 0 {
+            find_soh(frame, start)
+        } else {
+            rare.data_end(frame, tag, start, body_end)
         };
+        let Some(end) = end else {
+            return error(start, ParseFault::Truncated);
+        };
+        at = end + 1;
         let Some(field) = fields.get_mut(count) else {
-            set_fault(&mut fault, tag, SessionRejectReason::Other);
-            at = end + 1;
+            rare.set_fault(tag, SessionRejectReason::Other);
             continue;
         };
         *field = Field {
@@ -177,26 +174,17 @@ pub fn parse<'a>(frame: &'a [u8], scratch: &'a mut FieldIndex) -> Result<Message
             end: end as u16,
         };
         count += 1;
+        if tag >= LENGTH_TAG_MIN || start == end {
+            rare.note(tag, &frame[start..end]);
+        }
         if let Some(place) = places.get_mut(tag as usize) {
+            // The first one keeps its place.
             *place = if *place == 0 {
                 count as Place
             } else {
                 *place | REPEATED
             };
-        } else {
-            has_high_tags = true;
         }
-        if start >= end {
-            set_fault(&mut fault, tag, SessionRejectReason::TagWithoutValue);
-        } else if tag >= LENGTH_TAG_MIN
-            && let Some(data_tag) = tags::data_tag_of(tag)
-        {
-            match digits(&frame[start..end]) {
-                Some(len) if len <= frame.len() as u64 => data = Some((data_tag, len as usize)),
-                _ => set_fault(&mut fault, tag, SessionRejectReason::BadFormat),
-            }
-        }
-        at = end + 1;
     }
     let first = [tags::BEGIN_STRING, tags::BODY_LENGTH, tags::MSG_TYPE];
     if count < 3 || (0..3).any(|n| fields[n].tag != first[n]) {
@@ -210,13 +198,7 @@ pub fn parse<'a>(frame: &'a [u8], scratch: &'a mut FieldIndex) -> Result<Message
         };
         count += 1;
     }
-    Ok(Message::new(
-        frame,
-        &fields[..count],
-        places,
-        has_high_tags,
-        fault,
-    ))
+    Ok(Message::new(frame, &fields[..count], places, &rare))
 }
 
 /// Lowest tag of a length field.
@@ -233,12 +215,56 @@ fn body_end(frame: &[u8]) -> Option<usize> {
     (body.last() == Some(&SOH)).then_some(body.len())
 }
 
-fn is_data_end(frame: &[u8], end: usize, body_end: usize) -> bool {
-    end < body_end && frame[end] == SOH
+/// What most fields have nothing to do with, kept out of the way of the loop.
+#[derive(Default)]
+struct Rare {
+    fault: Option<Fault>,
+    has_high_tags: bool,
+    /// The data field that the length field before it announced; zero for none.
+    data_tag: u32,
+    data_len: usize,
 }
 
-/// Keeps the fault with the lowest tag, as the specification orders the checks.
+impl Rare {
+    /// Fields with no value, with a length of data, or with a high tag.
+    #[inline(never)]
+    fn note(&mut self, tag: u32, value: &[u8]) {
+        self.has_high_tags |= tag >= PLACED_TAGS;
+        if value.is_empty() {
+            self.set_fault(tag, SessionRejectReason::TagWithoutValue);
+        } else if let Some(data_tag) = tags::data_tag_of(tag) {
+            match digits(value) {
+                Some(len) if len <= FRAME_BYTES_MAX as u64 => {
+                    self.data_tag = data_tag;
+                    self.data_len = len as usize;
+                }
+                _ => self.set_fault(tag, SessionRejectReason::BadFormat),
+            }
+        }
+    }
+
+    /// The end of the field behind a length field: by the length where it leads to a SOH, else at the first SOH.
+    #[inline(never)]
+    fn data_end(&mut self, frame: &[u8], tag: u32, start: usize, body_end: usize) -> Option<usize> {
+        let (data_tag, end) = (self.data_tag, start + self.data_len);
+        self.data_tag = 0;
+        if tag == data_tag && end < body_end && frame[end] == SOH {
+            return Some(end);
+        }
+        find_soh(frame, start)
+    }
+
+    /// Keeps the fault with the lowest tag, as the specification orders the checks.
+    #[cold]
+    #[inline(never)]
+    fn set_fault(&mut self, tag: u32, reason: SessionRejectReason) {
+        set_fault(&mut self.fault, tag, reason);
+    }
+}
+
+/// Keeps the fault with the lowest tag.
 #[cold]
+#[inline(never)]
 fn set_fault(fault: &mut Option<Fault>, tag: u32, reason: SessionRejectReason) {
     if fault.is_none_or(|fault| tag < fault.tag) {
         *fault = Some(Fault { tag, reason });
@@ -274,6 +300,7 @@ fn read_tag(frame: &[u8], at: usize) -> Option<(u32, usize)> {
 }
 
 #[cold]
+#[inline(never)]
 fn read_long_tag(frame: &[u8], at: usize) -> Option<(u32, usize)> {
     let mut tag = 0u32;
     for (i, &c) in frame[at..].iter().enumerate() {
@@ -310,14 +337,13 @@ impl<'a> Message<'a> {
         bytes: &'a [u8],
         fields: &'a [Field],
         places: &'a [Place; LOW_TAGS],
-        has_high_tags: bool,
-        fault: Option<Fault>,
+        rare: &Rare,
     ) -> Self {
         let mut message = Self {
             bytes,
             fields,
             places,
-            has_high_tags,
+            has_high_tags: rare.has_high_tags,
             msg_type: MsgType::default(),
             msg_seq_num: None,
             poss_dup: false,
@@ -326,7 +352,7 @@ impl<'a> Message<'a> {
             target_comp_id: None,
             sending_time: None,
             orig_sending_time: None,
-            fault,
+            fault: rare.fault,
         };
         message.msg_type = MsgType::from_bytes(message.msg_type_bytes());
         message.sender_comp_id = message.header(tags::SENDER_COMP_ID);
@@ -389,12 +415,10 @@ impl<'a> Message<'a> {
             .map_or(0, |place| place & !REPEATED)
     }
 
-    /// Whether a low tag stands more than once.
+    /// The place of a low tag, with the mark [`REPEATED`] where it stands more than once.
     #[inline]
-    pub(super) fn is_repeated(&self, tag: u32) -> bool {
-        self.places
-            .get(tag as usize)
-            .is_some_and(|place| place & REPEATED != 0)
+    pub(super) fn place_and_repeat(&self, tag: u32) -> u16 {
+        self.places.get(tag as usize).copied().unwrap_or(0)
     }
 
     /// The value at a place; empty for none.
@@ -609,6 +633,18 @@ mod tests {
             let message = parse(&frame, &mut index).unwrap();
             assert_eq!(message.missing_header_tag(), Some(tag));
         }
+    }
+
+    #[test]
+    fn of_repeated_fields_the_first_is_found() {
+        let frame = framed("FIX.4.4", "35=A|34=1|58=a|58=b|372=D|372=F|");
+        let mut index = FieldIndex::new();
+        let message = parse(&frame, &mut index).unwrap();
+        assert_eq!(message.get(tags::TEXT), Some(&b"a"[..]));
+        assert_eq!(message.get(tags::REF_MSG_TYPE), Some(&b"D"[..]));
+        assert_eq!(message.get(tags::CHECK_SUM).map(<[u8]>::len), Some(3));
+        let all: Vec<u32> = message.fields().map(|(tag, _)| tag).collect();
+        assert_eq!(all, [8, 9, 35, 34, 58, 58, 372, 372, 10]);
     }
 
     #[test]

@@ -103,13 +103,19 @@ pub fn checksum(bytes: &[u8]) -> u8 {
 
 /// Reads `8=FIX...<SOH>9=N<SOH>35=`. `message` begins with `8=FIX`.
 fn read_header(message: &[u8], frame_bytes_max: usize) -> Header {
-    let window = &message[..message.len().min(2 + BEGIN_STRING_BYTES_MAX + 1)];
-    let Some(end) = window.iter().position(|&byte| byte == SOH) else {
-        return if window.len() > 2 + BEGIN_STRING_BYTES_MAX {
-            Header::Bad(Garbled::HeaderOrder)
-        } else {
-            Header::NeedMore
-        };
+    // `8=FIX.4.x` first, as nearly all messages begin.
+    let end = match message.get(5..10) {
+        Some(&[a, b, c, d, SOH]) if a != SOH && b != SOH && c != SOH && d != SOH => 9,
+        _ => {
+            let window = &message[..message.len().min(2 + BEGIN_STRING_BYTES_MAX + 1)];
+            match window.iter().position(|&byte| byte == SOH) {
+                Some(end) => end,
+                None if window.len() > 2 + BEGIN_STRING_BYTES_MAX => {
+                    return Header::Bad(Garbled::HeaderOrder);
+                }
+                None => return Header::NeedMore,
+            }
+        }
     };
     let rest = &message[end + 1..];
     if let Some(answer) = expect(rest, b"9=") {

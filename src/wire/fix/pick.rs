@@ -3,7 +3,7 @@
 //! A decoder declares its tags in ascending order; slot `n` of the picks is the `n`th of them, so that the lowest bit of a mask
 //! of slots is the lowest tag, which is the one that the specification wants named in a reject.
 
-use super::field::{Message, PLACED_TAGS};
+use super::field::{Message, PLACED_TAGS, REPEATED};
 
 /// Most tags of one decoder: bits of the mask.
 pub const SLOTS_MAX: usize = 20;
@@ -66,16 +66,28 @@ impl<'a> Picks<'a> {
             seen: 0,
             repeated: 0,
         };
-        for slot in 0..table.placed {
-            let place = message.place(table.tags[slot]);
-            picks.places[slot] = place;
+        let mut any_repeated = 0;
+        let tags = table.tags[..table.placed].iter();
+        for (slot, (&tag, out)) in tags.zip(picks.places.iter_mut()).enumerate() {
+            let place = message.place_and_repeat(tag);
+            *out = place;
+            any_repeated |= place;
             picks.seen |= ((place != 0) as u32) << slot;
-            picks.repeated |= (message.is_repeated(table.tags[slot]) as u32) << slot;
+        }
+        if any_repeated & REPEATED != 0 {
+            picks.note_repeated();
         }
         if message.has_high_tags() {
             picks.search(table);
         }
         picks
+    }
+
+    #[cold]
+    fn note_repeated(&mut self) {
+        for (slot, place) in self.places.iter().enumerate() {
+            self.repeated |= ((place & REPEATED != 0) as u32) << slot;
+        }
     }
 
     fn search(&mut self, table: &SlotTable) {

@@ -316,9 +316,9 @@ const ASCII_ZEROS: u64 = 0x3030_3030_3030_3030;
 fn eight_digits(value: u32) -> u64 {
     let (high, low) = ((value / 10_000) as u64, (value % 10_000) as u64);
     let fours = high | low << 32;
-    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let twos = hundreds | (fours - hundreds * 100) << 16;
-    let tens = (twos * 103 >> 10) & 0x000f_000f_000f_000f;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
     tens | (twos - tens * 10) << 8
 }
 
