@@ -58,7 +58,8 @@ pub enum SocketEvent {
     },
     /// There are bytes in `received`.
     Readable(ConnectionId),
-    /// It is gone; `received` is empty from here on. Comes once, also after `close`.
+    /// It is gone; `received` is empty from here on. Comes once, also after `close`. When the peer ended, it comes behind
+    /// the bytes sent before: only once no `Readable` of the connection waits.
     Closed {
         /// Which.
         connection: ConnectionId,
@@ -90,7 +91,8 @@ pub trait Sockets {
     /// Drops the first `count` received bytes.
     fn consume(&mut self, connection: ConnectionId, count: usize);
 
-    /// Asks for another `Readable` behind the others, where bytes were left.
+    /// Asks for another `Readable` behind the others, where bytes were left that can be used later. Call it before the next
+    /// `poll`, or the peer's end may be reported over them.
     fn requeue(&mut self, connection: ConnectionId);
 
     /// Bytes that `send` would take now.
@@ -110,4 +112,13 @@ pub trait Sockets {
 
     /// System calls made since the start.
     fn system_calls(&self) -> u64;
+}
+
+/// A log on disk, for the journal thread alone. Calls may block.
+pub trait LogFile {
+    /// Writes behind what was written before.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns when everything appended is durable. After an error nothing may be assumed of what was not durable before.
+    fn sync(&mut self) -> io::Result<()>;
 }

@@ -106,11 +106,6 @@ pub enum DeskInput {
     Report(DeskReport),
     /// 35=9
     CancelReject(DeskCancelReject),
-    /// The request is committed to the desk log: from here on it may be at the desk.
-    Written {
-        /// Which request.
-        id: OrderId,
-    },
     /// The request never left: no link, queue full, killed on the way, desk said it could not read it.
     Refused {
         /// Which request.

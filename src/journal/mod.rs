@@ -1,1 +1,11 @@
-//! (see the map in lib.rs)
+//! The logs: one append-only log per stage, single writer, and what its records look like.
+//!
+//! Bytes and decisions only: the memory is a `ringbuf` byte log, the journal thread (`stage::journal`) moves it to disk.
+
+mod codec;
+pub mod entry;
+pub mod log;
+pub mod record;
+
+pub use log::{Appended, Log};
+pub use record::{Cause, LogId, Record, RecordKind};

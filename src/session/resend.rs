@@ -123,6 +123,12 @@ impl ResendCursor {
         self.next <= self.end || self.has_tail()
     }
 
+    /// Whether the next step concerns a number that was sent before.
+    #[inline]
+    pub fn is_repeating(&self) -> bool {
+        self.next <= self.end
+    }
+
     /// The number whose stored bytes `step` wants.
     #[inline]
     pub fn wanted(&self) -> Option<u64> {

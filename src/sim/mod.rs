@@ -1,1 +1,19 @@
-//! (see the map in lib.rs)
+//! The simulated world around the gateway: a desk with an order book, an open-loop load client, a do-nothing relay.
+//!
+//! Everything that decides is sans-IO (`now` and input in, output out); sockets come in through `io::Sockets`. Cold code: these are
+//! tools that run beside the gateway, never inside it.
+
+pub mod behaviour;
+pub mod desk;
+mod desk_change;
+pub mod desk_codec;
+pub mod desk_command;
+pub mod desk_ledger;
+pub mod desk_message;
+pub mod desk_order;
+#[cfg(test)]
+mod desk_tests;
+pub mod matching;
+#[cfg(test)]
+mod matching_tests;
+pub mod random;

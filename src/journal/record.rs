@@ -1,0 +1,279 @@
+//! One record of a log: 32-byte header, 16-byte cause, body, padding to eight bytes.
+//!
+//! The CRC-32C covers header, cause and body and is chained: it starts from the previous record's, so that a record that was
+//! cut out, moved or repeated is found even where it is whole in itself. The sequence is dense. Little-endian.
+
+use std::mem::offset_of;
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Which log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[repr(u8)]
+#[serde(rename_all = "snake_case")]
+pub enum LogId {
+    /// No log: the cause is outside (a timer, the process itself).
+    #[default]
+    None = 0,
+    /// Client messages in and out, of the decode stage.
+    Client = 1,
+    /// The risk stage's sequenced inputs.
+    Order = 2,
+    /// Desk messages in and out, of the route stage.
+    Desk = 3,
+}
+
+impl LogId {
+    /// Name of the log and stem of its file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Client => "client",
+            Self::Order => "order",
+            Self::Desk => "desk",
+        }
+    }
+
+    fn from_raw(raw: u8) -> Self {
+        match raw {
+            1 => Self::Client,
+            2 => Self::Order,
+            3 => Self::Desk,
+            _ => Self::None,
+        }
+    }
+}
+
+/// What a record is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[repr(u16)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// First record of a log: what it is, which process wrote it.
+    Start = 1,
+    /// FIX message received. Channel: session or link.
+    MessageIn = 2,
+    /// Application message committed to be sent. Channel: session or link.
+    MessageOut = 3,
+    /// Administrative message committed to be sent. Channel: session or link.
+    AdminOut = 4,
+    /// A request of a client, as the risk stage took it, with its outcome. Channel: session.
+    ClientInput = 5,
+    /// A report of a desk, as the risk stage took it. Channel: link.
+    DeskInput = 6,
+    /// A command of an operator.
+    Command = 7,
+    /// A bounded step of a mass cancel, mass status or kill.
+    Continuation = 8,
+    /// A connection came, went or was refused; the body says why. Channel: session or link.
+    Connection = 9,
+    /// A desk request that was not sent, and why. Channel: link or `u16::MAX`.
+    Refused = 10,
+    /// Sequence numbers start anew. Channel: session or link.
+    SequenceReset = 11,
+}
+
+impl RecordKind {
+    fn from_raw(raw: u16) -> Option<Self> {
+        Some(match raw {
+            1 => Self::Start,
+            2 => Self::MessageIn,
+            3 => Self::MessageOut,
+            4 => Self::AdminOut,
+            5 => Self::ClientInput,
+            6 => Self::DeskInput,
+            7 => Self::Command,
+            8 => Self::Continuation,
+            9 => Self::Connection,
+            10 => Self::Refused,
+            11 => Self::SequenceReset,
+            _ => return None,
+        })
+    }
+}
+
+/// What made a stage write a record: a record of another log, and which of its outputs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Cause {
+    /// Whose record.
+    pub log: LogId,
+    /// Its sequence.
+    pub sequence: u64,
+    /// Which of its outputs, from zero.
+    pub output: u16,
+}
+
+/// The header on the medium.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct RawHeader {
+    /// CRC-32C of all that follows up to the end of the body, from the previous record's value
+    pub crc: U32,
+    /// Bytes of header, cause and body, without padding
+    pub length: U32,
+    /// [`RecordKind`]
+    pub kind: U16,
+    /// Session or link
+    pub channel: U16,
+    /// Zero
+    pub reserved: U32,
+    /// Dense, from 1
+    pub sequence: U64,
+    /// Nanoseconds since 1970-01-01 UTC
+    pub time_ns: U64,
+    pub cause_log: u8,
+    pub cause_reserved: [u8; 1],
+    pub cause_output: U16,
+    pub cause_padding: U32,
+    pub cause_sequence: U64,
+}
+
+/// Bytes of the header alone.
+pub const HEADER_BYTES: usize = 32;
+/// Bytes before the body: header and cause.
+pub const BODY_OFFSET: usize = 48;
+
+const _: () = assert!(size_of::<RawHeader>() == BODY_OFFSET);
+const _: () = assert!(offset_of!(RawHeader, sequence) == 16);
+const _: () = assert!(offset_of!(RawHeader, cause_log) == HEADER_BYTES);
+const _: () = assert!(offset_of!(RawHeader, cause_sequence) == 40);
+
+/// A record as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Dense, from 1.
+    pub sequence: u64,
+    /// Nanoseconds since 1970-01-01 UTC.
+    pub time_ns: u64,
+    /// What it is.
+    pub kind: RecordKind,
+    /// Session or link.
+    pub channel: u16,
+    /// What caused it.
+    pub cause: Cause,
+    /// Its content.
+    pub body: &'a [u8],
+    /// Its checksum: the seed of the next one's.
+    pub crc: u32,
+}
+
+/// Why bytes are not the next record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Fewer bytes than the record says.
+    #[error("the record is cut off")]
+    Torn,
+    /// The checksum does not follow from the previous record.
+    #[error("the checksum does not match: damaged, or not the record that followed here")]
+    Checksum,
+    /// A kind that this version does not know.
+    #[error("record kind {0} is not known to this version")]
+    Kind(u16),
+    /// A hole or a repetition.
+    #[error("sequence {found} where {wanted} was due")]
+    Sequence {
+        /// Previous plus one.
+        wanted: u64,
+        /// What stands there.
+        found: u64,
+    },
+}
+
+/// Bytes that a record of `body` bytes takes, padding included.
+pub fn padded(body: usize) -> usize {
+    (BODY_OFFSET + body).next_multiple_of(8)
+}
+
+/// Completes the record whose body already stands at [`BODY_OFFSET`] of `bytes`; returns its checksum. `bytes` is padded.
+pub(super) fn seal(bytes: &mut [u8], header: &mut RawHeader, body: usize, seed: u32) -> u32 {
+    let length = BODY_OFFSET + body;
+    header.length = U32::new(length as u32);
+    bytes[..BODY_OFFSET].copy_from_slice(header.as_bytes());
+    let crc = crc32c::crc32c_append(seed, &bytes[4..length]);
+    bytes[..4].copy_from_slice(&crc.to_le_bytes());
+    bytes[length..].fill(0);
+    crc
+}
+
+/// Reads the record at the start of `bytes`, without checking that it follows another. For records that this process wrote.
+pub fn view(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
+    let (header, _) = RawHeader::ref_from_prefix(bytes).map_err(|_| RecordError::Torn)?;
+    let length = header.length.get() as usize;
+    if length < BODY_OFFSET || length > bytes.len() {
+        return Err(RecordError::Torn);
+    }
+    let kind = header.kind.get();
+    let record = Record {
+        sequence: header.sequence.get(),
+        time_ns: header.time_ns.get(),
+        kind: RecordKind::from_raw(kind).ok_or(RecordError::Kind(kind))?,
+        channel: header.channel.get(),
+        cause: Cause {
+            log: LogId::from_raw(header.cause_log),
+            sequence: header.cause_sequence.get(),
+            output: header.cause_output.get(),
+        },
+        body: &bytes[BODY_OFFSET..length],
+        crc: header.crc.get(),
+    };
+    Ok((record, length.next_multiple_of(8)))
+}
+
+/// Walks the records of a log, checking each against the one before.
+pub struct Records<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+    sequence: u64,
+    crc: u32,
+}
+
+impl<'a> Records<'a> {
+    /// From the first record of a log.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            offset: 0,
+            sequence: 0,
+            crc: 0,
+        }
+    }
+
+    /// Offset of the next record.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, RecordError>;
+
+    /// After an error: the same error again. Ends at the end of the bytes or where nothing was ever written (zeros).
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = &self.bytes[self.offset..];
+        if rest.iter().take(HEADER_BYTES).all(|&b| b == 0) {
+            return None;
+        }
+        let read = view(rest).and_then(|(record, taken)| {
+            let length = BODY_OFFSET + record.body.len();
+            if crc32c::crc32c_append(self.crc, &rest[4..length]) != record.crc {
+                return Err(RecordError::Checksum);
+            }
+            if record.sequence != self.sequence + 1 {
+                return Err(RecordError::Sequence {
+                    wanted: self.sequence + 1,
+                    found: record.sequence,
+                });
+            }
+            Ok((record, taken))
+        });
+        match read {
+            Ok((record, taken)) => {
+                self.offset = (self.offset + taken).min(self.bytes.len());
+                (self.sequence, self.crc) = (record.sequence, record.crc);
+                Some(Ok(record))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! The risk stage: sequences what comes from clients, desks and operators, hands it to the pure risk state, writes the order
+//! log, and pushes what follows to the other stages.
+//!
+//! One owner thread. An input is taken only when the log and both rings have room for everything that it may cause; else it
+//! stays where it is and the wait is counted. Reports go first, then commands, then what is left of mass requests, then
+//! clients. The record is committed before any output is pushed.
+
+use std::sync::Arc;
+
+use crossbeam_queue::ArrayQueue;
+use ringbuf::spsc::{Consumer, Producer};
+
+use super::scopes::ScopeBoard;
+use crate::access::Entitlements;
+use crate::domain::command::{CommandDone, CommandInput, RiskCommand, Scope};
+use crate::domain::order::{AccountRef, ClientRequest, FromClient, ToDesk};
+use crate::domain::report::{
+    ClientExec, ClientOutput, DeskExec, DeskInput, FromDesk, LinkEvent, ToClient,
+};
+use crate::domain::{AccountIndex, DeskIndex, Now, OrderId, RejectReason, SessionIndex};
+use crate::journal::entry::{self, ENTRY_BYTES_MAX, Outcome};
+use crate::journal::{Cause, Log, LogId, RecordKind};
+use crate::limits::{INPUTS_PER_CYCLE, OUTPUTS_MAX, PUBLISH_INTERVAL_NS, ROWS_PER_PUBLISH};
+use crate::risk::{Facts, Outputs, Risk};
+use crate::status::{Counter, StageWriter};
+
+/// What the stage is made of.
+pub struct RiskParts {
+    /// The state.
+    pub risk: Risk,
+    /// Which session may use which account.
+    pub entitlements: Entitlements,
+    /// Order log.
+    pub log: Log,
+    /// From the decode stage.
+    pub from_client: Consumer<FromClient>,
+    /// From the route stage.
+    pub from_desk: Consumer<FromDesk>,
+    /// To the route stage.
+    pub to_desk: Producer<ToDesk>,
+    /// To the decode stage.
+    pub to_client: Producer<ToClient>,
+    /// From the control thread.
+    pub commands: Arc<ArrayQueue<CommandInput>>,
+    /// To the control thread.
+    pub commands_done: Arc<ArrayQueue<CommandDone>>,
+    /// To the route stage.
+    pub scopes: ScopeBoard,
+    /// The desk that has each account's book.
+    pub account_desks: Vec<DeskIndex>,
+    /// The desk of each link.
+    pub link_desks: Vec<DeskIndex>,
+    /// Status page.
+    pub status: StageWriter,
+}
+
+/// The stage.
+pub struct RiskStage {
+    parts: RiskParts,
+    out: Outputs,
+    /// Links that are ready, per desk.
+    links_ready: Vec<u32>,
+    /// Above this depth of a ring new orders are refused: the rest is for reports and cancels.
+    watermark: usize,
+    next_publish_ns: u64,
+    next_account: usize,
+    next_session: usize,
+}
+
+impl RiskStage {
+    /// Nothing has happened yet; no link is ready.
+    pub fn new(parts: RiskParts) -> Self {
+        let desks = parts
+            .account_desks
+            .iter()
+            .chain(&parts.link_desks)
+            .map(|desk| desk.get() + 1)
+            .max()
+            .unwrap_or(0);
+        let watermark = parts.to_desk.capacity() / 4 * 3;
+        Self {
+            parts,
+            out: Outputs::default(),
+            links_ready: vec![0; desks],
+            watermark,
+            next_publish_ns: 0,
+            next_account: 0,
+            next_session: 0,
+        }
+    }
+
+    /// The state, for tests and snapshots.
+    pub fn risk(&self) -> &Risk {
+        &self.parts.risk
+    }
+
+    /// Writer of this stage's part of the status page.
+    pub fn status(&self) -> &StageWriter {
+        &self.parts.status
+    }
+
+    /// One turn; returns how many inputs were taken.
+    pub fn duty_cycle(&mut self, now: Now) -> usize {
+        let mut work = 0;
+        while work < INPUTS_PER_CYCLE && self.take_report(now) {
+            work += 1;
+        }
+        work += self.take_command(now) as usize;
+        work += self.take_continuation(now) as usize;
+        let mut taken = 0;
+        while taken < INPUTS_PER_CYCLE && self.take_request(now) {
+            taken += 1;
+        }
+        if now.mono_ns >= self.next_publish_ns {
+            self.next_publish_ns = now.mono_ns + PUBLISH_INTERVAL_NS;
+            self.publish(now);
+        }
+        work + taken
+    }
+
+    /// Whether the log and both rings have room for what one input may cause.
+    fn has_room(&mut self) -> bool {
+        let parts = &mut self.parts;
+        if !parts.to_client.has_room(OUTPUTS_MAX) || !parts.to_desk.has_room(OUTPUTS_MAX) {
+            parts.status.add(Counter::RingFull, 1);
+            return false;
+        }
+        if !parts.log.has_room(ENTRY_BYTES_MAX) {
+            parts.status.add(Counter::StagingFull, 1);
+            return false;
+        }
+        true
+    }
+
+    fn take_report(&mut self, now: Now) -> bool {
+        if self.parts.from_desk.is_empty() || !self.has_room_for_report() {
+            return false;
+        }
+        let Some(input) = self.parts.from_desk.pop() else {
+            return false;
+        };
+        if let DeskInput::Link(event) = input.input {
+            let desk = self.parts.link_desks[input.link.get()].get();
+            match event {
+                LinkEvent::Ready => self.links_ready[desk] += 1,
+                LinkEvent::Lost => {
+                    self.links_ready[desk] = self.links_ready[desk].saturating_sub(1)
+                }
+            }
+        }
+        self.out.clear();
+        self.parts.risk.on_desk(now, &input, &mut self.out);
+        let cause = Cause {
+            log: LogId::Desk,
+            sequence: input.cause_sequence,
+            output: 0,
+        };
+        let sequence = self.record(
+            RecordKind::DeskInput,
+            input.link.0 as u16,
+            cause,
+            now,
+            |out| entry::write_desk(&input, out),
+        );
+        self.count_report(&input.input);
+        self.push(now, sequence);
+        true
+    }
+
+    /// Reports never wait for room in the order direction: what they cause there goes as continuations.
+    fn has_room_for_report(&mut self) -> bool {
+        let parts = &mut self.parts;
+        if !parts.to_client.has_room(OUTPUTS_MAX) {
+            parts.status.add(Counter::RingFull, 1);
+            return false;
+        }
+        if !parts.log.has_room(ENTRY_BYTES_MAX) {
+            parts.status.add(Counter::StagingFull, 1);
+            return false;
+        }
+        true
+    }
+
+    fn take_command(&mut self, now: Now) -> bool {
+        if self.parts.commands.is_empty() || self.parts.commands_done.is_full() || !self.has_room()
+        {
+            return false;
+        }
+        let Some(input) = self.parts.commands.pop() else {
+            return false;
+        };
+        let mut done = self.parts.risk.on_command(now, &input);
+        let sequence = self.record(RecordKind::Command, 0, Cause::default(), now, |out| {
+            entry::write_command(&input, out)
+        });
+        done.sequence = sequence;
+        match input.command {
+            RiskCommand::Block(scope)
+            | RiskCommand::Unblock(scope)
+            | RiskCommand::Kill(scope)
+            | RiskCommand::Release(scope) => self
+                .parts
+                .scopes
+                .publish(scope, self.parts.risk.epoch(scope)),
+            RiskCommand::Limit(..) => {}
+        }
+        self.parts.status.add(Counter::CommandsApplied, 1);
+        self.parts
+            .status
+            .add(Counter::OrdersCancelledByCommand, done.affected as u64);
+        // The queue had room and this is its only producer.
+        let _ = self.parts.commands_done.push(done);
+        true
+    }
+
+    fn take_continuation(&mut self, now: Now) -> bool {
+        if !self.parts.risk.has_work() || !self.has_room() {
+            return false;
+        }
+        self.out.clear();
+        let worked = self.parts.risk.continue_work(now, &mut self.out);
+        if worked {
+            let outputs = [
+                self.out.to_desk.as_slice().len() as u8,
+                self.out.to_client.as_slice().len() as u8,
+            ];
+            let sequence = self.record(RecordKind::Continuation, 0, Cause::default(), now, |out| {
+                out[..2].copy_from_slice(&outputs);
+                Some(2)
+            });
+            self.push(now, sequence);
+        }
+        worked
+    }
+
+    fn take_request(&mut self, now: Now) -> bool {
+        if self.parts.from_client.is_empty() || !self.has_room() {
+            return false;
+        }
+        let Some(input) = self.parts.from_client.pop() else {
+            return false;
+        };
+        self.out.clear();
+        let facts = self.facts(&input);
+        self.parts.risk.on_client(now, &input, facts, &mut self.out);
+        let outcome = self.outcome();
+        let cause = Cause {
+            log: LogId::Client,
+            sequence: input.cause_sequence,
+            output: 0,
+        };
+        let sequence = self.record(
+            RecordKind::ClientInput,
+            input.session.0 as u16,
+            cause,
+            now,
+            |out| entry::write_client(&input, outcome, out),
+        );
+        self.count_request(&input, outcome);
+        self.push(now, sequence);
+        true
+    }
+
+    fn facts(&mut self, input: &FromClient) -> Facts {
+        let parts = &mut self.parts;
+        let pressure =
+            parts.to_desk.depth() > self.watermark || parts.to_client.depth() > self.watermark;
+        match known_account(input) {
+            Some(account) => Facts {
+                entitled: parts.entitlements.allows(input.session, account),
+                pressure,
+                desk_ready: self.links_ready[parts.account_desks[account.get()].get()] > 0,
+            },
+            // Cancels and replaces concern an order that the session already has; the route stage knows whether they can leave.
+            None => Facts {
+                entitled: true,
+                pressure,
+                desk_ready: true,
+            },
+        }
+    }
+
+    fn open_orders(&self, session: SessionIndex) -> u64 {
+        let state = self.parts.risk.kill_switch().get(Scope::Session(session));
+        state.map_or(0, |state| state.open_orders as u64)
+    }
+
+    fn outcome(&self) -> Outcome {
+        let desk = self.out.to_desk.as_slice();
+        let client = self.out.to_client.as_slice();
+        let reason = client.iter().find_map(|output| match &output.output {
+            ClientOutput::Report(report) => {
+                (report.exec == ClientExec::Rejected).then_some(report.reason)
+            }
+            ClientOutput::CancelReject(reject) => Some(reject.reason),
+            ClientOutput::MassCancel(report) => Some(report.reason),
+        });
+        Outcome {
+            desk_request: desk.first().map_or(OrderId::NONE, |request| request.id),
+            reason: reason.unwrap_or(RejectReason::None),
+            desk_outputs: desk.len() as u8,
+            client_outputs: client.len() as u8,
+        }
+    }
+
+    /// Room was made sure of before the input was taken.
+    fn record(
+        &mut self,
+        kind: RecordKind,
+        channel: u16,
+        cause: Cause,
+        now: Now,
+        fill: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> u64 {
+        let appended =
+            self.parts
+                .log
+                .append_with(kind, channel, cause, now.wall_ns, ENTRY_BYTES_MAX, fill);
+        appended
+            .expect("the log has room for the record of every input that was taken")
+            .sequence
+    }
+
+    fn push(&mut self, now: Now, sequence: u64) {
+        for request in self.out.to_desk.as_slice() {
+            let request = ToDesk {
+                checked_ns: now.mono_ns,
+                cause_sequence: sequence,
+                ..*request
+            };
+            let pushed = self.parts.to_desk.push(&request);
+            assert!(
+                pushed,
+                "room in the ring to the route stage was made sure of"
+            );
+        }
+        for output in self.out.to_client.as_slice() {
+            let pushed = self.parts.to_client.push(&ToClient {
+                cause_sequence: sequence,
+                ..*output
+            });
+            assert!(
+                pushed,
+                "room in the ring to the decode stage was made sure of"
+            );
+        }
+    }
+}
+
+impl RiskStage {
+    fn count_request(&mut self, input: &FromClient, outcome: Outcome) {
+        let parts = &self.parts;
+        let session = parts.status.session_orders(input.session);
+        if outcome.reason != RejectReason::None {
+            parts.status.rejected(outcome.reason);
+            session.rejected();
+            if let Some(account) = known_account(input) {
+                parts.status.account(account).rejected();
+            }
+        } else if outcome.desk_outputs > 0 {
+            session.accepted();
+            match &input.request {
+                ClientRequest::New(_) => {
+                    parts.status.add(Counter::OrdersAccepted, 1);
+                    if let Some(account) = known_account(input) {
+                        parts.status.account(account).accepted();
+                    }
+                }
+                ClientRequest::Cancel(_) => parts.status.add(Counter::CancelsAccepted, 1),
+                ClientRequest::Replace(_) => parts.status.add(Counter::ReplacesAccepted, 1),
+                _ => {}
+            }
+        } else if let ClientRequest::Lost = input.request {
+            parts.status.add(
+                Counter::OrdersCancelledOnDisconnect,
+                self.open_orders(input.session),
+            );
+        }
+    }
+
+    fn count_report(&mut self, input: &DeskInput) {
+        let status = &self.parts.status;
+        let counter = match input {
+            DeskInput::Report(report) => match report.exec {
+                DeskExec::New => Counter::ReportsAcknowledged,
+                DeskExec::Trade { .. } => Counter::ReportsTrade,
+                DeskExec::TradeCancel => Counter::ReportsTradeCancel,
+                DeskExec::TradeCorrect { .. } => Counter::ReportsTradeCorrect,
+                DeskExec::Cancelled => Counter::ReportsCancelled,
+                DeskExec::Replaced => Counter::ReportsReplaced,
+                DeskExec::Rejected => Counter::ReportsRejected,
+                DeskExec::Expired => Counter::ReportsExpired,
+                DeskExec::DoneForDay => Counter::ReportsDoneForDay,
+                DeskExec::Restated => Counter::ReportsRestated,
+                DeskExec::PendingNew | DeskExec::PendingCancel | DeskExec::PendingReplace => {
+                    Counter::ReportsPending
+                }
+                DeskExec::Status => Counter::ReportsStatus,
+            },
+            DeskInput::CancelReject(_) => Counter::CancelRejectsIn,
+            DeskInput::Refused { .. } => Counter::NotDelivered,
+            DeskInput::InDoubt { .. } => Counter::InDoubt,
+            DeskInput::Link(_) => return,
+        };
+        status.add(counter, 1);
+        if let Counter::ReportsTrade = counter
+            && let Some(ToClient {
+                output: ClientOutput::Report(report),
+                ..
+            }) = self.out.to_client.as_slice().first()
+        {
+            status.account(report.account).filled();
+        }
+    }
+
+    /// Gauges, every few milliseconds; a bounded number of rows in turn.
+    fn publish(&mut self, now: Now) {
+        let parts = &mut self.parts;
+        for (ring, gauge) in [(0, parts.from_client.gauge()), (1, parts.from_desk.gauge())] {
+            parts.status.set_ring(
+                ring,
+                gauge.depth() as u64,
+                gauge.high_water() as u64,
+                gauge.full_count(),
+            );
+        }
+        let risk = parts.risk.counters();
+        parts
+            .status
+            .set(Counter::DuplicateExecutions, risk.duplicates);
+        parts.status.set(Counter::UnmatchedReports, risk.unmatched);
+        parts.status.set(Counter::LateFills, risk.late_fills);
+        parts.status.set(Counter::Overfills, risk.overfills);
+        parts
+            .status
+            .set(Counter::RecordsAppended, parts.log.sequence());
+        parts
+            .status
+            .set(Counter::RecordsAppendedBytes, parts.log.bytes());
+        let accounts = parts.account_desks.len();
+        for _ in 0..ROWS_PER_PUBLISH.min(accounts) {
+            let account = AccountIndex(self.next_account as u32);
+            self.next_account = (self.next_account + 1) % accounts;
+            let Some(row) = parts.risk.account(account) else {
+                continue;
+            };
+            let open = parts.risk.account_open_orders(account) as u64;
+            parts.status.account(account).set_book(
+                open,
+                row.reserved,
+                row.available(),
+                now.wall_ns,
+            );
+        }
+        let sessions = self.parts.entitlements.sessions();
+        for _ in 0..ROWS_PER_PUBLISH.min(sessions) {
+            let session = SessionIndex(self.next_session as u32);
+            self.next_session = (self.next_session + 1) % sessions;
+            let open = self.open_orders(session);
+            self.parts
+                .status
+                .session_orders(session)
+                .set_orders_open(open);
+        }
+    }
+}
+
+/// Account of a new order, where it names one.
+fn known_account(input: &FromClient) -> Option<AccountIndex> {
+    match &input.request {
+        ClientRequest::New(new) => match new.account {
+            AccountRef::Known(account) => Some(account),
+            AccountRef::Unknown(_) => None,
+        },
+        _ => None,
+    }
+}
