@@ -136,28 +136,28 @@ fn each_version_says_it_in_its_own_enumerations() {
     // exec, 39, leaves -> 20 and 150 in 4.2, 150 in 4.4
     use ClientExec as E;
     use OrderStatus as S;
-    let rows: [(E, S, u64, &[u8], &[u8], &[u8]); 16] = [
-        (E::PendingNew, S::PendingNew, 9, b"0", b"A", b"A"),
-        (E::New, S::New, 9, b"0", b"0", b"0"),
-        (E::Trade, S::PartiallyFilled, 9, b"0", b"1", b"F"),
-        (E::Trade, S::Filled, 0, b"0", b"2", b"F"),
-        (E::Trade, S::PendingCancel, 9, b"0", b"1", b"F"),
-        (E::TradeCancel, S::New, 9, b"1", b"0", b"H"),
-        (E::TradeCorrect, S::PartiallyFilled, 9, b"2", b"1", b"G"),
-        (E::Cancelled, S::Cancelled, 0, b"0", b"4", b"4"),
-        (E::Replaced, S::New, 9, b"0", b"5", b"5"),
-        (E::Rejected, S::Rejected, 0, b"0", b"8", b"8"),
-        (E::Expired, S::Expired, 0, b"0", b"C", b"C"),
-        (E::DoneForDay, S::DoneForDay, 0, b"0", b"3", b"3"),
-        (E::Restated, S::New, 9, b"0", b"D", b"D"),
-        (E::PendingCancel, S::PendingCancel, 9, b"0", b"6", b"6"),
-        (E::PendingReplace, S::PendingReplace, 9, b"0", b"E", b"E"),
-        (E::Status, S::PartiallyFilled, 9, b"3", b"1", b"I"),
+    let rows: [(E, S, u64, [&[u8]; 3]); 16] = [
+        (E::PendingNew, S::PendingNew, 9, [b"0", b"A", b"A"]),
+        (E::New, S::New, 9, [b"0", b"0", b"0"]),
+        (E::Trade, S::PartiallyFilled, 9, [b"0", b"1", b"F"]),
+        (E::Trade, S::Filled, 0, [b"0", b"2", b"F"]),
+        (E::Trade, S::PendingCancel, 9, [b"0", b"1", b"F"]),
+        (E::TradeCancel, S::New, 9, [b"1", b"0", b"H"]),
+        (E::TradeCorrect, S::PartiallyFilled, 9, [b"2", b"1", b"G"]),
+        (E::Cancelled, S::Cancelled, 0, [b"0", b"4", b"4"]),
+        (E::Replaced, S::New, 9, [b"0", b"5", b"5"]),
+        (E::Rejected, S::Rejected, 0, [b"0", b"8", b"8"]),
+        (E::Expired, S::Expired, 0, [b"0", b"C", b"C"]),
+        (E::DoneForDay, S::DoneForDay, 0, [b"0", b"3", b"3"]),
+        (E::Restated, S::New, 9, [b"0", b"D", b"D"]),
+        (E::PendingCancel, S::PendingCancel, 9, [b"0", b"6", b"6"]),
+        (E::PendingReplace, S::PendingReplace, 9, [b"0", b"E", b"E"]),
+        (E::Status, S::PartiallyFilled, 9, [b"3", b"1", b"I"]),
     ];
     for exec in EXECS {
         assert!(rows.iter().any(|row| row.0 == exec), "{exec:?} has no row");
     }
-    for (exec, status, leaves, trans_42, type_42, type_44) in rows {
+    for (exec, status, leaves, [trans_42, type_42, type_44]) in rows {
         let mut report = report(exec, status);
         report.leaves = Quantity(leaves);
         let bytes = encoded(FixVersion::Fix42, ClientOutput::Report(report));
