@@ -60,6 +60,16 @@ pub const SIM_DESK_HELD_MAX: usize = 1 << 20;
 pub const SIM_DESK_MASS_PART: usize = 256;
 /// Pieces into which a scripted partial fill may be cut.
 pub const SIM_DESK_PIECES_MAX: u32 = 1000;
+/// Bytes that the relay holds per direction of a connection.
+pub const SIM_RELAY_BUFFER_BYTES: usize = 64 * 1024;
+/// Connections of the relay.
+pub const SIM_RELAY_CONNECTIONS_MAX: usize = 1024;
+/// Requests that the load client sends in one run: their records are kept to the end.
+pub const SIM_LOAD_REQUESTS_MAX: usize = 1 << 24;
+/// Requests that the load client sends in one duty cycle before it looks at answers again.
+pub const SIM_LOAD_SENDS_PER_CYCLE: usize = 64;
+/// Different reject texts that the load client counts apart; further ones are counted together.
+pub const SIM_LOAD_REASONS_MAX: usize = 64;
 
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);

@@ -13,7 +13,10 @@ pub mod desk_message;
 pub mod desk_order;
 #[cfg(test)]
 mod desk_tests;
+pub mod histogram;
+pub mod load_schedule;
 pub mod matching;
 #[cfg(test)]
 mod matching_tests;
 pub mod random;
+pub mod relay;
