@@ -111,3 +111,12 @@ pub trait Sockets {
     /// System calls made since the start.
     fn system_calls(&self) -> u64;
 }
+
+/// A log on disk, for the journal thread alone. Calls may block.
+pub trait LogFile {
+    /// Writes behind what was written before.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns when everything appended is durable. After an error nothing may be assumed of what was not durable before.
+    fn sync(&mut self) -> io::Result<()>;
+}

@@ -12,8 +12,6 @@ pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
 pub const CLOSE_NS_MAX: u64 = 1_000_000_000;
 /// How long a connect may take: several retries of the first packet, far less than the kernel's two minutes.
 pub const CONNECT_NS_MAX: u64 = 10_000_000_000;
-/// Connections of one sockets value: buffer groups and slots are numbered with 16 bits.
-pub const CONNECTIONS_MAX: usize = 1 << 15;
 /// Fields in one message; more is malformed. An order has about twenty.
 pub const FIELDS_MAX: usize = 256;
 /// Frames handled for one connection before the next has its turn.
@@ -38,6 +36,20 @@ pub const INPUTS_PER_CYCLE: usize = 64;
 pub const PUBLISH_INTERVAL_NS: u64 = 5_000_000;
 /// Rows of sessions, links or accounts written each time: 10,000 rows are through in under a second.
 pub const ROWS_PER_PUBLISH: usize = 64;
+/// Slots of the table of requests in flight that one duty cycle walks over, looking for doubts or unanswered ones.
+pub const IN_FLIGHT_SLOTS_PER_CYCLE: usize = 256;
+/// Bytes that the journal thread takes from one log before it looks at the next.
+pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
+/// How often the journal thread syncs at level L0. What is younger is lost with the host (not with the process).
+pub const SYNC_INTERVAL_NS: u64 = 50_000_000;
+/// Bytes of one file of a log on disk, allocated whole.
+pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
+/// Longest sleep of a stage that idles by parking.
+pub const PARK_NS_MAX: u64 = 100_000;
+/// Sleep of the journal thread when there is nothing to write: what a process that dies at L0 may still hold in memory.
+pub const JOURNAL_IDLE_NS: u64 = 500_000;
+/// How long each phase of an orderly end may take: clients out, links out.
+pub const SHUTDOWN_PHASE_MS: u64 = 3_000;
 /// Slot of the rings between the stages.
 pub const RING_SLOT_BYTES: usize = 256;
 /// Default depth of the rings between the stages.
@@ -52,6 +64,79 @@ pub const QUANTITY_MAX: u64 = 1_000_000_000_000;
 pub const PRICE_MAX: i64 = 10_000_000 * 100_000_000;
 /// Requests (orders, cancels, replaces) that one slab can name: 28 bits of an order id.
 pub const REQUESTS_MAX: usize = 1 << 28;
+/// A peer that has not answered our Logon, or a client that has not sent one, after this is closed (FIX practice: ten seconds).
+pub const LOGON_TIMEOUT_S: u64 = 10;
+/// A peer that makes no progress in filling a gap for two heartbeats, and at least this long, is asked once more.
+pub const GAP_PATIENCE_MIN_S: u64 = 10;
+
+/// Longest name of a client, session, desk, link or listener: it is a column in tables and a word in commands.
+pub const NAME_BYTES_MAX: usize = 31;
+/// Longest CompID that is taken, from a peer or the configuration.
+pub const COMP_ID_BYTES_MAX: usize = 31;
+/// Longest path of a socket: `sockaddr_un` holds 108 bytes with its final zero.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Largest configuration or reference file that is read: a million accounts are below 100 MB.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 256 << 20;
+/// Errors (and as many warnings) of a configuration that are shown; the rest is counted.
+pub const DIAGNOSTICS_MAX: usize = 50;
+/// Fewest slots of a ring between stages: less would stall on every burst.
+pub const RING_SLOTS_MIN: usize = 64;
+/// Most slots of a ring between stages: 256 MiB each, locked.
+pub const RING_SLOTS_MAX: usize = 1 << 20;
+/// Highest core number: what the kernel's CPU sets hold.
+pub const CORE_MAX: usize = 1023;
+/// Hot threads: decode, risk, route.
+pub const HOT_THREADS: usize = 3;
+/// Default size of a staging window: a second of 100,000 messages of 512 bytes.
+pub const STAGING_BYTES: usize = 64 << 20;
+/// Smallest staging window: several send buffers, so that one slow peer does not fill it.
+pub const STAGING_BYTES_MIN: usize = 1 << 20;
+/// Largest staging window: it is locked memory.
+pub const STAGING_BYTES_MAX: usize = 16 << 30;
+/// Default for requests of one day.
+pub const REQUESTS_PER_DAY: usize = 1_000_000;
+/// Default for executions of one day: a few for each request.
+pub const EXECUTIONS_PER_DAY: usize = 2_000_000;
+/// Most executions of one day: their ids are kept to tell duplicates.
+pub const EXECUTIONS_MAX: usize = 1 << 30;
+/// Most ports for clients.
+pub const LISTENERS_MAX: usize = 64;
+/// Most connections of one set of sockets: buffer groups and slots of the ring are numbered with 16 bits.
+pub const CONNECTIONS_MAX: usize = 1 << 15;
+/// Most clients.
+pub const CLIENTS_MAX: usize = 10_000;
+/// Most client sessions: the number for which cost is promised to stay flat.
+pub const SESSIONS_MAX: usize = 10_000;
+/// Most desks.
+pub const DESKS_MAX: usize = 64;
+/// Most links over all desks.
+pub const LINKS_MAX: usize = 256;
+/// Most accounts: ten times what is promised.
+pub const ACCOUNTS_MAX: usize = 1_000_000;
+/// Most instruments: five times what is promised.
+pub const INSTRUMENTS_MAX: usize = 100_000;
+/// Most positions at the start of the day.
+pub const POSITIONS_MAX: usize = 8_000_000;
+/// Longest time of any session timer that an operator may set: beyond an hour a dead peer would stay unseen.
+pub const SESSION_TIMER_S_MAX: u32 = 3600;
+/// Default HeartBtInt(108) that an initiator asks for: what most counterparties use.
+pub const HEARTBEAT_INTERVAL_S: u32 = 30;
+/// Longest wait before a link connects again, and for a desk's acknowledgement: ten minutes.
+pub const LINK_TIMER_MS_MAX: u32 = 600_000;
+/// Shortest of the same: less would be a connect storm.
+pub const LINK_TIMER_MS_MIN: u32 = 10;
+/// Most unanswered requests on one link: each is looked at when the link is lost.
+pub const LINK_WINDOW_MAX: usize = 65_536;
+/// Highest message rate, and largest burst, that can be set.
+pub const MESSAGE_RATE_MAX: u32 = 1_000_000;
+/// Most operators named in the configuration.
+pub const OPERATORS_MAX: usize = 256;
+/// Largest contract unit. Price x quantity x unit stays below 2^127.
+pub const UNIT_MAX: u32 = 1_000_000;
+/// Widest price collar: one hundred times the reference price.
+pub const COLLAR_BP_MAX: u32 = 1_000_000;
+/// Most cash of an account, either sign, in whole currency units: 10^15.
+pub const CASH_MAX: i128 = 1_000_000_000_000_000;
 /// Orders that the simulated desk keeps. A level's sum of that many orders of the largest quantity still fits in 64 bits.
 pub const SIM_DESK_ORDERS_MAX: usize = 1 << 24;
 /// Reports that the simulated desk holds while none of its links is up.
@@ -75,4 +160,10 @@ const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
 const _: () = assert!(RING_SLOTS.is_power_of_two());
 const _: () = assert!(CLIENT_ORDER_ID_BYTES < 256);
+const _: () = assert!(RING_SLOTS_MIN.is_power_of_two() && RING_SLOTS_MAX.is_power_of_two());
+const _: () =
+    assert!(STAGING_BYTES.is_power_of_two() && STAGING_BYTES_MIN >= 4 * SEND_BUFFER_BYTES);
+const _: () = assert!(REQUESTS_PER_DAY <= REQUESTS_MAX && EXECUTIONS_PER_DAY <= EXECUTIONS_MAX);
+const _: () = assert!(QUANTITY_MAX as i128 <= i128::MAX / PRICE_MAX as i128 / UNIT_MAX as i128);
+const _: () = assert!(SESSIONS_MAX <= CONNECTIONS_MAX);
 const _: () = assert!(SIM_DESK_ORDERS_MAX as u64 <= u64::MAX / QUANTITY_MAX);

@@ -1,4 +1,5 @@
 //! The byte log against a list of frames: any sequence of operations, detached and attached again in between.
+#![cfg(not(loom))]
 
 use std::collections::VecDeque;
 

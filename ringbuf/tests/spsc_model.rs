@@ -1,4 +1,5 @@
 //! The ring against a `VecDeque`: any sequence of operations, any capacity, indices that wrap around.
+#![cfg(not(loom))]
 
 use std::collections::VecDeque;
 

@@ -32,6 +32,14 @@ impl Entitlements {
         }
     }
 
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.bits
+            .len()
+            .checked_div(self.words_per_session)
+            .unwrap_or(0)
+    }
+
     /// Whether `session` may use `account`. Unknown ones may not.
     #[inline]
     pub fn allows(&self, session: SessionIndex, account: AccountIndex) -> bool {

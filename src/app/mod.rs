@@ -1,1 +1,11 @@
-//! (see the map in lib.rs)
+//! Putting the gateway together and running it: plan -> memory, logs, page, stages -> threads -> orderly end.
+//!
+//! The only room besides the tools of `cli` that names `sys`.
+
+pub mod boot;
+mod build;
+pub mod log_store;
+mod runner;
+mod topology;
+
+pub use boot::{BootError, Gateway, start};

@@ -1,1 +1,68 @@
-//! (see the map in lib.rs)
+//! The command line: one file per subcommand, and the enum that names them. Runs on the thread that starts the process.
+//!
+//! Exit codes: 0 good, 1 failed, 2 wrong usage or configuration (clap exits with 2 by itself).
+
+pub mod check;
+pub mod ctl;
+pub mod run;
+mod signals;
+mod table;
+pub mod top;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Status page where none is named: the default of the configuration's `status_file`.
+const STATUS_FILE: &str = "/dev/shm/gatehouse/status";
+/// Control socket where none is named: the default of the configuration's `control_socket`.
+const CONTROL_SOCKET: &str = "/run/gatehouse/control.sock";
+
+/// A low-latency order gateway.
+#[derive(Parser, Debug)]
+#[command(name = "gatehouse", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Prove a configuration before it is used
+    Check(check::CheckArgs),
+    /// Run the gateway
+    Run(run::RunArgs),
+    /// Command a running gateway
+    Ctl(ctl::CtlArgs),
+    /// Status page of a running gateway, live
+    Top(top::TopArgs),
+}
+
+/// Parses the process's arguments and runs the command.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Ctl(args) => ctl::run(&args),
+        Command::Top(args) => top::run(&args),
+    }
+}
+
+/// Says why a command failed; the answer is its exit code.
+fn fail(what: &str, error: impl std::fmt::Display) -> ExitCode {
+    eprintln!("gatehouse: {what}: {error}");
+    ExitCode::FAILURE
+}
+
+/// Log lines of a long-running command go to stderr; `RUST_LOG` sets their level.
+fn start_tracing() {
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(check::styled(&std::io::stderr()))
+        .init();
+}

@@ -2,7 +2,7 @@
 //!
 //! Built once at start by `config::load`; immutable afterwards. Cold code: allocation is fine.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 pub use crate::domain::FixVersion;
@@ -10,7 +10,17 @@ use crate::domain::account::Position;
 use crate::domain::{Account, AccountIndex, ClientIndex, DeskIndex, Instrument, Text};
 
 /// Which sockets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Io {
     /// io_uring where the kernel grants it, else polling sockets; the reason is logged.
@@ -23,7 +33,17 @@ pub enum Io {
 }
 
 /// Which threads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// Pipeline where enough isolated cores exist, else fused.
@@ -36,7 +56,17 @@ pub enum Layout {
 }
 
 /// What a stage does when there is nothing to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Idle {
     /// Spin where a core is the stage's own, yield where cores are fewer than hot threads.
@@ -153,9 +183,38 @@ pub struct SessionPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     /// Any address of it
-    pub address: std::net::IpAddr,
+    pub address: IpAddr,
     /// Leading bits that count
     pub prefix_bits: u8,
+}
+
+impl Plan {
+    /// Overrides the sockets of all listeners and links.
+    pub fn set_io(&mut self, io: Io) {
+        self.listeners
+            .iter_mut()
+            .for_each(|listener| listener.io = io);
+        self.desks
+            .iter_mut()
+            .flat_map(|desk| &mut desk.links)
+            .for_each(|link| link.io = io);
+    }
+}
+
+impl Network {
+    /// Whether `address` lies in the range.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(v4) => (v4.to_bits() as u128, 32),
+            IpAddr::V6(v6) => (v6.to_bits(), 128),
+        };
+        let ((network, width), (candidate, candidate_width)) = (bits(self.address), bits(address));
+        width == candidate_width
+            && (network ^ candidate)
+                .checked_shr(width - self.prefix_bits as u32)
+                .unwrap_or(0)
+                == 0
+    }
 }
 
 /// A client.

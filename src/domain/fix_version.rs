@@ -1,7 +1,7 @@
 //! FIX version of a session: the configuration chooses it, the wire format and the enumerations follow it.
 
 /// FIX version of a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize)]
 pub enum FixVersion {
     /// FIX.4.2
     Fix42,

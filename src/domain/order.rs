@@ -6,7 +6,7 @@ use super::quantity::Quantity;
 use super::text::{ClientOrderId, Text};
 
 /// Side(54).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
 #[repr(u8)]
 pub enum Side {
     /// 54=1
@@ -17,7 +17,7 @@ pub enum Side {
 }
 
 /// OrdType(40).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
 #[repr(u8)]
 pub enum OrderType {
     /// 40=1
@@ -28,7 +28,7 @@ pub enum OrderType {
 }
 
 /// TimeInForce(59). Absent on the wire means `Day`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
 #[repr(u8)]
 pub enum TimeInForce {
     /// 59=0
@@ -41,7 +41,7 @@ pub enum TimeInForce {
 }
 
 /// OrdStatus(39) as a client sees it. FIX 4.2 and 4.4 share these values.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
 #[repr(u8)]
 pub enum OrderStatus {
     /// 39=A: accepted here, the desk has not answered

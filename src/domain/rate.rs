@@ -1,7 +1,7 @@
 //! Message rate as GCRA: one theoretical arrival time per key, no bucket to refill.
 
 /// Allowed rate and burst. Immutable; the state is one `u64` per key ([`Gcra`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RateLimit {
     interval_ns: u64,
     tolerance_ns: u64,
@@ -28,7 +28,7 @@ impl RateLimit {
 }
 
 /// When the next message would be on time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Gcra(u64);
 
 impl Gcra {

@@ -101,6 +101,8 @@ reject_table! {
     DeskRejected, "desk_rejected", "Rejected by the desk", 0, 99, 2;
     /// It never reached a desk.
     NotDelivered, "not_delivered", "Not delivered to a desk", 0, 99, 2;
+    /// Not a reject: the word in the answer to a status request about an order in doubt.
+    InDoubt, "in_doubt", "In doubt: the link was lost before the desk answered", 0, 99, 2;
 }
 
 impl RejectReason {

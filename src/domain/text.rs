@@ -44,6 +44,11 @@ impl<const N: usize> Text<N> {
         &self.bytes[..self.len as usize]
     }
 
+    /// All `N` bytes, zero behind the text: for hashing without a loop over the length.
+    pub fn padded(&self) -> &[u8; N] {
+        &self.bytes
+    }
+
     /// For people: bytes that are not UTF-8 are replaced.
     pub fn to_string_lossy(&self) -> String {
         String::from_utf8_lossy(self.as_bytes()).into_owned()

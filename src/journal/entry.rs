@@ -6,15 +6,15 @@
 use super::codec::{Get, Put, side};
 use crate::domain::command::{CommandInput, LimitChange, RiskCommand, Scope};
 use crate::domain::order::{
-    AccountRef, CancelRequest, ClientRequest, FromClient, InstrumentRef, MassCancelRequest,
-    MassScope, MassStatusRequest, NewOrder, ReplaceRequest, StatusRequest,
+    CancelRequest, ClientRequest, FromClient, MassCancelRequest, MassStatusRequest, NewOrder,
+    ReplaceRequest, StatusRequest,
 };
 use crate::domain::report::{
     DeskCancelReject, DeskExec, DeskInput, DeskReport, FromDesk, LinkEvent,
 };
 use crate::domain::{
-    AccountIndex, InstrumentIndex, LinkIndex, Money, OrderId, OrderStatus, OrderType, Price,
-    Quantity, RejectReason, SessionIndex, Side, Text, TimeInForce,
+    AccountIndex, InstrumentIndex, LinkIndex, Money, OrderId, Price, Quantity, RejectReason,
+    SessionIndex,
 };
 
 /// Longest body.

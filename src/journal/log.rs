@@ -51,6 +51,16 @@ impl Log {
         self.writer.has_room(record::padded(body))
     }
 
+    /// Whether `count` records with bodies of up to `body` bytes can be appended now.
+    pub fn has_room_for(&mut self, count: usize, body: usize) -> bool {
+        self.writer.has_room_for(count, record::padded(body))
+    }
+
+    /// Bytes appended since the log began.
+    pub fn bytes(&self) -> u64 {
+        self.writer.position()
+    }
+
     /// Depth and high-water mark of the memory, for the status page.
     pub fn gauge(&self) -> ringbuf::byte_log::LogGauge {
         self.writer.gauge()

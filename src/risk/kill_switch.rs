@@ -12,7 +12,7 @@ const BLOCKED: u8 = 1;
 const KILLED: u8 = 2;
 
 /// State of one scope.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ScopeState {
     /// Raised by every block and kill.
     pub epoch: u32,
@@ -45,7 +45,7 @@ pub struct Stops {
 }
 
 /// All scopes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct KillSwitch {
     firm: ScopeState,
     accounts: Vec<ScopeState>,
@@ -175,6 +175,14 @@ impl KillSwitch {
             .max(self.instruments[instrument.get()].cancel_below)
     }
 
+    /// Open orders of an account; zero where it does not exist.
+    #[inline]
+    pub fn account_open_orders(&self, account: AccountIndex) -> u32 {
+        self.accounts
+            .get(account.get())
+            .map_or(0, |state| state.open_orders)
+    }
+
     /// Counts an order in (`opened`) or out of its scopes.
     #[inline]
     pub fn count_open(
@@ -194,13 +202,5 @@ impl KillSwitch {
             debug_assert!(opened || state.open_orders > 0);
             state.open_orders = state.open_orders.wrapping_add_signed(change);
         }
-    }
-
-    /// All states in a fixed order.
-    pub fn states(&self) -> impl Iterator<Item = &ScopeState> {
-        std::iter::once(&self.firm)
-            .chain(&self.accounts)
-            .chain(&self.sessions)
-            .chain(&self.instruments)
     }
 }

@@ -4,15 +4,43 @@
 //! with every call. All storage is sized and touched by [`Risk::new`]; nothing allocates afterwards. One input causes at most
 //! `OUTPUTS_MAX` outputs in each direction; what needs more goes on in [`Risk::continue_work`].
 
+mod book;
+mod checks;
+mod client;
+mod client_ids;
+mod continuation;
+mod counters;
+mod desk;
+mod executions;
+mod exposure;
+mod instruments;
 mod kill_switch;
+mod mass;
+mod orders;
 mod outputs;
+mod reports;
+mod slot_index;
+mod state_hash;
+mod trades;
 
 use crate::domain::account::Position;
 use crate::domain::command::{CommandDone, CommandInput, Scope};
-use crate::domain::order::FromClient;
-use crate::domain::report::FromDesk;
-use crate::domain::{Account, Instrument, Now, SessionIndex};
+use crate::domain::order::{ClientRequest, FromClient};
+use crate::domain::rate::{Gcra, RateLimit};
+use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
+use crate::domain::{Account, AccountIndex, Instrument, InstrumentIndex, Now, SessionIndex};
 
+use book::Book;
+use client_ids::ClientIds;
+use continuation::Work;
+use executions::Executions;
+use instruments::InstrumentRow;
+use orders::OrderTable;
+use slot_index::HashKey;
+
+pub use book::{AccountRow, PositionRow};
+pub use checks::{CHECKS, CheckRow};
+pub use counters::Counters;
 pub use kill_switch::{KillSwitch, ScopeState, Stops};
 pub use outputs::{OutputList, Outputs};
 
@@ -59,50 +87,119 @@ pub struct Facts {
     pub desk_ready: bool,
 }
 
+/// Hot row of one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct SessionRow {
+    rate: RateLimit,
+    arrivals: Gcra,
+    pending_new: bool,
+}
+
 /// Checks, orders, exposure and book of record.
 pub struct Risk {
+    epoch: u16,
+    execution_counter: u64,
+    last_failures: u64,
+    instruments: Vec<InstrumentRow>,
+    sessions: Vec<SessionRow>,
+    book: Book,
+    orders: OrderTable,
+    client_ids: ClientIds,
+    executions: Executions,
     kill_switch: KillSwitch,
+    work: Work,
+    counters: Counters,
 }
 
 impl Risk {
-    /// Sizes and touches everything.
+    /// Sizes and touches everything. Accounts and instruments get one row more, which stands for those that do not exist.
     pub fn new(plan: RiskPlan) -> Self {
+        let key = HashKey::new(plan.hash_seed);
+        let sessions = plan.sessions.len();
         Self {
+            epoch: plan.epoch,
+            execution_counter: 0,
+            last_failures: 0,
+            instruments: plan
+                .instruments
+                .iter()
+                .map(InstrumentRow::new)
+                .chain([InstrumentRow::unknown()])
+                .collect(),
+            sessions: plan
+                .sessions
+                .iter()
+                .map(|limits| SessionRow {
+                    rate: RateLimit::new(limits.messages_per_second, limits.message_burst),
+                    arrivals: Gcra::default(),
+                    pending_new: limits.pending_new,
+                })
+                .collect(),
+            book: Book::new(plan.accounts, plan.positions, plan.requests_max, key),
+            orders: OrderTable::new(plan.requests_max, sessions, plan.epoch),
+            client_ids: ClientIds::new(plan.requests_max, key),
+            executions: Executions::new(plan.executions_max, key),
             kill_switch: KillSwitch::new(
                 plan.accounts.len() + 1,
-                plan.sessions.len() + 1,
+                sessions,
                 plan.instruments.len() + 1,
             ),
+            work: Work::new(sessions),
+            counters: Counters::default(),
         }
     }
 
     /// A client's request. Outputs carry the input's `received_ns` and `cause_sequence`; the stage puts its own sequence in.
-    pub fn on_client(&mut self, _now: Now, _input: &FromClient, _facts: Facts, _out: &mut Outputs) {
-    }
-
-    /// What came from the desk side.
-    pub fn on_desk(&mut self, _now: Now, _input: &FromDesk, _out: &mut Outputs) {}
-
-    /// A client session was lost; where `cancel` its open orders are cancelled by [`Risk::continue_work`].
-    pub fn on_session_lost(&mut self, _now: Now, _session: SessionIndex, _cancel: bool) {}
-
-    /// An operator's command. The stage fills in the answer's sequence.
-    pub fn on_command(&mut self, _now: Now, input: &CommandInput) -> CommandDone {
-        CommandDone {
-            ticket: input.ticket,
-            sequence: 0,
-            affected: 0,
+    pub fn on_client(&mut self, now: Now, input: &FromClient, facts: Facts, out: &mut Outputs) {
+        if !self.is_session(input.session) {
+            self.counters.unknown_sessions += 1;
+            return;
+        }
+        match &input.request {
+            ClientRequest::New(new) => self.on_new(now, input, new, facts, out),
+            ClientRequest::Cancel(cancel) => self.on_cancel(now, input, cancel, out),
+            ClientRequest::Replace(replace) => self.on_replace(now, input, replace, facts, out),
+            ClientRequest::Status(status) => self.on_status(input, status, out),
+            ClientRequest::MassStatus(status) => self.on_mass_status(input, status, out),
+            ClientRequest::MassCancel(cancel) => self.on_mass_cancel(input, cancel, out),
+            ClientRequest::Lost => self.lose_session(now, input.session, true),
         }
     }
 
+    /// What came from the desk side.
+    pub fn on_desk(&mut self, _now: Now, input: &FromDesk, out: &mut Outputs) {
+        let cause = input.into();
+        match &input.input {
+            DeskInput::Report(report) => self.on_report(report, cause, out),
+            DeskInput::CancelReject(reject) => self.on_cancel_reject(reject, cause, out),
+            DeskInput::Refused { id, reason, text } => {
+                self.on_refused(*id, *reason, *text, cause, out)
+            }
+            DeskInput::InDoubt { id } => self.on_in_doubt(*id),
+            DeskInput::Link(LinkEvent::Ready) => self.on_link_ready(cause),
+            DeskInput::Link(LinkEvent::Lost) => {}
+        }
+    }
+
+    /// A client session was lost; where `cancel` its open orders are cancelled by [`Risk::continue_work`].
+    pub fn on_session_lost(&mut self, now: Now, session: SessionIndex, cancel: bool) {
+        self.lose_session(now, session, cancel);
+    }
+
+    /// An operator's command. The stage fills in the answer's sequence, and publishes [`Risk::epoch`] of the scope.
+    pub fn on_command(&mut self, now: Now, input: &CommandInput) -> CommandDone {
+        self.command(now, input)
+    }
+
     /// One bounded step of what is left of mass requests and kills; whether anything was done.
-    pub fn continue_work(&mut self, _now: Now, _out: &mut Outputs) -> bool {
-        false
+    pub fn continue_work(&mut self, now: Now, out: &mut Outputs) -> bool {
+        self.step(now, out)
     }
 
     /// Whether [`Risk::continue_work`] has something to do.
+    #[inline]
     pub fn has_work(&self) -> bool {
-        false
+        self.work.has_any()
     }
 
     /// Epoch of a scope, which the stage publishes to the route stage after each command; zero where it does not exist.
@@ -110,8 +207,58 @@ impl Risk {
         self.kill_switch.get(scope).map_or(0, |state| state.epoch)
     }
 
-    /// A hash over the whole state: equal after equal inputs.
-    pub fn state_hash(&self) -> u64 {
-        0
+    /// Blocks, kills, epochs and open orders.
+    pub fn kill_switch(&self) -> &KillSwitch {
+        &self.kill_switch
+    }
+
+    /// Cash, reserve and limits of an account.
+    pub fn account(&self, account: AccountIndex) -> Option<&AccountRow> {
+        let known = self.book.accounts.len() - 1;
+        self.book.accounts[..known].get(account.get())
+    }
+
+    /// Open orders of an account.
+    pub fn account_open_orders(&self, account: AccountIndex) -> u32 {
+        self.kill_switch.account_open_orders(account)
+    }
+
+    /// Position of an account in an instrument, where it has or had one today.
+    pub fn position(
+        &self,
+        account: AccountIndex,
+        instrument: InstrumentIndex,
+    ) -> Option<&PositionRow> {
+        let at = self.book.position(account, instrument)?;
+        Some(&self.book.positions[at as usize])
+    }
+
+    /// Everything counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Every check that the last refused order or replace failed, as bit `1 << reason`: for the audit line.
+    pub fn last_failures(&self) -> u64 {
+        self.last_failures
+    }
+
+    /// Requests (orders, cancels, replaces) given out today.
+    pub fn requests_used(&self) -> usize {
+        self.orders.requests().len()
+    }
+
+    /// Desk reports remembered today.
+    pub fn executions_used(&self) -> usize {
+        self.executions.len()
+    }
+
+    /// Open orders of all sessions.
+    pub fn open_orders(&self) -> usize {
+        self.orders.open()
+    }
+
+    fn is_session(&self, session: SessionIndex) -> bool {
+        session.get() < self.sessions.len()
     }
 }

@@ -43,6 +43,7 @@ impl<S: Sockets> Switchboard<S> {
         };
         if !transmit_bytes(
             &mut self.sockets,
+            now,
             peer,
             &mut self.traffic,
             connection,
@@ -152,9 +153,11 @@ impl<S: Sockets> Switchboard<S> {
             Err(_) => return Progress::OutOfReach,
         };
         self.traffic.resent += repeats as u64;
+        peer.resent += repeats as u64;
         // There was room for the longest frame: this fails only for a connection that is just going away.
         transmit_bytes(
             &mut self.sockets,
+            now,
             peer,
             &mut self.traffic,
             connection,
@@ -166,6 +169,7 @@ impl<S: Sockets> Switchboard<S> {
 
 fn transmit_bytes<S: Sockets>(
     sockets: &mut S,
+    now: Now,
     peer: &mut Peer,
     traffic: &mut Traffic,
     connection: ConnectionId,
@@ -174,6 +178,7 @@ fn transmit_bytes<S: Sockets>(
     let taken = sockets.send(connection, bytes);
     if taken {
         peer.messages_out += 1;
+        peer.last_out_wall_ns = now.wall_ns;
         peer.bytes_out += bytes.len() as u64;
         traffic.frames_out += 1;
         traffic.bytes_out += bytes.len() as u64;

@@ -1,1 +1,26 @@
-//! (see the map in lib.rs)
+//! The stages: decode, risk and route compose the rooms below and own the rings between them; journal and control serve them.
+//!
+//! ```text
+//! clients <-> decode --FromClient--> risk --ToDesk--> route <-> desks
+//!                    <--ToClient----      <-FromDesk-
+//! ```
+//!
+//! A stage is a state machine with one owner thread and one shape: `duty_cycle(now) -> work done`. It takes bounded work,
+//! reserves its outputs before it takes an input, and never blocks, locks, logs or allocates. The runner (`app`) pins and idles it.
+
+mod catch_up;
+pub mod client_side;
+pub mod control;
+pub mod decode;
+mod desk_side;
+pub mod journal;
+mod peer;
+pub mod risk;
+pub mod route;
+pub mod scopes;
+mod sent;
+pub mod switchboard;
+mod tally;
+
+pub use peer::{Peer, PeerConfig, Role};
+pub use switchboard::{Application, PeerEvent, Stranger, Switchboard, Verdict};

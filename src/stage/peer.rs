@@ -7,11 +7,12 @@ use std::net::{IpAddr, SocketAddr};
 use super::sent::SentIndex;
 use super::switchboard::Stranger;
 use crate::config::plan::{FixPlan, Network};
-use crate::domain::{FixVersion, Now, Text};
 use crate::domain::time::NS_PER_MS;
+use crate::domain::{FixVersion, Now, Text};
 use crate::io::ConnectionId;
 use crate::limits::{RESEND_INDEX_SLOTS_MAX, RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL};
 use crate::session::{self, ResendCursor, ResendPolicy, Session, SessionIds};
+use crate::status::RowTraffic;
 
 /// BeginString(8), SenderCompID(49) and TargetCompID(56) of a peer's Logon: what names its session.
 pub(super) type PeerName = (FixVersion, Text<31>, Text<31>);
@@ -56,7 +57,7 @@ pub enum Binding {
         /// Which
         connection: ConnectionId,
         /// From where
-        source: IpAddr,
+        source: SocketAddr,
         /// Until when, monotonic
         deadline_ns: u64,
     },
@@ -89,6 +90,8 @@ pub struct Peer {
     pub channel: u16,
     /// Where it is connected
     pub connection: Option<ConnectionId>,
+    /// From where it last logged on (peers that connect to us)
+    pub source: Option<SocketAddr>,
     /// Whether a connection is being made
     pub connecting: bool,
     /// Whether it may be connected
@@ -101,8 +104,12 @@ pub struct Peer {
     pub bytes_out: u64,
     /// Bytes of messages received
     pub bytes_in: u64,
-    /// When the last message came, monotonic
-    pub last_in_ns: u64,
+    /// When the last message came, nanoseconds since 1970
+    pub last_in_wall_ns: u64,
+    /// When the last message went, nanoseconds since 1970
+    pub last_out_wall_ns: u64,
+    /// Messages sent again
+    pub resent: u64,
     /// Logons since the start
     pub logons: u64,
     pub(super) sent: SentIndex,
@@ -127,13 +134,16 @@ impl Peer {
             role: config.role,
             channel: at as u16,
             connection: None,
+            source: None,
             connecting: false,
             enabled: true,
             messages_in: 0,
             messages_out: 0,
             bytes_out: 0,
             bytes_in: 0,
-            last_in_ns: 0,
+            last_in_wall_ns: 0,
+            last_out_wall_ns: 0,
+            resent: 0,
             logons: 0,
             sent: SentIndex::new(index_slots, 1),
             ids: SessionIds::new(&config.fix),
@@ -153,13 +163,23 @@ impl Peer {
 
     /// What its Logon must say. Seen from the peer, it is the sender.
     pub(super) fn name(&self) -> PeerName {
-        (self.ids.version, self.ids.target_comp_id, self.ids.sender_comp_id)
+        (
+            self.ids.version,
+            self.ids.target_comp_id,
+            self.ids.sender_comp_id,
+        )
     }
 
     /// Whether a Logon from `source` may take this session now.
     pub(super) fn admits(&self, source: IpAddr) -> Result<(), Stranger> {
-        let Role::Accept { allowed_sources } = &self.role else { return Err(Stranger::UnknownSession) };
-        if !allowed_sources.is_empty() && !allowed_sources.iter().any(|network| network.contains(source)) {
+        let Role::Accept { allowed_sources } = &self.role else {
+            return Err(Stranger::UnknownSession);
+        };
+        if !allowed_sources.is_empty()
+            && !allowed_sources
+                .iter()
+                .any(|network| network.contains(source))
+        {
             Err(Stranger::SourceNotAllowed)
         } else if !self.enabled {
             Err(Stranger::Disabled)
@@ -170,16 +190,30 @@ impl Peer {
         }
     }
 
-    pub(super) fn logged_on(&mut self, now: Now) {
+    pub(super) fn logged_on(&mut self) {
         self.logons += 1;
         self.wait_ns = 0;
-        self.last_in_ns = now.mono_ns;
+    }
+
+    /// For the status page.
+    pub(super) fn traffic(&self) -> RowTraffic {
+        RowTraffic {
+            messages_in: self.messages_in,
+            messages_out: self.messages_out,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            resent: self.resent,
+            last_in_wall_ns: self.last_in_wall_ns,
+            last_out_wall_ns: self.last_out_wall_ns,
+        }
     }
 
     /// Where to connect, if it is time to.
     pub(super) fn due(&self, now: Now) -> Option<SocketAddr> {
         match self.role {
-            Role::Connect { address, .. } if self.enabled && !self.connecting && now.mono_ns >= self.retry_at_ns => {
+            Role::Connect { address, .. }
+                if self.enabled && !self.connecting && now.mono_ns >= self.retry_at_ns =>
+            {
                 Some(address)
             }
             _ => None,
@@ -188,8 +222,16 @@ impl Peer {
 
     /// Waits before the next attempt, twice as long as before.
     pub(super) fn back_off(&mut self, now: Now) {
-        if let Role::Connect { reconnect_min_ms, reconnect_max_ms, .. } = self.role {
-            let (min_ns, max_ns) = (reconnect_min_ms as u64 * NS_PER_MS, reconnect_max_ms as u64 * NS_PER_MS);
+        if let Role::Connect {
+            reconnect_min_ms,
+            reconnect_max_ms,
+            ..
+        } = self.role
+        {
+            let (min_ns, max_ns) = (
+                reconnect_min_ms as u64 * NS_PER_MS,
+                reconnect_max_ms as u64 * NS_PER_MS,
+            );
             self.wait_ns = (self.wait_ns * 2).clamp(min_ns, max_ns.max(min_ns));
             self.retry_at_ns = now.mono_ns + self.wait_ns;
         }
@@ -199,7 +241,11 @@ impl Peer {
 /// Slots of each peer's index of sent messages, so that all together stay within the total.
 pub(super) fn index_slots(peers: usize) -> usize {
     let each = RESEND_INDEX_SLOTS_TOTAL / peers.max(1);
-    let power = if each.is_power_of_two() { each } else { each.next_power_of_two() / 2 };
+    let power = if each.is_power_of_two() {
+        each
+    } else {
+        each.next_power_of_two() / 2
+    };
     power.clamp(RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_MAX)
 }
 
@@ -210,7 +256,10 @@ mod tests {
     #[test]
     fn index_memory_is_bounded() {
         assert_eq!(index_slots(1), RESEND_INDEX_SLOTS_MAX);
-        assert_eq!(index_slots(10_000), 128.clamp(RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_MAX));
+        assert_eq!(
+            index_slots(10_000),
+            128.clamp(RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_MAX)
+        );
         assert!(index_slots(3).is_power_of_two());
     }
 }

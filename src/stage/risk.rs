@@ -12,9 +12,11 @@ use ringbuf::spsc::{Consumer, Producer};
 
 use super::scopes::ScopeBoard;
 use crate::access::Entitlements;
-use crate::domain::command::{CommandDone, CommandInput, RiskCommand};
+use crate::domain::command::{CommandDone, CommandInput, RiskCommand, Scope};
 use crate::domain::order::{AccountRef, ClientRequest, FromClient, ToDesk};
-use crate::domain::report::{ClientExec, ClientOutput, DeskExec, DeskInput, FromDesk, LinkEvent, ToClient};
+use crate::domain::report::{
+    ClientExec, ClientOutput, DeskExec, DeskInput, FromDesk, LinkEvent, ToClient,
+};
 use crate::domain::{AccountIndex, DeskIndex, Now, OrderId, RejectReason, SessionIndex};
 use crate::journal::entry::{self, ENTRY_BYTES_MAX, Outcome};
 use crate::journal::{Cause, Log, LogId, RecordKind};
@@ -68,14 +70,33 @@ pub struct RiskStage {
 impl RiskStage {
     /// Nothing has happened yet; no link is ready.
     pub fn new(parts: RiskParts) -> Self {
-        let desks = parts.account_desks.iter().chain(&parts.link_desks).map(|desk| desk.get() + 1).max().unwrap_or(0);
+        let desks = parts
+            .account_desks
+            .iter()
+            .chain(&parts.link_desks)
+            .map(|desk| desk.get() + 1)
+            .max()
+            .unwrap_or(0);
         let watermark = parts.to_desk.capacity() / 4 * 3;
-        Self { parts, out: Outputs::default(), links_ready: vec![0; desks], watermark, next_publish_ns: 0, next_account: 0, next_session: 0 }
+        Self {
+            parts,
+            out: Outputs::default(),
+            links_ready: vec![0; desks],
+            watermark,
+            next_publish_ns: 0,
+            next_account: 0,
+            next_session: 0,
+        }
     }
 
     /// The state, for tests and snapshots.
     pub fn risk(&self) -> &Risk {
         &self.parts.risk
+    }
+
+    /// Writer of this stage's part of the status page.
+    pub fn status(&self) -> &StageWriter {
+        &self.parts.status
     }
 
     /// One turn; returns how many inputs were taken.
@@ -115,20 +136,32 @@ impl RiskStage {
         if self.parts.from_desk.is_empty() || !self.has_room_for_report() {
             return false;
         }
-        let Some(input) = self.parts.from_desk.pop() else { return false };
+        let Some(input) = self.parts.from_desk.pop() else {
+            return false;
+        };
         if let DeskInput::Link(event) = input.input {
             let desk = self.parts.link_desks[input.link.get()].get();
             match event {
                 LinkEvent::Ready => self.links_ready[desk] += 1,
-                LinkEvent::Lost => self.links_ready[desk] = self.links_ready[desk].saturating_sub(1),
+                LinkEvent::Lost => {
+                    self.links_ready[desk] = self.links_ready[desk].saturating_sub(1)
+                }
             }
         }
         self.out.clear();
         self.parts.risk.on_desk(now, &input, &mut self.out);
-        let cause = Cause { log: LogId::Desk, sequence: input.cause_sequence, output: 0 };
-        let sequence = self.record(RecordKind::DeskInput, input.link.0 as u16, cause, now, |out| {
-            entry::write_desk(&input, out)
-        });
+        let cause = Cause {
+            log: LogId::Desk,
+            sequence: input.cause_sequence,
+            output: 0,
+        };
+        let sequence = self.record(
+            RecordKind::DeskInput,
+            input.link.0 as u16,
+            cause,
+            now,
+            |out| entry::write_desk(&input, out),
+        );
         self.count_report(&input.input);
         self.push(now, sequence);
         true
@@ -149,23 +182,32 @@ impl RiskStage {
     }
 
     fn take_command(&mut self, now: Now) -> bool {
-        if self.parts.commands.is_empty() || self.parts.commands_done.is_full() || !self.has_room() {
+        if self.parts.commands.is_empty() || self.parts.commands_done.is_full() || !self.has_room()
+        {
             return false;
         }
-        let Some(input) = self.parts.commands.pop() else { return false };
+        let Some(input) = self.parts.commands.pop() else {
+            return false;
+        };
         let mut done = self.parts.risk.on_command(now, &input);
-        let sequence =
-            self.record(RecordKind::Command, 0, Cause::default(), now, |out| entry::write_command(&input, out));
+        let sequence = self.record(RecordKind::Command, 0, Cause::default(), now, |out| {
+            entry::write_command(&input, out)
+        });
         done.sequence = sequence;
         match input.command {
             RiskCommand::Block(scope)
             | RiskCommand::Unblock(scope)
             | RiskCommand::Kill(scope)
-            | RiskCommand::Release(scope) => self.parts.scopes.publish(scope, self.parts.risk.epoch(scope)),
+            | RiskCommand::Release(scope) => self
+                .parts
+                .scopes
+                .publish(scope, self.parts.risk.epoch(scope)),
             RiskCommand::Limit(..) => {}
         }
         self.parts.status.add(Counter::CommandsApplied, 1);
-        self.parts.status.add(Counter::OrdersCancelledByCommand, done.affected as u64);
+        self.parts
+            .status
+            .add(Counter::OrdersCancelledByCommand, done.affected as u64);
         // The queue had room and this is its only producer.
         let _ = self.parts.commands_done.push(done);
         true
@@ -178,7 +220,10 @@ impl RiskStage {
         self.out.clear();
         let worked = self.parts.risk.continue_work(now, &mut self.out);
         if worked {
-            let outputs = [self.out.to_desk.as_slice().len() as u8, self.out.to_client.as_slice().len() as u8];
+            let outputs = [
+                self.out.to_desk.as_slice().len() as u8,
+                self.out.to_client.as_slice().len() as u8,
+            ];
             let sequence = self.record(RecordKind::Continuation, 0, Cause::default(), now, |out| {
                 out[..2].copy_from_slice(&outputs);
                 Some(2)
@@ -192,20 +237,25 @@ impl RiskStage {
         if self.parts.from_client.is_empty() || !self.has_room() {
             return false;
         }
-        let Some(input) = self.parts.from_client.pop() else { return false };
+        let Some(input) = self.parts.from_client.pop() else {
+            return false;
+        };
         self.out.clear();
-        if let ClientRequest::Lost = input.request {
-            self.parts.risk.on_session_lost(now, input.session, true);
-            self.parts.status.add(Counter::OrdersCancelledOnDisconnect, self.open_orders(input.session));
-        } else {
-            let facts = self.facts(&input);
-            self.parts.risk.on_client(now, &input, facts, &mut self.out);
-        }
+        let facts = self.facts(&input);
+        self.parts.risk.on_client(now, &input, facts, &mut self.out);
         let outcome = self.outcome();
-        let cause = Cause { log: LogId::Client, sequence: input.cause_sequence, output: 0 };
-        let sequence = self.record(RecordKind::ClientInput, input.session.0 as u16, cause, now, |out| {
-            entry::write_client(&input, outcome, out)
-        });
+        let cause = Cause {
+            log: LogId::Client,
+            sequence: input.cause_sequence,
+            output: 0,
+        };
+        let sequence = self.record(
+            RecordKind::ClientInput,
+            input.session.0 as u16,
+            cause,
+            now,
+            |out| entry::write_client(&input, outcome, out),
+        );
         self.count_request(&input, outcome);
         self.push(now, sequence);
         true
@@ -213,7 +263,8 @@ impl RiskStage {
 
     fn facts(&mut self, input: &FromClient) -> Facts {
         let parts = &mut self.parts;
-        let pressure = parts.to_desk.depth() > self.watermark || parts.to_client.depth() > self.watermark;
+        let pressure =
+            parts.to_desk.depth() > self.watermark || parts.to_client.depth() > self.watermark;
         match known_account(input) {
             Some(account) => Facts {
                 entitled: parts.entitlements.allows(input.session, account),
@@ -221,19 +272,26 @@ impl RiskStage {
                 desk_ready: self.links_ready[parts.account_desks[account.get()].get()] > 0,
             },
             // Cancels and replaces concern an order that the session already has; the route stage knows whether they can leave.
-            None => Facts { entitled: true, pressure, desk_ready: true },
+            None => Facts {
+                entitled: true,
+                pressure,
+                desk_ready: true,
+            },
         }
     }
 
     fn open_orders(&self, session: SessionIndex) -> u64 {
-        self.parts.risk.session_open_orders(session) as u64
+        let state = self.parts.risk.kill_switch().get(Scope::Session(session));
+        state.map_or(0, |state| state.open_orders as u64)
     }
 
     fn outcome(&self) -> Outcome {
         let desk = self.out.to_desk.as_slice();
         let client = self.out.to_client.as_slice();
         let reason = client.iter().find_map(|output| match &output.output {
-            ClientOutput::Report(report) => (report.exec == ClientExec::Rejected).then_some(report.reason),
+            ClientOutput::Report(report) => {
+                (report.exec == ClientExec::Rejected).then_some(report.reason)
+            }
             ClientOutput::CancelReject(reject) => Some(reject.reason),
             ClientOutput::MassCancel(report) => Some(report.reason),
         });
@@ -254,19 +312,37 @@ impl RiskStage {
         now: Now,
         fill: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> u64 {
-        let appended = self.parts.log.append_with(kind, channel, cause, now.wall_ns, ENTRY_BYTES_MAX, fill);
-        appended.expect("the log has room for the record of every input that was taken").sequence
+        let appended =
+            self.parts
+                .log
+                .append_with(kind, channel, cause, now.wall_ns, ENTRY_BYTES_MAX, fill);
+        appended
+            .expect("the log has room for the record of every input that was taken")
+            .sequence
     }
 
     fn push(&mut self, now: Now, sequence: u64) {
         for request in self.out.to_desk.as_slice() {
-            let request = ToDesk { checked_ns: now.mono_ns, cause_sequence: sequence, ..*request };
+            let request = ToDesk {
+                checked_ns: now.mono_ns,
+                cause_sequence: sequence,
+                ..*request
+            };
             let pushed = self.parts.to_desk.push(&request);
-            assert!(pushed, "room in the ring to the route stage was made sure of");
+            assert!(
+                pushed,
+                "room in the ring to the route stage was made sure of"
+            );
         }
         for output in self.out.to_client.as_slice() {
-            let pushed = self.parts.to_client.push(&ToClient { cause_sequence: sequence, ..*output });
-            assert!(pushed, "room in the ring to the decode stage was made sure of");
+            let pushed = self.parts.to_client.push(&ToClient {
+                cause_sequence: sequence,
+                ..*output
+            });
+            assert!(
+                pushed,
+                "room in the ring to the decode stage was made sure of"
+            );
         }
     }
 }
@@ -294,6 +370,11 @@ impl RiskStage {
                 ClientRequest::Replace(_) => parts.status.add(Counter::ReplacesAccepted, 1),
                 _ => {}
             }
+        } else if let ClientRequest::Lost = input.request {
+            parts.status.add(
+                Counter::OrdersCancelledOnDisconnect,
+                self.open_orders(input.session),
+            );
         }
     }
 
@@ -311,7 +392,9 @@ impl RiskStage {
                 DeskExec::Expired => Counter::ReportsExpired,
                 DeskExec::DoneForDay => Counter::ReportsDoneForDay,
                 DeskExec::Restated => Counter::ReportsRestated,
-                DeskExec::PendingNew | DeskExec::PendingCancel | DeskExec::PendingReplace => Counter::ReportsPending,
+                DeskExec::PendingNew | DeskExec::PendingCancel | DeskExec::PendingReplace => {
+                    Counter::ReportsPending
+                }
                 DeskExec::Status => Counter::ReportsStatus,
             },
             DeskInput::CancelReject(_) => Counter::CancelRejectsIn,
@@ -321,7 +404,10 @@ impl RiskStage {
         };
         status.add(counter, 1);
         if let Counter::ReportsTrade = counter
-            && let Some(ToClient { output: ClientOutput::Report(report), .. }) = self.out.to_client.as_slice().first()
+            && let Some(ToClient {
+                output: ClientOutput::Report(report),
+                ..
+            }) = self.out.to_client.as_slice().first()
         {
             status.account(report.account).filled();
         }
@@ -331,32 +417,50 @@ impl RiskStage {
     fn publish(&mut self, now: Now) {
         let parts = &mut self.parts;
         for (ring, gauge) in [(0, parts.from_client.gauge()), (1, parts.from_desk.gauge())] {
-            parts.status.set_ring(ring, gauge.depth() as u64, gauge.high_water() as u64, gauge.full_count());
+            parts.status.set_ring(
+                ring,
+                gauge.depth() as u64,
+                gauge.high_water() as u64,
+                gauge.full_count(),
+            );
         }
-        let risk = parts.risk.totals();
-        parts.status.set(Counter::DuplicateExecutions, risk.duplicate_executions);
-        parts.status.set(Counter::UnmatchedReports, risk.unmatched_reports);
+        let risk = parts.risk.counters();
+        parts
+            .status
+            .set(Counter::DuplicateExecutions, risk.duplicates);
+        parts.status.set(Counter::UnmatchedReports, risk.unmatched);
         parts.status.set(Counter::LateFills, risk.late_fills);
         parts.status.set(Counter::Overfills, risk.overfills);
-        parts.status.set(Counter::RecordsAppended, parts.log.sequence());
+        parts
+            .status
+            .set(Counter::RecordsAppended, parts.log.sequence());
+        parts
+            .status
+            .set(Counter::RecordsAppendedBytes, parts.log.bytes());
         let accounts = parts.account_desks.len();
         for _ in 0..ROWS_PER_PUBLISH.min(accounts) {
             let account = AccountIndex(self.next_account as u32);
             self.next_account = (self.next_account + 1) % accounts;
-            let book = parts.risk.account(account);
+            let Some(row) = parts.risk.account(account) else {
+                continue;
+            };
+            let open = parts.risk.account_open_orders(account) as u64;
             parts.status.account(account).set_book(
-                book.open_orders as u64,
-                book.reserved,
-                book.available,
+                open,
+                row.reserved,
+                row.available(),
                 now.wall_ns,
             );
         }
-        let sessions = parts.entitlements.sessions();
+        let sessions = self.parts.entitlements.sessions();
         for _ in 0..ROWS_PER_PUBLISH.min(sessions) {
             let session = SessionIndex(self.next_session as u32);
             self.next_session = (self.next_session + 1) % sessions;
-            let open = parts.risk.session_open_orders(session);
-            parts.status.session_orders(session).set_orders_open(open as u64);
+            let open = self.open_orders(session);
+            self.parts
+                .status
+                .session_orders(session)
+                .set_orders_open(open);
         }
     }
 }

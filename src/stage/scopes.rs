@@ -62,7 +62,10 @@ mod tests {
     #[test]
     fn each_scope_stops_its_orders_only() {
         let board = ScopeBoard::new(2, 2, 2);
-        let order = ToDesk { account: AccountIndex(1), ..ToDesk::default() };
+        let order = ToDesk {
+            account: AccountIndex(1),
+            ..ToDesk::default()
+        };
         assert!(board.is_current(&order));
         board.publish(Scope::Account(AccountIndex(0)), 1);
         assert!(board.is_current(&order));

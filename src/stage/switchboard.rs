@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::peer::{Binding, Peer, PeerConfig, PeerName, Role};
-use crate::domain::{Now, Text};
 use crate::domain::time::NS_PER_MS;
+use crate::domain::{ClientOrderId, Now, Text};
 use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
 use crate::limits::{
@@ -22,7 +22,8 @@ use crate::limits::{
 };
 use crate::session::{self, Action, Actions, Admin, DisconnectReason, LogoutText, Notice};
 use crate::wire::fix::{
-    self, BusinessReject, DecodeError, FieldIndex, Framing, Header, Message, MsgType, NoRoom, Refusal, TimeText,
+    self, BusinessReject, DecodeError, FieldIndex, Framing, Garbled, Header, Message, MsgType,
+    NoRoom, Refusal, TimeText,
 };
 
 /// What the application makes of a message.
@@ -102,7 +103,13 @@ pub trait Application {
     /// Whether one application message can be taken now. If not, it stays in the socket.
     fn has_room(&mut self) -> bool;
     /// An application message, in sequence, once. `sequence` is its record in the log.
-    fn on_message(&mut self, peer: usize, now: Now, sequence: u64, message: &Message<'_>) -> Verdict;
+    fn on_message(
+        &mut self,
+        peer: usize,
+        now: Now,
+        sequence: u64,
+        message: &Message<'_>,
+    ) -> Verdict;
     /// Something else.
     fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent);
     /// Something about a connection without a session.
@@ -118,6 +125,34 @@ pub struct Sent {
     pub msg_seq_num: u64,
     /// Bytes on the wire.
     pub bytes: usize,
+}
+
+/// Administrative messages by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AdminTraffic {
+    /// 35=0
+    pub heartbeats: u64,
+    /// 35=1
+    pub test_requests: u64,
+    /// 35=2
+    pub resend_requests: u64,
+    /// 35=3
+    pub rejects: u64,
+    /// 35=4
+    pub sequence_resets: u64,
+}
+
+impl AdminTraffic {
+    fn count(&mut self, msg_type: MsgType) {
+        match msg_type {
+            MsgType::HEARTBEAT => self.heartbeats += 1,
+            MsgType::TEST_REQUEST => self.test_requests += 1,
+            MsgType::RESEND_REQUEST => self.resend_requests += 1,
+            MsgType::REJECT => self.rejects += 1,
+            MsgType::SEQUENCE_RESET => self.sequence_resets += 1,
+            _ => {}
+        }
+    }
 }
 
 /// Totals since the start, for the status page.
@@ -137,6 +172,23 @@ pub struct Traffic {
     pub resend_lost: u64,
     /// Times a frame was left in its socket for want of room.
     pub stalled: u64,
+    /// Messages longer than the ceiling.
+    pub oversized: u64,
+    /// BusinessMessageReject sent.
+    pub business_rejects: u64,
+    /// Administrative messages received.
+    pub admin_in: AdminTraffic,
+    /// Administrative messages sent.
+    pub admin_out: AdminTraffic,
+}
+
+/// A message that the application refused, until its frame is consumed.
+struct Refused {
+    error: DecodeError,
+    reason: fix::BusinessRejectReason,
+    number: u64,
+    msg_type: MsgType,
+    ref_id: ClientOrderId,
 }
 
 /// Sessions and their sockets.
@@ -151,6 +203,7 @@ pub struct Switchboard<S: Sockets> {
     /// Peers that are behind, each once.
     pub(super) serving: Vec<usize>,
     bindings: Vec<Binding>,
+    connected: usize,
     names: HashMap<PeerName, usize>,
     scratch: Box<FieldIndex>,
     actions: Actions,
@@ -162,9 +215,19 @@ pub struct Switchboard<S: Sockets> {
 
 impl<S: Sockets> Switchboard<S> {
     /// With these peers; none is connected yet.
-    pub fn new(sockets: S, log: Log, peers: Vec<PeerConfig>, connections_max: usize, logon_timeout_ns: u64) -> Self {
+    pub fn new(
+        sockets: S,
+        log: Log,
+        peers: Vec<PeerConfig>,
+        connections_max: usize,
+        logon_timeout_ns: u64,
+    ) -> Self {
         let index_slots = super::peer::index_slots(peers.len());
-        let peers: Vec<_> = peers.into_iter().enumerate().map(|(at, config)| Peer::new(config, at, index_slots)).collect();
+        let peers: Vec<_> = peers
+            .into_iter()
+            .enumerate()
+            .map(|(at, config)| Peer::new(config, at, index_slots))
+            .collect();
         let names = peers
             .iter()
             .enumerate()
@@ -175,10 +238,11 @@ impl<S: Sockets> Switchboard<S> {
             sockets,
             log,
             traffic: Traffic::default(),
-            time: TimeText::new(fix::Precision::Milliseconds),
+            time: TimeText::new(fix::Precision::Millis),
             buffer: vec![0; 2 * FRAME_BYTES_MAX].into_boxed_slice(),
             serving: Vec::with_capacity(peers.len()),
             peers,
+            connected: 0,
             bindings: vec![Binding::Free; connections_max],
             names,
             scratch: Box::new(FieldIndex::new()),
@@ -205,6 +269,11 @@ impl<S: Sockets> Switchboard<S> {
         &self.peers
     }
 
+    /// Peers that are connected.
+    pub fn connected(&self) -> usize {
+        self.connected
+    }
+
     /// Totals since the start.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
@@ -224,7 +293,9 @@ impl<S: Sockets> Switchboard<S> {
     pub fn duty_cycle<A: Application>(&mut self, now: Now, application: &mut A) -> usize {
         let mut work = self.sockets.poll();
         for _ in 0..CONNECTION_EVENTS_PER_CYCLE {
-            let Some(event) = self.sockets.next_event() else { break };
+            let Some(event) = self.sockets.next_event() else {
+                break;
+            };
             work += 1;
             self.on_socket_event(now, event, application);
         }
@@ -246,11 +317,10 @@ impl<S: Sockets> Switchboard<S> {
         &mut self,
         at: usize,
         now: Now,
-        msg_type: MsgType,
         cause: Cause,
         encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
     ) -> Option<Sent> {
-        let sent = self.commit(at, now, msg_type, cause, RecordKind::MessageOut, encode)?;
+        let sent = self.commit(at, now, cause, RecordKind::MessageOut, encode)?;
         self.transmit(at, now, sent.msg_seq_num);
         Some(sent)
     }
@@ -261,13 +331,24 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     /// Logs a peer out and, where it is `disabled`, keeps it out.
-    pub fn log_out<A: Application>(&mut self, at: usize, now: Now, text: &str, disable: bool, application: &mut A) {
+    pub fn log_out<A: Application>(
+        &mut self,
+        at: usize,
+        now: Now,
+        text: &str,
+        disable: bool,
+        application: &mut A,
+    ) {
         if disable {
             self.peers[at].enabled = false;
         }
         if self.peers[at].connection.is_some() {
             self.actions.clear();
-            self.peers[at].session.start_logout(now, LogoutText::cut(text.as_bytes()), &mut self.actions);
+            self.peers[at].session.start_logout(
+                now,
+                LogoutText::cut(text.as_bytes()),
+                &mut self.actions,
+            );
             self.perform(at, now, application);
         }
     }
@@ -283,33 +364,56 @@ impl<S: Sockets> Switchboard<S> {
         &mut self,
         at: usize,
         now: Now,
-        msg_type: MsgType,
         cause: Cause,
         kind: RecordKind,
         encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
     ) -> Option<Sent> {
-        let Self { peers, log, time, .. } = self;
+        let Self {
+            peers, log, time, ..
+        } = self;
         let peer = &mut peers[at];
         let number = peer.session.peek_next_out();
-        let header = peer.ids.header(msg_type, number, now);
+        let header = peer.ids.header(MsgType::HEARTBEAT, number, now);
         let mut bytes = 0;
-        let appended = log.append_with(kind, peer.channel, cause, now.wall_ns, FRAME_BYTES_MAX, |out| {
-            let range = encode(&header, time, out).ok()?;
-            bytes = range.len();
-            out.copy_within(range, 0);
-            Some(bytes)
-        })?;
+        let appended = log.append_with(
+            kind,
+            peer.channel,
+            cause,
+            now.wall_ns,
+            FRAME_BYTES_MAX,
+            |out| {
+                let range = encode(&header, time, out).ok()?;
+                bytes = range.len();
+                out.copy_within(range, 0);
+                Some(bytes)
+            },
+        )?;
         let taken = peer.session.next_out(now);
         debug_assert_eq!(taken, number);
-        peer.sent.push(number, appended.position, kind == RecordKind::AdminOut);
-        Some(Sent { sequence: appended.sequence, msg_seq_num: number, bytes })
+        peer.sent
+            .push(number, appended.position, kind == RecordKind::AdminOut);
+        Some(Sent {
+            sequence: appended.sequence,
+            msg_seq_num: number,
+            bytes,
+        })
     }
 
-    fn on_socket_event<A: Application>(&mut self, now: Now, event: SocketEvent, application: &mut A) {
+    fn on_socket_event<A: Application>(
+        &mut self,
+        now: Now,
+        event: SocketEvent,
+        application: &mut A,
+    ) {
         match event {
-            SocketEvent::Accepted { connection, peer, .. } => {
-                self.bindings[connection.slot as usize] =
-                    Binding::Waiting { connection, source: peer.ip(), deadline_ns: now.mono_ns + self.logon_timeout_ns };
+            SocketEvent::Accepted {
+                connection, peer, ..
+            } => {
+                self.bindings[connection.slot as usize] = Binding::Waiting {
+                    connection,
+                    source: peer,
+                    deadline_ns: now.mono_ns + self.logon_timeout_ns,
+                };
                 application.on_stranger(now, Stranger::Accepted);
             }
             SocketEvent::Connected { token, connection } => {
@@ -331,14 +435,21 @@ impl<S: Sockets> Switchboard<S> {
             }
             SocketEvent::Readable(connection) => self.on_readable(now, connection, application),
             SocketEvent::Closed { connection, reason } => match self.unbind(connection) {
-                Binding::Bound { peer, .. } => self.on_disconnected(peer, now, Closed::Socket(reason), application),
+                Binding::Bound { peer, .. } => {
+                    self.on_disconnected(peer, now, Closed::Socket(reason), application)
+                }
                 Binding::Waiting { .. } => application.on_stranger(now, Stranger::Left),
                 Binding::Free => {}
             },
         }
     }
 
-    fn on_readable<A: Application>(&mut self, now: Now, connection: ConnectionId, application: &mut A) {
+    fn on_readable<A: Application>(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        application: &mut A,
+    ) {
         for _ in 0..FRAMES_PER_TURN {
             // One record in, and the few administrative answers that a message may cause.
             if !self.log.has_room_for(4, FRAME_BYTES_MAX) {
@@ -354,12 +465,15 @@ impl<S: Sockets> Switchboard<S> {
                     self.consume(connection, skip);
                     return;
                 }
-                Framing::Malformed { skip, .. } => {
+                Framing::Malformed { skip, why } => {
+                    self.traffic.oversized += (why == Garbled::TooLong) as u64;
                     let more = self.on_garbled(now, connection, application);
                     self.consume(connection, skip);
                     more
                 }
-                Framing::Frame { skip, len } => self.on_frame(now, connection, skip..skip + len, application),
+                Framing::Frame { skip, len } => {
+                    self.on_frame(now, connection, skip..skip + len, application)
+                }
             };
             if !more {
                 return;
@@ -376,11 +490,21 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     /// Returns whether to go on with the connection.
-    fn on_garbled<A: Application>(&mut self, now: Now, connection: ConnectionId, application: &mut A) -> bool {
+    fn on_garbled<A: Application>(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        application: &mut A,
+    ) -> bool {
         match self.bindings[connection.slot as usize] {
-            Binding::Bound { peer, connection: bound } if bound == connection => {
+            Binding::Bound {
+                peer,
+                connection: bound,
+            } if bound == connection => {
                 self.actions.clear();
-                self.peers[peer].session.on_malformed(now, &mut self.actions);
+                self.peers[peer]
+                    .session
+                    .on_malformed(now, &mut self.actions);
                 self.perform(peer, now, application);
                 self.peers[peer].connection == Some(connection)
             }
@@ -400,15 +524,27 @@ impl<S: Sockets> Switchboard<S> {
         application: &mut A,
     ) -> bool {
         let end = frame.end;
-        let Some(at) = self.peer_of(now, connection, frame.clone(), application) else { return false };
-        let Self { sockets, log, peers, scratch, actions, traffic, .. } = self;
+        let Some(at) = self.peer_of(now, connection, frame.clone(), application) else {
+            return false;
+        };
+        let Self {
+            sockets,
+            log,
+            peers,
+            scratch,
+            actions,
+            traffic,
+            ..
+        } = self;
         let bytes = &sockets.received(connection)[frame];
         let peer = &mut peers[at];
         actions.clear();
         let mut business = None;
         match fix::parse(bytes, scratch) {
             Ok(message) => {
-                if !message.msg_type().is_admin() && !application.has_room() {
+                if message.msg_type().is_admin() {
+                    traffic.admin_in.count(message.msg_type());
+                } else if !application.has_room() {
                     traffic.stalled += 1;
                     sockets.requeue(connection);
                     return false;
@@ -416,15 +552,40 @@ impl<S: Sockets> Switchboard<S> {
                 traffic.frames_in += 1;
                 peer.messages_in += 1;
                 peer.bytes_in += bytes.len() as u64;
-                peer.last_in_ns = now.mono_ns;
-                let record = log.append(RecordKind::MessageIn, peer.channel, Cause::default(), now.wall_ns, bytes);
+                peer.last_in_wall_ns = now.wall_ns;
+                let record = log.append(
+                    RecordKind::MessageIn,
+                    peer.channel,
+                    Cause::default(),
+                    now.wall_ns,
+                    bytes,
+                );
                 let sequence = record.map_or(0, |record| record.sequence);
                 peer.session.on_message(now, &message, actions);
-                if actions.as_slice().iter().any(|action| matches!(action, Action::Deliver)) {
-                    if let Verdict::Refused(error) = application.on_message(at, now, sequence, &message) {
+                if actions
+                    .as_slice()
+                    .iter()
+                    .any(|action| matches!(action, Action::Deliver))
+                {
+                    if let Verdict::Refused(error) =
+                        application.on_message(at, now, sequence, &message)
+                    {
                         match error.refusal {
-                            Refusal::Session(reason) => peer.session.reject(&message, Some(error.tag), reason, actions),
-                            Refusal::Business(reason) => business = Some(BusinessReject::of(&message, reason, error.text)),
+                            Refusal::Session(reason) => {
+                                peer.session
+                                    .reject(&message, Some(error.tag), reason, actions)
+                            }
+                            Refusal::Business(reason) => {
+                                business = Some(Refused {
+                                    error,
+                                    reason,
+                                    number: message.msg_seq_num().unwrap_or(0),
+                                    msg_type: message.msg_type(),
+                                    ref_id: Text::cut(
+                                        message.get(fix::tags::CL_ORD_ID).unwrap_or_default(),
+                                    ),
+                                });
+                            }
                         }
                     }
                 }
@@ -436,8 +597,16 @@ impl<S: Sockets> Switchboard<S> {
             self.perform(at, now, application);
         }
         if let Some(reject) = business {
-            self.send(at, now, MsgType::BUSINESS_MESSAGE_REJECT, Cause::default(), |header, time, out| {
-                fix::encode_business_reject(header, &reject, time, out)
+            self.traffic.business_rejects += 1;
+            self.send(at, now, Cause::default(), |header, time, out| {
+                let reject = BusinessReject::of(
+                    &reject.error,
+                    reject.reason,
+                    reject.number,
+                    reject.msg_type,
+                    reject.ref_id.as_bytes(),
+                );
+                fix::encode_business_reject(out, header, time, &reject)
             });
         }
         self.peers[at].connection == Some(connection)
@@ -452,15 +621,28 @@ impl<S: Sockets> Switchboard<S> {
         application: &mut A,
     ) -> Option<usize> {
         let source = match self.bindings[connection.slot as usize] {
-            Binding::Bound { peer, connection: bound } if bound == connection => return Some(peer),
-            Binding::Waiting { connection: waiting, source, .. } if waiting == connection => source,
+            Binding::Bound {
+                peer,
+                connection: bound,
+            } if bound == connection => return Some(peer),
+            Binding::Waiting {
+                connection: waiting,
+                source,
+                ..
+            } if waiting == connection => source,
             _ => return None,
         };
-        let Self { sockets, scratch, names, peers, .. } = self;
+        let Self {
+            sockets,
+            scratch,
+            names,
+            peers,
+            ..
+        } = self;
         let admitted = match fix::parse(&sockets.received(connection)[frame], scratch) {
             Ok(message) => match session::identify(&message) {
                 Ok(identity) => match peer_named(names, &identity) {
-                    Some(at) => peers[at].admits(source).map(|()| at),
+                    Some(at) => peers[at].admits(source.ip()).map(|()| at),
                     None => Err(Stranger::UnknownSession),
                 },
                 Err(_) => Err(Stranger::NotLogon),
@@ -470,6 +652,7 @@ impl<S: Sockets> Switchboard<S> {
         match admitted {
             Ok(at) => {
                 self.bind(connection, at);
+                self.peers[at].source = Some(source);
                 self.actions.clear();
                 self.peers[at].session.on_connected(now, &mut self.actions);
                 self.perform(at, now, application);
@@ -483,23 +666,38 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     /// Drops a connection without a byte.
-    fn refuse<A: Application>(&mut self, now: Now, connection: ConnectionId, why: Stranger, application: &mut A) {
+    fn refuse<A: Application>(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        why: Stranger,
+        application: &mut A,
+    ) {
         self.unbind(connection);
         self.sockets.close(connection, true);
         application.on_stranger(now, why);
     }
 
     fn bind(&mut self, connection: ConnectionId, at: usize) {
-        self.bindings[connection.slot as usize] = Binding::Bound { connection, peer: at };
+        self.bindings[connection.slot as usize] = Binding::Bound {
+            connection,
+            peer: at,
+        };
         let peer = &mut self.peers[at];
+        debug_assert!(peer.connection.is_none());
         peer.connection = Some(connection);
         peer.connecting = false;
+        self.connected += 1;
     }
 
     /// What the connection was bound to.
     fn unbind(&mut self, connection: ConnectionId) -> Binding {
         let binding = &mut self.bindings[connection.slot as usize];
-        if binding.connection() == Some(connection) { std::mem::replace(binding, Binding::Free) } else { Binding::Free }
+        if binding.connection() == Some(connection) {
+            std::mem::replace(binding, Binding::Free)
+        } else {
+            Binding::Free
+        }
     }
 
     /// What the session asked for, in order.
@@ -513,7 +711,7 @@ impl<S: Sockets> Switchboard<S> {
                 Action::Send(admin) => self.send_admin(at, now, &admin),
                 Action::Resend { begin, end } => self.resend(at, now, begin, end, application),
                 Action::LoggedOn => {
-                    self.peers[at].logged_on(now);
+                    self.peers[at].logged_on();
                     application.on_event(at, now, PeerEvent::LoggedOn);
                 }
                 Action::LoggedOut => application.on_event(at, now, PeerEvent::LoggedOut),
@@ -551,7 +749,14 @@ impl<S: Sockets> Switchboard<S> {
         }
     }
 
-    fn on_disconnected<A: Application>(&mut self, at: usize, now: Now, why: Closed, application: &mut A) {
+    fn on_disconnected<A: Application>(
+        &mut self,
+        at: usize,
+        now: Now,
+        why: Closed,
+        application: &mut A,
+    ) {
+        self.connected -= 1;
         let peer = &mut self.peers[at];
         peer.connection = None;
         peer.cursor.cancel();
@@ -563,11 +768,17 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
-        let msg_type = session::encode::msg_type(admin);
         let ids = self.peers[at].ids;
-        let sent = self.commit(at, now, msg_type, Cause::default(), RecordKind::AdminOut, |header, time, out| {
-            session::admin(&ids, header.msg_seq_num, admin, now, time, out)
-        });
+        let sent = self.commit(
+            at,
+            now,
+            Cause::default(),
+            RecordKind::AdminOut,
+            |header, time, out| session::admin(&ids, header.msg_seq_num, admin, now, time, out),
+        );
+        self.traffic
+            .admin_out
+            .count(session::encode::msg_type(admin));
         if let Some(sent) = sent {
             self.transmit(at, now, sent.msg_seq_num);
         }
@@ -599,7 +810,11 @@ impl<S: Sockets> Switchboard<S> {
         for _ in 0..SESSION_TIMERS_PER_TICK.min(self.bindings.len()) {
             let slot = self.next_binding;
             self.next_binding = (slot + 1) % self.bindings.len();
-            if let Binding::Waiting { connection, deadline_ns, .. } = self.bindings[slot]
+            if let Binding::Waiting {
+                connection,
+                deadline_ns,
+                ..
+            } = self.bindings[slot]
                 && now.mono_ns >= deadline_ns
             {
                 self.refuse(now, connection, Stranger::LogonTimeout, application);
@@ -608,7 +823,14 @@ impl<S: Sockets> Switchboard<S> {
     }
 }
 
-fn peer_named(names: &HashMap<PeerName, usize>, identity: &session::LogonIdentity<'_>) -> Option<usize> {
-    let name = (identity.version, Text::new(identity.sender)?, Text::new(identity.target)?);
+fn peer_named(
+    names: &HashMap<PeerName, usize>,
+    identity: &session::LogonIdentity<'_>,
+) -> Option<usize> {
+    let name = (
+        identity.version,
+        Text::new(identity.sender)?,
+        Text::new(identity.target)?,
+    );
     names.get(&name).copied()
 }

@@ -170,6 +170,8 @@ counters! {
     ControlRefused, "control_refused", Count, [Control], "Requests on the control socket that were refused.";
     ControlConnectionsRefused, "control_connections_refused", Count, [Control], "Connections to the control socket refused: not allowed, or too many.";
     ControlTimeouts, "control_timeouts", Count, [Control], "Commands that a stage did not answer in time.";
+    ResendsOutOfReach, "resends_out_of_reach", Count, [Decode], "Messages that a peer asked for again and that were no longer at hand: gap-filled.";
+    InputsHeld, "inputs_held", Count, [Decode Route], "Times a message was left in its socket for want of room behind.";
 }
 
 impl Counter {

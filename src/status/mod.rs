@@ -20,7 +20,7 @@ pub use catalog::{Counter, Fact, Histogram, LinkState, Reason, SessionState, Sta
 pub use errors::ErrorCode;
 pub use page::{Identity, Page, Shape};
 pub use reader::State;
-pub use rows::Stopped;
+pub use rows::{RowTraffic, Stopped};
 pub use snapshot::Snapshot;
 pub use writer::{StageWriter, Writers};
 

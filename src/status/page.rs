@@ -298,17 +298,17 @@ pub struct AccountRow {
     pub reserved: [u64; 4],
 }
 
-const _: () = assert!(size_of::<Header>() == 4864 && size_of::<Header>() % 64 == 0);
+const _: () = assert!(size_of::<Header>() == 76 * 64);
 const _: () = assert!(offset_of!(Header, layout_version) == 8);
 const _: () = assert!(offset_of!(Header, stages) == 64);
 const _: () = assert!(offset_of!(Header, facts) == 256);
-const _: () = assert!(Fact::ALL.len() <= 16 && FACT_BYTES % 8 == 0);
+const _: () = assert!(Fact::ALL.len() <= 16 && FACT_BYTES == 24 * 8);
 const _: () = assert!(size_of::<Section>() == 24);
 const _: () = assert!(size_of::<RingBlock>() == 64 && size_of::<ErrorRow>() == 48);
 const _: () = assert!(offset_of!(StageBlock, rings) == 128);
 const _: () = assert!(offset_of!(StageBlock, counters) == 384);
 const _: () = assert!(offset_of!(StageBlock, rejects) == 384 + 8 * COUNTERS_MAX);
-const _: () = assert!(size_of::<StageBlock>() == 3584 && size_of::<StageBlock>() % 64 == 0);
+const _: () = assert!(size_of::<StageBlock>() == 56 * 64);
 const _: () = assert!(size_of::<HistogramBlock>() == 64 + 8 * BUCKETS);
 const _: () = assert!(size_of::<SessionRow>() == 256);
 const _: () = assert!(offset_of!(SessionRow, orders_open) == 192);

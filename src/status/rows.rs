@@ -50,6 +50,25 @@ impl Stopped {
     }
 }
 
+/// What a peer of a stage has received and sent, written row by row every few milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowTraffic {
+    /// Messages received.
+    pub messages_in: u64,
+    /// Messages sent, resent ones included.
+    pub messages_out: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Messages sent again.
+    pub resent: u64,
+    /// When the last message came, nanoseconds since 1970; zero: none.
+    pub last_in_wall_ns: u64,
+    /// When the last message went, nanoseconds since 1970; zero: none.
+    pub last_out_wall_ns: u64,
+}
+
 /// A session's row, the decode stage's part.
 #[derive(Clone, Copy)]
 pub struct SessionCells(pub(super) Words);
@@ -57,8 +76,10 @@ pub struct SessionCells(pub(super) Words);
 impl SessionCells {
     /// A new state, and why the last connection ended (`Reason::None` keeps the former).
     pub fn set_state(self, state: SessionState, reason: Reason, wall_ns: u64) {
-        at!(self, SessionRow, state).store(state as u64, Relaxed);
-        at!(self, SessionRow, state_wall_ns).store(wall_ns, Relaxed);
+        if at!(self, SessionRow, state).load(Relaxed) != state as u64 {
+            at!(self, SessionRow, state).store(state as u64, Relaxed);
+            at!(self, SessionRow, state_wall_ns).store(wall_ns, Relaxed);
+        }
         if reason != Reason::None {
             at!(self, SessionRow, reason).store(reason as u64, Relaxed);
         }
@@ -100,6 +121,27 @@ impl SessionCells {
     pub fn set_sequences(self, next_in: u64, next_out: u64) {
         at!(self, SessionRow, next_in).store(next_in, Relaxed);
         at!(self, SessionRow, next_out).store(next_out, Relaxed);
+    }
+
+    /// Messages and bytes since the start, and when the last ones came and went.
+    pub fn set_traffic(self, traffic: &RowTraffic) {
+        for (cell, value) in [
+            (at!(self, SessionRow, messages_in), traffic.messages_in),
+            (at!(self, SessionRow, messages_out), traffic.messages_out),
+            (at!(self, SessionRow, bytes_in), traffic.bytes_in),
+            (at!(self, SessionRow, bytes_out), traffic.bytes_out),
+            (at!(self, SessionRow, resent), traffic.resent),
+            (
+                at!(self, SessionRow, last_in_wall_ns),
+                traffic.last_in_wall_ns,
+            ),
+            (
+                at!(self, SessionRow, last_out_wall_ns),
+                traffic.last_out_wall_ns,
+            ),
+        ] {
+            cell.store(value, Relaxed);
+        }
     }
 
     /// Counts a session or business reject sent.
@@ -149,8 +191,10 @@ pub struct LinkCells(pub(super) Words);
 impl LinkCells {
     /// A new state, and why the link was last lost (`Reason::None` keeps the former).
     pub fn set_state(self, state: LinkState, reason: Reason, wall_ns: u64) {
-        at!(self, LinkRow, state).store(state as u64, Relaxed);
-        at!(self, LinkRow, state_wall_ns).store(wall_ns, Relaxed);
+        if at!(self, LinkRow, state).load(Relaxed) != state as u64 {
+            at!(self, LinkRow, state).store(state as u64, Relaxed);
+            at!(self, LinkRow, state_wall_ns).store(wall_ns, Relaxed);
+        }
         if reason != Reason::None {
             at!(self, LinkRow, reason).store(reason as u64, Relaxed);
         }
@@ -175,6 +219,21 @@ impl LinkCells {
         bump(at!(self, LinkRow, received), report as u64);
         at!(self, LinkRow, next_in).store(next_in, Relaxed);
         at!(self, LinkRow, last_in_wall_ns).store(wall_ns, Relaxed);
+    }
+
+    /// Messages since the start, and when the last ones came and went.
+    pub fn set_traffic(self, traffic: &RowTraffic) {
+        for (cell, value) in [
+            (at!(self, LinkRow, received), traffic.messages_in),
+            (at!(self, LinkRow, sent), traffic.messages_out),
+            (at!(self, LinkRow, last_in_wall_ns), traffic.last_in_wall_ns),
+            (
+                at!(self, LinkRow, last_out_wall_ns),
+                traffic.last_out_wall_ns,
+            ),
+        ] {
+            cell.store(value, Relaxed);
+        }
     }
 
     /// Requests unanswered and waiting.

@@ -25,23 +25,19 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    /// Maps `count` spans of the given parts; of each part the first `PREFAULT_BYTES` at least are touched.
-    pub(super) fn new(count: usize, parts: &[usize]) -> io::Result<Self> {
-        let span_bytes: usize = parts.iter().sum();
-        debug_assert!(parts.iter().all(|part| part.is_multiple_of(PAGE_BYTES)));
+    /// Maps `count` spans of the given parts: bytes, and how many of these are touched even if the arena is large.
+    pub(super) fn new(count: usize, parts: &[(usize, usize)]) -> io::Result<Self> {
+        let span_bytes: usize = parts.iter().map(|part| part.0).sum();
+        debug_assert!(parts.iter().all(|part| part.0.is_multiple_of(PAGE_BYTES)));
         let length = span_bytes * count.max(1);
         let mut map = MmapOptions::new().len(length).map_anon()?;
         let whole = length <= PREFAULT_WHOLE_BYTES;
         for span in map.chunks_exact_mut(span_bytes) {
             let mut rest = span;
-            for &part_bytes in parts {
+            for &(part_bytes, touched_bytes) in parts {
                 let (part, after) = rest.split_at_mut(part_bytes);
                 rest = after;
-                let touched = if whole {
-                    part_bytes
-                } else {
-                    part_bytes.min(PREFAULT_BYTES)
-                };
+                let touched = if whole { part_bytes } else { touched_bytes };
                 touch(&mut part[..touched]);
             }
         }
@@ -220,7 +216,7 @@ mod tests {
     use super::*;
 
     fn arena() -> Arena {
-        Arena::new(2, &[ReceiveBuffer::BYTES, SendBuffer::BYTES]).expect("maps")
+        Arena::new(2, &[(ReceiveBuffer::BYTES, 0), (SendBuffer::BYTES, 0)]).expect("maps")
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::buffers::{Arena, ReceiveBuffer, SendBuffer};
+use super::buffers::{Arena, PREFAULT_BYTES, ReceiveBuffer, SendBuffer};
 use crate::io::{CloseReason, ConnectionId, SocketEvent, Token};
 use crate::limits::{CLOSE_NS_MAX, CONNECT_NS_MAX, CONNECTIONS_MAX};
 
@@ -77,7 +77,7 @@ pub(super) struct Connections {
     /// Accepted and closed at once, for want of a slot.
     pub(super) refused: u64,
     /// Dropped after the slots that point into it.
-    arena: Arena,
+    arena: Option<Arena>,
 }
 
 impl Connections {
@@ -89,7 +89,11 @@ impl Connections {
                 format!("connections_max is {count}; it must be 1 to {CONNECTIONS_MAX}"),
             ));
         }
-        let parts = [ReceiveBuffer::BYTES, SendBuffer::BYTES, extra_bytes];
+        let parts = [
+            (ReceiveBuffer::BYTES, PREFAULT_BYTES),
+            (SendBuffer::BYTES, PREFAULT_BYTES),
+            (extra_bytes, extra_bytes),
+        ];
         let mut arena = Arena::new(count, &parts)?;
         let now = Instant::now();
         let slots = (0..count)
@@ -120,23 +124,21 @@ impl Connections {
             connecting: Vec::with_capacity(count),
             closing: Vec::with_capacity(count),
             refused: 0,
-            arena,
+            arena: Some(arena),
         })
     }
 
-    /// How many slots there are.
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    /// Gives the memory up for good, because the kernel may still use it.
+    pub(super) fn leak_memory(&mut self) {
+        std::mem::forget(self.arena.take());
     }
 
     /// Where the extra memory of a slot begins.
     pub(super) fn extra(&mut self, slot: u32) -> *mut u8 {
+        let arena = self.arena.as_mut().expect("only given up in drop");
+        let base = arena.span(slot as usize);
         // SAFETY: the span of a slot has receive buffer, send buffer and extra memory, in this order.
-        unsafe {
-            self.arena
-                .span(slot as usize)
-                .add(ReceiveBuffer::BYTES + SendBuffer::BYTES)
-        }
+        unsafe { base.add(ReceiveBuffer::BYTES + SendBuffer::BYTES) }
     }
 
     /// The slot, in any state.

@@ -7,6 +7,11 @@
 mod buffers;
 pub mod clock;
 mod connections;
+pub mod log_file;
 pub mod mmap;
 mod net;
 pub mod poll;
+pub mod sockets;
+pub mod staging;
+pub mod thread;
+pub mod uring;

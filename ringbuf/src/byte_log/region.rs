@@ -42,7 +42,7 @@ impl Region {
     /// A region on the heap with a copy of `image`, as for looking into a log that another process left behind.
     pub fn from_image(image: &[u8]) -> Self {
         let mut heap = Heap::zeroed(image.len());
-        heap.as_mut_slice()[..image.len()].copy_from_slice(image);
+        heap.as_mut_slice().copy_from_slice(image);
         Self::from_owner(heap)
     }
 
@@ -91,6 +91,7 @@ impl Region {
 /// Page-aligned heap memory.
 struct Heap {
     start: *mut u8,
+    length: usize,
     layout: Layout,
 }
 
@@ -100,7 +101,7 @@ unsafe impl Send for Heap {}
 // SAFETY: the allocation is zeroed, does not move until it is freed in `drop`, and its pointer is never given elsewhere.
 unsafe impl StableBytes for Heap {
     fn bytes(&mut self) -> (*mut u8, usize) {
-        (self.start, self.layout.size())
+        (self.start, self.length)
     }
 }
 
@@ -113,12 +114,16 @@ impl Heap {
         if start.is_null() {
             handle_alloc_error(layout);
         }
-        Self { start, layout }
+        Self {
+            start,
+            length,
+            layout,
+        }
     }
 
     fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: the allocation has this size, is zeroed, and is borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.start, self.layout.size()) }
+        // SAFETY: the allocation has at least this size, is zeroed, and is borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.length) }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Every entry survives the way to the log and back; damage is refused.
 
 use super::*;
+use crate::domain::order::{AccountRef, InstrumentRef, MassScope};
+use crate::domain::{OrderStatus, OrderType, Side, Text, TimeInForce};
 use proptest::prelude::*;
 
 fn text<const N: usize>() -> impl Strategy<Value = Text<N>> {

@@ -1,0 +1,398 @@
+//! Boot: from a plan to running threads, and the orderly end.
+//!
+//! Order: directories and epoch, memory, parts (see `build`), threads; each hot thread makes its sockets and reports. What cannot be
+//! had is an error before a client can connect. The end: clients out, links out, loops stop, logs to disk.
+
+use std::fmt::Debug;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::build::{self, Parts};
+use super::log_store;
+use super::runner::{self, Fused, Lifecycle, Phase, Turn};
+use super::topology::{self, Topology};
+use crate::config::plan::{Idle, Layout, Plan};
+use crate::limits::SHUTDOWN_PHASE_MS;
+use crate::stage::control::{Control, Peer};
+use crate::status::{Fact, StageWriter};
+use crate::sys::clock::Clock;
+use crate::sys::sockets::Chosen;
+use crate::sys::thread::{self, MemoryLock};
+
+/// Why the gateway does not start: what was tried, and what the system said.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {error}")]
+pub struct BootError {
+    what: String,
+    error: io::Error,
+}
+
+pub(super) fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> BootError {
+    let what = what.into();
+    |error| BootError { what, error }
+}
+
+/// A gateway that runs.
+pub struct Gateway {
+    /// Addresses that it listens on, by listener.
+    pub addresses: Vec<SocketAddr>,
+    /// What was decided about threads.
+    pub topology: Topology,
+    /// Socket back end on the client side, and why.
+    pub clients_io: Chosen,
+    /// Socket back end on the desk side, and why.
+    pub desks_io: Chosen,
+    /// Start number, in every order id.
+    pub epoch: u16,
+    /// Things that the operator should know.
+    pub warnings: Vec<String>,
+    lifecycle: Lifecycle,
+    threads: Vec<JoinHandle<()>>,
+    control_stop: Arc<AtomicBool>,
+}
+
+impl Gateway {
+    /// Links that may carry orders now.
+    pub fn links_ready(&self) -> usize {
+        self.lifecycle.links_ready()
+    }
+
+    /// Client sessions that are connected now.
+    pub fn clients(&self) -> usize {
+        self.lifecycle.clients()
+    }
+
+    /// Whether a thread has ended that should not have.
+    pub fn has_failed(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// The orderly end: clients out, links out, logs to disk.
+    pub fn stop(self) {
+        let Self {
+            lifecycle,
+            threads,
+            control_stop,
+            ..
+        } = self;
+        lifecycle.enter(Phase::ClientsOut);
+        wait_until(|| lifecycle.clients() == 0);
+        lifecycle.enter(Phase::LinksOut);
+        wait_until(|| lifecycle.links() == 0);
+        lifecycle.enter(Phase::Stop);
+        control_stop.store(true, Ordering::Release);
+        for thread in threads {
+            // A thread that panicked has said so; the others still end.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn wait_until(done: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_millis(SHUTDOWN_PHASE_MS);
+    while !done() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Starts everything; returns when the ports are open.
+pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
+    let epoch = prepare_directories(&plan)?;
+    let topology = topology::decide(
+        &plan.threads,
+        &thread::online_cores().unwrap_or_default(),
+        &thread::isolated_cores().unwrap_or_default(),
+    );
+    let mut warnings = topology.warnings.clone();
+    let lifecycle = Lifecycle::default();
+    let Parts {
+        decode,
+        risk,
+        route,
+        journal,
+        ports,
+        page,
+        control_status,
+    } = build::parts(&plan, epoch, Clock::new().now(), &lifecycle)?;
+    let control_listener = bind_control(&plan.state.control_socket)?;
+    let memory = lock_memory(&plan, &mut warnings);
+
+    let (reports, started) = mpsc::channel();
+    let hot = HotThread {
+        reports,
+        lifecycle: lifecycle.clone(),
+        idle: topology.idle,
+    };
+    let mut threads = Vec::new();
+    let mut spawn = |name: &'static str, body: Box<dyn FnOnce() + Send>| -> Result<(), BootError> {
+        threads.push(
+            thread::spawn(name, body).map_err(failed(format!("cannot start thread {name}")))?,
+        );
+        Ok(())
+    };
+    let journal_lifecycle = lifecycle.clone();
+    spawn(
+        "gh-journal",
+        Box::new(move || runner::journal(journal, &journal_lifecycle)),
+    )?;
+    let cores = &topology.cores;
+    match topology.layout {
+        Layout::Pipeline => {
+            let (hot_decode, core) = (hot.clone(), cores[0]);
+            let grow = || {
+                decode
+                    .grow()
+                    .map(|(turn, addresses, io)| (turn, Report::clients(addresses, io)))
+            };
+            spawn("gh-decode", Box::new(move || hot_decode.live(core, grow)))?;
+            let (hot_risk, core) = (hot.clone(), cores[1]);
+            spawn(
+                "gh-risk",
+                Box::new(move || hot_risk.live(core, || Ok((risk, Report::default())))),
+            )?;
+            let core = cores[2];
+            let grow = || route.grow().map(|(turn, io)| (turn, Report::desks(io)));
+            spawn("gh-route", Box::new(move || hot.live(core, grow)))?;
+        }
+        Layout::Fused | Layout::Auto => {
+            let core = cores[0];
+            let grow = || {
+                let (decode, addresses, clients_io) = decode.grow()?;
+                let (route, desks_io) = route.grow()?;
+                let report = Report {
+                    desks_io: Some(desks_io),
+                    ..Report::clients(addresses, clients_io)
+                };
+                Ok((
+                    Fused {
+                        decode,
+                        risk,
+                        route,
+                    },
+                    report,
+                ))
+            };
+            spawn("gh-fused", Box::new(move || hot.live(core, grow)))?;
+        }
+    }
+    let report = gather(&started);
+    let control_stop = Arc::new(AtomicBool::new(false));
+    let mut gateway = Gateway {
+        addresses: Vec::new(),
+        topology,
+        clients_io: Chosen {
+            backend: "none",
+            reason: String::new(),
+        },
+        desks_io: Chosen {
+            backend: "none",
+            reason: String::new(),
+        },
+        epoch,
+        warnings,
+        lifecycle,
+        threads,
+        control_stop: control_stop.clone(),
+    };
+    match report {
+        Ok(report) => {
+            gateway.addresses = report.addresses;
+            gateway.clients_io = report.clients_io.unwrap_or(gateway.clients_io);
+            gateway.desks_io = report.desks_io.unwrap_or(gateway.desks_io);
+            gateway.warnings.extend(report.warnings);
+        }
+        Err(error) => {
+            gateway.stop();
+            return Err(error);
+        }
+    }
+    tell_facts(&control_status, &plan, &gateway, &memory);
+    let control = Control::new(plan, ports, page, control_status, own_uid(), peer_of);
+    let spawned = thread::spawn("gh-control", move || {
+        match control.serve(control_listener, control_stop) {
+            Ok(status) => status.stopped(Clock::new().now().wall_ns),
+            Err(error) => tracing::error!(%error, "the control socket is gone"),
+        }
+    });
+    match spawned {
+        Ok(thread) => gateway.threads.push(thread),
+        Err(error) => {
+            gateway.stop();
+            return Err(failed("cannot start thread gh-control")(error));
+        }
+    }
+    Ok(gateway)
+}
+
+/// What a hot thread reports when it is ready to work.
+#[derive(Default)]
+struct Report {
+    addresses: Vec<SocketAddr>,
+    clients_io: Option<Chosen>,
+    desks_io: Option<Chosen>,
+    warnings: Vec<String>,
+}
+
+impl Report {
+    fn clients(addresses: Vec<SocketAddr>, io: Chosen) -> Self {
+        Self {
+            addresses,
+            clients_io: Some(io),
+            ..Self::default()
+        }
+    }
+
+    fn desks(io: Chosen) -> Self {
+        Self {
+            desks_io: Some(io),
+            ..Self::default()
+        }
+    }
+}
+
+/// What every hot thread needs.
+#[derive(Clone)]
+struct HotThread {
+    reports: Sender<Result<Report, BootError>>,
+    lifecycle: Lifecycle,
+    idle: Idle,
+}
+
+impl HotThread {
+    /// The life of a hot thread: pins itself, makes what it turns, reports, turns until the end.
+    fn live<T: Turn>(
+        self,
+        core: Option<usize>,
+        grow: impl FnOnce() -> Result<(T, Report), BootError>,
+    ) {
+        let Self {
+            reports,
+            lifecycle,
+            idle,
+        } = self;
+        thread::prefault_stack();
+        let mut warnings = Vec::new();
+        if let Some(core) = core {
+            match thread::pin(core) {
+                Ok(pinned) if !pinned.isolated => warnings.push(format!(
+                    "core {core} is not isolated: other threads may run on it; see isolcpus and nohz_full in the tuning profiles"
+                )),
+                Ok(_) => {}
+                Err(error) => warnings.push(format!("not pinned: {error}")),
+            }
+        }
+        match grow() {
+            Ok((mut turning, mut report)) => {
+                report.warnings = warnings;
+                // Whoever waits for it may have given up: then the lifecycle ends this loop at once.
+                let _ = reports.send(Ok(report));
+                drop(reports);
+                runner::run(&mut turning, &lifecycle, idle);
+            }
+            Err(error) => {
+                let _ = reports.send(Err(error));
+            }
+        }
+    }
+}
+
+/// The reports of all hot threads, as one.
+fn gather(started: &Receiver<Result<Report, BootError>>) -> Result<Report, BootError> {
+    let mut all = Report::default();
+    for report in started {
+        let report = report?;
+        all.addresses.extend(report.addresses);
+        all.clients_io = report.clients_io.or(all.clients_io);
+        all.desks_io = report.desks_io.or(all.desks_io);
+        all.warnings.extend(report.warnings);
+    }
+    Ok(all)
+}
+
+fn prepare_directories(plan: &Plan) -> Result<u16, BootError> {
+    let state = &plan.state;
+    let parents = [state.status_file.parent(), state.control_socket.parent()];
+    for directory in [
+        Some(state.log_directory.as_path()),
+        Some(state.staging_directory.as_path()),
+    ]
+    .into_iter()
+    .chain(parents)
+    .flatten()
+    {
+        fs::create_dir_all(directory)
+            .map_err(failed(format!("cannot make {}", directory.display())))?;
+    }
+    log_store::next_epoch(&state.log_directory).map_err(failed(format!(
+        "cannot read {}",
+        state.log_directory.display()
+    )))
+}
+
+fn lock_memory(plan: &Plan, warnings: &mut Vec<String>) -> String {
+    if !plan.threads.lock_memory {
+        return "not locked: threads.lock_memory is off".to_owned();
+    }
+    match thread::lock_memory() {
+        MemoryLock::Locked => "locked".to_owned(),
+        MemoryLock::Refused(why) => {
+            warnings.push(why.clone());
+            why
+        }
+    }
+}
+
+/// A socket of a process that is gone is replaced; one that answers belongs to a gateway that runs.
+fn bind_control(path: &Path) -> Result<UnixListener, BootError> {
+    let what = format!("cannot open the control socket {}", path.display());
+    if UnixStream::connect(path).is_ok() {
+        return Err(failed(what)(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another gateway answers there",
+        )));
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(what)(error)),
+        _ => UnixListener::bind(path).map_err(failed(what)),
+    }
+}
+
+/// The user that this process runs as.
+fn own_uid() -> u32 {
+    fs::metadata("/proc/self").map_or(0, |itself| itself.uid())
+}
+
+fn peer_of(stream: &UnixStream) -> io::Result<Peer> {
+    thread::peer_credentials(stream).map(|peer| Peer {
+        pid: peer.pid,
+        uid: peer.uid,
+        gid: peer.gid,
+    })
+}
+
+fn tell_facts(status: &StageWriter, plan: &Plan, gateway: &Gateway, memory: &str) {
+    let lower = |value: &dyn Debug| format!("{value:?}").to_lowercase();
+    status.fact(Fact::Name, &plan.name);
+    status.fact(Fact::Version, env!("CARGO_PKG_VERSION"));
+    status.fact(Fact::IoClients, gateway.clients_io.backend);
+    status.fact(Fact::IoDesks, gateway.desks_io.backend);
+    status.fact(Fact::IoReason, &gateway.clients_io.reason);
+    status.fact(Fact::Layout, &lower(&gateway.topology.layout));
+    status.fact(Fact::LayoutReason, &gateway.topology.layout_reason);
+    status.fact(Fact::Idle, &lower(&gateway.topology.idle));
+    status.fact(Fact::Durability, "L0: survives the process, not the host");
+    status.fact(Fact::Memory, memory);
+    gateway
+        .warnings
+        .iter()
+        .for_each(|warning| status.warning(warning));
+}

@@ -1,0 +1,124 @@
+//! The logs on disk: one file after another, each allocated whole before it is written.
+//!
+//! Written by the journal thread alone. `client-00007-0000.log` is segment 0 of the client log of epoch 7. The epoch is the start
+//! number of the process and part of every order id: a new process takes the highest epoch found here plus one, and its files exist
+//! durably before anything is sent. Records run on across segments.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::io::LogFile;
+use crate::journal::LogId;
+use crate::limits::LOG_SEGMENT_BYTES;
+use crate::sys::log_file;
+
+/// Files of one log of one epoch.
+pub struct LogStore {
+    directory: PathBuf,
+    log: LogId,
+    epoch: u16,
+    segment: u32,
+    file: log_file::LogFile,
+    offset: u64,
+}
+
+impl LogStore {
+    /// Creates the first segment.
+    pub fn create(directory: &Path, log: LogId, epoch: u16) -> io::Result<Self> {
+        let file =
+            log_file::LogFile::create(&segment_path(directory, log, epoch, 0), LOG_SEGMENT_BYTES)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            log,
+            epoch,
+            segment: 0,
+            file,
+            offset: 0,
+        })
+    }
+}
+
+impl LogFile for LogStore {
+    fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let room = LOG_SEGMENT_BYTES - self.offset;
+            if room == 0 {
+                self.file.sync()?;
+                self.segment += 1;
+                let path = segment_path(&self.directory, self.log, self.epoch, self.segment);
+                self.file = log_file::LogFile::create(&path, LOG_SEGMENT_BYTES)?;
+                self.offset = 0;
+                continue;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(room as usize));
+            self.file.write_at(now, self.offset)?;
+            self.offset += now.len() as u64;
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
+fn segment_path(directory: &Path, log: LogId, epoch: u16, segment: u32) -> PathBuf {
+    directory.join(format!("{}-{epoch:05}-{segment:04}.log", log.name()))
+}
+
+/// The epoch after the highest of which there is a file.
+pub fn next_epoch(directory: &Path) -> io::Result<u16> {
+    let mut highest = 0u16;
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let epoch = name
+            .to_str()
+            .and_then(|name| name.split('-').nth(1))
+            .and_then(|text| text.parse().ok());
+        highest = highest.max(epoch.unwrap_or(0));
+    }
+    highest.checked_add(1).ok_or_else(|| {
+        io::Error::other(format!(
+            "{}: all 65535 start numbers are used; move old logs away and start again",
+            directory.display()
+        ))
+    })
+}
+
+/// The whole log of an epoch, as bytes for [`crate::journal::record::Records`].
+pub fn read(directory: &Path, log: LogId, epoch: u16) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for segment in 0.. {
+        match fs::read(segment_path(directory, log, epoch, segment)) {
+            Ok(part) => bytes.extend_from_slice(&part),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && segment > 0 => {
+                return Ok(bytes);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_rise_and_segments_join() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(next_epoch(directory.path()).unwrap(), 1);
+        let mut store = LogStore::create(directory.path(), LogId::Order, 1).unwrap();
+        let block = vec![7u8; LOG_SEGMENT_BYTES as usize / 2 + 1];
+        store.append(&block).unwrap();
+        store.append(&block).unwrap();
+        store.sync().unwrap();
+        assert_eq!(next_epoch(directory.path()).unwrap(), 2);
+        let bytes = read(directory.path(), LogId::Order, 1).unwrap();
+        assert_eq!(bytes.len() as u64, 2 * LOG_SEGMENT_BYTES);
+        assert!(bytes[..2 * block.len()].iter().all(|&b| b == 7));
+        assert!(bytes[2 * block.len()..].iter().all(|&b| b == 0));
+    }
+}

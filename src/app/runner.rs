@@ -1,0 +1,225 @@
+//! Turning the stages: reads the clock, calls `duty_cycle`, idles, and ends in order.
+//!
+//! One loop per hot thread. The end comes in phases, so that nothing is cut off: clients are logged out while orders still flow
+//! back, then links, then the loops stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::config::plan::Idle;
+use crate::io::{LogFile, Sockets};
+use crate::limits::{JOURNAL_IDLE_NS, PARK_NS_MAX};
+use crate::stage::decode::DecodeStage;
+use crate::stage::journal::JournalStage;
+use crate::stage::risk::RiskStage;
+use crate::stage::route::RouteStage;
+use crate::sys::clock::Clock;
+
+/// How far the end has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Phase {
+    /// Working.
+    Run,
+    /// Clients are being logged out.
+    ClientsOut,
+    /// Links are being logged out.
+    LinksOut,
+    /// Loops end.
+    Stop,
+}
+
+/// What the threads and whoever stops them share.
+#[derive(Clone, Default)]
+pub struct Lifecycle {
+    phase: Arc<AtomicU8>,
+    clients: Arc<AtomicUsize>,
+    links: Arc<AtomicUsize>,
+    links_ready: Arc<AtomicUsize>,
+}
+
+impl Lifecycle {
+    /// Goes on to `phase`.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// Client sessions that are connected.
+    pub fn clients(&self) -> usize {
+        self.clients.load(Ordering::Acquire)
+    }
+
+    /// Links that are connected.
+    pub fn links(&self) -> usize {
+        self.links.load(Ordering::Acquire)
+    }
+
+    /// Links that may carry orders.
+    pub fn links_ready(&self) -> usize {
+        self.links_ready.load(Ordering::Acquire)
+    }
+
+    /// Whether `phase` has begun.
+    pub fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Acquire) >= phase as u8
+    }
+}
+
+/// Something that a hot thread turns.
+pub trait Turn {
+    /// One turn; returns how much was done.
+    fn turn(&mut self, clock: &mut Clock) -> usize;
+    /// Sleeps until something may have happened, at most `ns`.
+    fn wait(&mut self, ns: u64);
+}
+
+/// Turns until the end.
+pub fn run(turning: &mut impl Turn, lifecycle: &Lifecycle, idle: Idle) {
+    let mut clock = Clock::new();
+    while !lifecycle.is_in(Phase::Stop) {
+        if turning.turn(&mut clock) > 0 {
+            continue;
+        }
+        match idle {
+            Idle::Spin | Idle::Auto => std::hint::spin_loop(),
+            Idle::Yield => std::thread::yield_now(),
+            Idle::Park => turning.wait(PARK_NS_MAX),
+        }
+    }
+}
+
+/// The decode stage and its part of the end.
+pub struct DecodeTurn<S: Sockets> {
+    stage: DecodeStage<S>,
+    lifecycle: Lifecycle,
+    leaving: bool,
+}
+
+impl<S: Sockets> DecodeTurn<S> {
+    /// Working until the lifecycle says otherwise.
+    pub fn new(stage: DecodeStage<S>, lifecycle: Lifecycle) -> Self {
+        Self {
+            stage,
+            lifecycle,
+            leaving: false,
+        }
+    }
+}
+
+impl<S: Sockets> Turn for DecodeTurn<S> {
+    fn turn(&mut self, clock: &mut Clock) -> usize {
+        let now = clock.now();
+        if !self.leaving && self.lifecycle.is_in(Phase::ClientsOut) {
+            self.leaving = true;
+            self.stage.log_out(now, "Gateway is going down");
+        }
+        let work = self.stage.duty_cycle(now);
+        self.lifecycle
+            .clients
+            .store(self.stage.board().connected(), Ordering::Release);
+        self.stage.status().cycle(now, clock.now().mono_ns, work);
+        work
+    }
+
+    fn wait(&mut self, ns: u64) {
+        self.stage.board().sockets().wait(ns);
+    }
+}
+
+impl Turn for RiskStage {
+    fn turn(&mut self, clock: &mut Clock) -> usize {
+        let now = clock.now();
+        let work = self.duty_cycle(now);
+        self.status().cycle(now, clock.now().mono_ns, work);
+        work
+    }
+
+    fn wait(&mut self, ns: u64) {
+        std::thread::sleep(Duration::from_nanos(ns));
+    }
+}
+
+/// The route stage and its part of the end.
+pub struct RouteTurn<S: Sockets> {
+    stage: RouteStage<S>,
+    lifecycle: Lifecycle,
+    leaving: bool,
+}
+
+impl<S: Sockets> RouteTurn<S> {
+    /// Working until the lifecycle says otherwise.
+    pub fn new(stage: RouteStage<S>, lifecycle: Lifecycle) -> Self {
+        Self {
+            stage,
+            lifecycle,
+            leaving: false,
+        }
+    }
+}
+
+impl<S: Sockets> Turn for RouteTurn<S> {
+    fn turn(&mut self, clock: &mut Clock) -> usize {
+        let now = clock.now();
+        if !self.leaving && self.lifecycle.is_in(Phase::LinksOut) {
+            self.leaving = true;
+            self.stage.log_out(now);
+        }
+        let work = self.stage.duty_cycle(now);
+        self.lifecycle
+            .links
+            .store(self.stage.board().connected(), Ordering::Release);
+        self.lifecycle
+            .links_ready
+            .store(self.stage.links_ready(), Ordering::Release);
+        self.stage.status().cycle(now, clock.now().mono_ns, work);
+        work
+    }
+
+    fn wait(&mut self, ns: u64) {
+        self.stage.board().sockets().wait(ns);
+    }
+}
+
+/// The three stages on one thread: run to completion, so that an order and a report each pass in one turn.
+pub struct Fused<S: Sockets, T: Sockets> {
+    /// Client side.
+    pub decode: DecodeTurn<S>,
+    /// The sequencer.
+    pub risk: RiskStage,
+    /// Desk side.
+    pub route: RouteTurn<T>,
+}
+
+impl<S: Sockets, T: Sockets> Turn for Fused<S, T> {
+    fn turn(&mut self, clock: &mut Clock) -> usize {
+        // Reports: desk to client. Then requests: client to desk.
+        let mut work = self.route.turn(clock);
+        work += self.risk.turn(clock);
+        let requests = self.decode.turn(clock);
+        if requests > 0 {
+            work += requests + self.risk.turn(clock);
+            work += self.route.stage.forward(clock.now());
+        }
+        work
+    }
+
+    fn wait(&mut self, ns: u64) {
+        self.decode.wait(ns / 2);
+        self.route.wait(ns / 2);
+    }
+}
+
+/// The journal, on its own thread: sleeps when there is nothing, and empties the logs at the end.
+pub fn journal<F: LogFile>(mut stage: JournalStage<F>, lifecycle: &Lifecycle) {
+    let mut clock = Clock::new();
+    while !lifecycle.is_in(Phase::Stop) {
+        let now = clock.now();
+        let records = stage.duty_cycle(now);
+        stage.status().cycle(now, clock.now().mono_ns, records);
+        if records == 0 {
+            std::thread::sleep(Duration::from_nanos(JOURNAL_IDLE_NS));
+        }
+    }
+    stage.finish(clock.now());
+}

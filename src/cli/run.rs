@@ -1,0 +1,86 @@
+//! `gatehouse run`: the gateway, until a signal ends it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use sd_notify::NotifyState;
+
+use super::signals::Signals;
+use crate::app;
+use crate::config::plan::{Io, Layout};
+
+/// Run the gateway
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Configuration directory, or its gatehouse.toml
+    #[arg(default_value = super::check::CONFIG_DIRECTORY)]
+    path: PathBuf,
+    /// Overrides the sockets of all listeners and links
+    #[arg(long, value_enum)]
+    io: Option<Io>,
+    /// Overrides threads.layout
+    #[arg(long, value_enum)]
+    layout: Option<Layout>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(args: &RunArgs) -> ExitCode {
+    super::start_tracing();
+    let (plan, diagnostics) = crate::config::examine(&args.path);
+    eprint!(
+        "{}",
+        diagnostics.render(super::check::styled(&std::io::stderr()))
+    );
+    let Some(mut plan) = plan else {
+        return ExitCode::from(2);
+    };
+    if let Some(io) = args.io {
+        plan.set_io(io);
+    }
+    if let Some(layout) = args.layout {
+        plan.threads.layout = layout;
+    }
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return super::fail("cannot watch for signals", error),
+    };
+    let gateway = match app::start(Arc::new(plan)) {
+        Ok(gateway) => gateway,
+        Err(error) => return super::fail("the gateway did not start", error),
+    };
+    for warning in &gateway.warnings {
+        tracing::warn!("{warning}");
+    }
+    for address in &gateway.addresses {
+        tracing::info!(%address, "listening");
+    }
+    tracing::info!(
+        layout = ?gateway.topology.layout,
+        layout_reason = gateway.topology.layout_reason,
+        idle = ?gateway.topology.idle,
+        io_clients = gateway.clients_io.backend,
+        io_clients_reason = gateway.clients_io.reason,
+        io_desks = gateway.desks_io.backend,
+        io_desks_reason = gateway.desks_io.reason,
+        epoch = gateway.epoch,
+        "gateway is up"
+    );
+    // Without a service manager nobody listens: that is no error.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let mut failed = false;
+    while !signals.arrived() && !failed {
+        std::thread::sleep(Duration::from_millis(50));
+        failed = gateway.has_failed();
+    }
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    tracing::info!("going down: clients out, links out, logs to disk");
+    gateway.stop();
+    if failed {
+        tracing::error!("a thread of the gateway ended before its time");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,200 @@
+//! `clients.toml`: clients and their sessions. Cold code.
+
+use std::collections::HashMap;
+
+use toml::Spanned;
+
+use super::section::Section;
+use super::topology::define;
+use super::{Context, Names, account_index, shown};
+use crate::config::diagnostics::{FileId, Place};
+use crate::config::file::{self, ClientsFile, Parsed};
+use crate::config::plan::{ClientPlan, FixPlan, FixVersion, SessionPlan};
+use crate::domain::{Account, AccountIndex, ClientIndex, DeskIndex};
+use crate::limits::*;
+
+/// Names of the clients, which the accounts refer to.
+pub fn names(cx: &mut Context, id: FileId, f: &Parsed<ClientsFile>) -> Vec<ClientPlan> {
+    let all = &f.value.clients;
+    let sessions: usize = all.iter().map(|c| c.get_ref().sessions.len()).sum();
+    for (what, key, count, max) in [
+        ("clients", "clients", all.len(), CLIENTS_MAX),
+        ("sessions", "clients.sessions", sessions, SESSIONS_MAX),
+    ] {
+        if count > max {
+            let message = format!("has {count} {what}, at most {max}");
+            cx.error(id, 0..0, key, message, "configure fewer".to_owned());
+        }
+    }
+    if all.is_empty() && !f.broken && !f.refused.contains(&(0, "clients".to_owned())) {
+        let message = "is missing: there must be at least one [[clients]]".to_owned();
+        let help = "write [[clients]] with a name and [[clients.sessions]] below it".to_owned();
+        cx.error(id, 0..0, "clients", message, help);
+    }
+    let mut names = std::mem::take(&mut cx.clients);
+    names.incomplete |= f
+        .refused
+        .iter()
+        .any(|(_, key)| key == "clients" || key == "name");
+    let mut plans = Vec::with_capacity(all.len());
+    for (at, client) in all.iter().enumerate() {
+        let mut s = Section::new(cx, id, "clients", client.span(), &f.refused);
+        let name = s.text("name", &client.get_ref().name);
+        define(&mut s, &mut names, &name, at, &client.get_ref().name);
+        plans.push(ClientPlan { name });
+    }
+    cx.clients = names;
+    plans
+}
+
+/// Sessions of all clients, in the order of the file.
+pub fn sessions(
+    cx: &mut Context,
+    id: FileId,
+    f: &Parsed<ClientsFile>,
+    accounts: &[(Account, DeskIndex)],
+) -> Vec<SessionPlan> {
+    let mut names = Names::default();
+    let mut identities: HashMap<_, Place> = HashMap::new();
+    let mut plans = Vec::new();
+    for (client, entry) in f.value.clients.iter().enumerate() {
+        let refused = f
+            .refused
+            .contains(&(entry.span().start, "sessions".to_owned()));
+        if entry.get_ref().sessions.is_empty() && !refused {
+            let message = "is missing: the client has no session".to_owned();
+            let help = "write [[clients.sessions]] with name, target_comp_id and accounts below it"
+                .to_owned();
+            cx.warn(id, entry.span(), "clients.sessions", message, help);
+        }
+        for session in &entry.get_ref().sessions {
+            let t = session.get_ref();
+            let mut s = Section::new(cx, id, "clients.sessions", session.span(), &f.refused);
+            let mut plan = session_plan(&mut s, t, ClientIndex(client as u32));
+            define(&mut s, &mut names, &plan.name, plans.len(), &t.name);
+            let fix = &plan.fix;
+            let identity = (
+                fix.version == FixVersion::Fix42,
+                fix.sender_comp_id,
+                fix.target_comp_id,
+            );
+            let place = s.place(&t.target_comp_id);
+            if let Some(first) = identities
+                .insert(identity, place)
+                .filter(|_| t.target_comp_id.is_some())
+            {
+                let line = s.cx.diagnostics.line(&first);
+                let message = format!(
+                    "is used twice with this BeginString and sender_comp_id: {}, first in line {line}",
+                    shown(&fix.target_comp_id.to_string_lossy())
+                );
+                let help = "a logon must name one session: change target_comp_id, sender_comp_id or fix_version";
+                s.contradicts("target_comp_id", &t.target_comp_id, message, help);
+            }
+            plan.accounts = entitled(&mut s, t, plan.client, accounts);
+            plans.push(plan);
+        }
+    }
+    plans
+}
+
+fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> SessionPlan {
+    let version = match s.word("fix_version", &t.fix_version).as_str() {
+        "4.2" => FixVersion::Fix42,
+        _ => FixVersion::Fix44,
+    };
+    let min = s.number("heartbeat_interval_min_s", &t.heartbeat_interval_min_s) as u32;
+    let max = s.number("heartbeat_interval_max_s", &t.heartbeat_interval_max_s) as u32;
+    if min > max {
+        let message = format!("is above heartbeat_interval_max_s: {min} > {max}");
+        let item = match &t.heartbeat_interval_min_s {
+            Some(_) => &t.heartbeat_interval_min_s,
+            None => &t.heartbeat_interval_max_s,
+        };
+        let help = "lower it, or raise heartbeat_interval_max_s";
+        s.contradicts("heartbeat_interval_min_s", item, message, help);
+    }
+    let messages_per_second = s.number("messages_per_second", &t.messages_per_second) as u32;
+    let message_burst = s.number("message_burst", &t.message_burst) as u32;
+    if messages_per_second == 0 && t.message_burst.is_some() {
+        let message = "has no effect: messages_per_second is 0, no limit".to_owned();
+        s.doubtful(
+            "message_burst",
+            &t.message_burst,
+            message,
+            "set messages_per_second too",
+        );
+    }
+    SessionPlan {
+        name: s.text("name", &t.name),
+        client,
+        fix: FixPlan {
+            version,
+            sender_comp_id: s.comp_id("sender_comp_id", &t.sender_comp_id),
+            target_comp_id: s.comp_id("target_comp_id", &t.target_comp_id),
+            heartbeat_interval_s: HEARTBEAT_INTERVAL_S.max(min).min(max.max(min)),
+            heartbeat_interval_min_s: min,
+            heartbeat_interval_max_s: max,
+            sending_time_tolerance_s: s
+                .number("sending_time_tolerance_s", &t.sending_time_tolerance_s)
+                as u32,
+            reset_on_logon: s.flag("reset_on_logon", &t.reset_on_logon),
+            reset_on_logout: s.flag("reset_on_logout", &t.reset_on_logout),
+            reset_on_disconnect: s.flag("reset_on_disconnect", &t.reset_on_disconnect),
+            logout_timeout_s: s.number("logout_timeout_s", &t.logout_timeout_s) as u32,
+        },
+        allowed_sources: s.networks("allowed_sources", &t.allowed_sources),
+        accounts: Vec::new(),
+        messages_per_second,
+        message_burst,
+        pending_new: s.flag("pending_new", &t.pending_new),
+        cancel_on_disconnect: s.flag("cancel_on_disconnect", &t.cancel_on_disconnect),
+    }
+}
+
+/// The accounts that a session may use: known, of its client, each once.
+fn entitled(
+    s: &mut Section,
+    t: &file::Session,
+    client: ClientIndex,
+    accounts: &[(Account, DeskIndex)],
+) -> Vec<AccountIndex> {
+    let Some(list) = &t.accounts else {
+        s.absent("accounts");
+        return Vec::new();
+    };
+    if list.get_ref().is_empty() {
+        let message = "is empty: the session can order nothing".to_owned();
+        s.doubtful("accounts", &t.accounts, message, "name its accounts");
+    }
+    let mut entitled: Vec<AccountIndex> = Vec::with_capacity(list.get_ref().len());
+    let mut seen = std::collections::HashSet::new();
+    for name in list.get_ref() {
+        let one = &Some(Spanned::new(name.span(), ()));
+        let Some(found) = s.cx.accounts.get(name.get_ref()) else {
+            if let Some((message, help)) = s.cx.accounts.unknown(name.get_ref(), "account") {
+                s.contradicts("accounts", one, message, &help);
+            }
+            continue;
+        };
+        let account = account_index(Some(found));
+        if !seen.insert(found) {
+            let message = format!("names {} twice", shown(name.get_ref()));
+            s.doubtful("accounts", one, message, "name each once");
+            continue;
+        }
+        let owner = accounts
+            .get(account.get())
+            .map(|(account, _)| account.client);
+        if owner.is_some_and(|owner| owner != client) && !s.cx.clients.incomplete {
+            let message = format!(
+                "names an account of another client: {}",
+                shown(name.get_ref())
+            );
+            let help = "name accounts of this client, or correct `client` in accounts.csv";
+            s.contradicts("accounts", one, message, help);
+        }
+        entitled.push(account);
+    }
+    entitled
+}

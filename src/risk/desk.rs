@@ -1,0 +1,505 @@
+//! What comes back from the desks: acknowledgements, ends, replaces, rejects, doubts. Fills are in `trades.rs`.
+//!
+//! A report is matched by its order id alone, deduplicated by its ExecID, booked once and forwarded once. What matches nothing
+//! is counted and dropped; whatever a desk sends, nothing here panics and no reserve goes astray.
+
+use super::Risk;
+use super::executions::Execution;
+use super::orders::{NONE, RequestKind, RequestState};
+use super::outputs::Outputs;
+use super::reports::{Cause, tell};
+use crate::domain::report::{
+    ClientExec, ClientOutput, DeskCancelReject, DeskExec, DeskReport, ReportDetail,
+};
+use crate::domain::{ClientOrderId, DeskText, OrderId, OrderStatus, Price, Quantity, RejectReason};
+use crate::limits::{PRICE_MAX, QUANTITY_MAX};
+
+/// A report that is matched and new.
+#[derive(Clone, Copy)]
+pub(super) struct Matched<'a> {
+    pub report: &'a DeskReport,
+    /// Request that it names.
+    pub slot: u32,
+    /// Order of that request.
+    pub at: u32,
+    /// Row among the executions; `NONE` where there was no room.
+    pub execution: u32,
+    /// ExecID(17) for the client.
+    pub sequence: u64,
+    pub cause: Cause,
+}
+
+impl Risk {
+    pub(super) fn on_report(&mut self, report: &DeskReport, cause: Cause, out: &mut Outputs) {
+        let Some((slot, at)) = self.matching(report.id) else {
+            return;
+        };
+        if !is_plausible(report) {
+            self.counters.malformed += 1;
+            return;
+        }
+        if report.exec == DeskExec::Status {
+            return self.adopt_status(slot, at, report, cause, out);
+        }
+        let Some((execution, sequence)) = self.remember(at, report) else {
+            self.counters.duplicates += 1;
+            return;
+        };
+        self.clear_doubt(slot);
+        self.clear_doubt(self.orders.order(at).live);
+        let m = Matched {
+            report,
+            slot,
+            at,
+            execution,
+            sequence,
+            cause,
+        };
+        match report.exec {
+            DeskExec::PendingNew => self.forward_quietly(m, out),
+            DeskExec::New => self.acknowledge(m, out),
+            DeskExec::Trade { quantity, price } => self.trade(m, quantity, price, out),
+            DeskExec::TradeCancel => self.undo_trade(m, None, out),
+            DeskExec::TradeCorrect { quantity, price } => {
+                self.undo_trade(m, Some((quantity, price)), out)
+            }
+            DeskExec::Cancelled => self.cancelled(m, out),
+            DeskExec::Replaced => self.replaced(m, out),
+            DeskExec::Rejected => self.rejected(m, out),
+            DeskExec::Expired => self.ended(m, OrderStatus::Expired, ClientExec::Expired, out),
+            DeskExec::DoneForDay => {
+                self.ended(m, OrderStatus::DoneForDay, ClientExec::DoneForDay, out)
+            }
+            DeskExec::Restated => self.restated(m, ClientExec::Restated, out),
+            DeskExec::PendingCancel => self.pending(m, RequestKind::Cancel, out),
+            DeskExec::PendingReplace => self.pending(m, RequestKind::Replace, out),
+            DeskExec::Status => {}
+        }
+    }
+
+    /// Slot and order of an id; counts strangers.
+    fn matching(&mut self, id: OrderId) -> Option<(u32, u32)> {
+        let found = self.orders.find(id).and_then(|slot| {
+            let at = self.orders.request(slot).order;
+            (at != NONE).then_some((slot, at))
+        });
+        if found.is_none() {
+            self.counters.unmatched += 1;
+        }
+        found
+    }
+
+    /// Enters the report among the executions; `None` where it is there already. Without room, a fill that does not raise what
+    /// the desk says is filled counts as known.
+    fn remember(&mut self, at: u32, report: &DeskReport) -> Option<(u32, u64)> {
+        if !report.exec_id.is_empty() && self.executions.find(at, &report.exec_id).is_some() {
+            return None;
+        }
+        let sequence = self.next_execution();
+        let execution = Execution {
+            exec_id: report.exec_id,
+            order: at,
+            successor: NONE,
+            exec_sequence: sequence,
+            quantity: Quantity::ZERO,
+            price: Price::ZERO,
+        };
+        let slot = match report.exec_id.is_empty() {
+            true => None,
+            false => self.executions.insert(execution),
+        };
+        if slot.is_none() {
+            self.counters.unrecorded += 1;
+            let is_trade = matches!(report.exec, DeskExec::Trade { .. });
+            if is_trade && report.cumulated <= self.orders.order(at).cumulated {
+                return None;
+            }
+        }
+        Some((slot.unwrap_or(NONE), sequence))
+    }
+
+    fn clear_doubt(&mut self, slot: u32) {
+        let request = self.orders.request_mut(slot);
+        if request.state != RequestState::Answered {
+            request.state = match request.kind {
+                RequestKind::New => RequestState::Answered,
+                _ => RequestState::Written,
+            };
+        }
+    }
+
+    /// Sends the client a report on the order as it is now.
+    pub(super) fn forward(&mut self, m: Matched, exec: ClientExec, out: &mut Outputs) {
+        self.forward_as(m, exec, None, ReportDetail::None, out);
+    }
+
+    /// As [`Risk::forward`], under the ClOrdID of the request that it answers, with the ClOrdID before it as the original.
+    fn forward_as(
+        &mut self,
+        m: Matched,
+        exec: ClientExec,
+        ids: Option<(ClientOrderId, ClientOrderId)>,
+        detail: ReportDetail,
+        out: &mut Outputs,
+    ) {
+        let mut report = self.report(m.at, exec, m.sequence);
+        if let Some((id, original)) = ids
+            && !id.is_empty()
+        {
+            report.client_order_id = id;
+            report.orig_client_order_id = original;
+        }
+        report.detail = detail;
+        let session = self.orders.order(m.at).session;
+        tell(out, session, m.cause, ClientOutput::Report(report));
+    }
+
+    /// ClOrdIDs of the pending request and of the order before it.
+    fn pending_ids(&self, at: u32) -> Option<(ClientOrderId, ClientOrderId)> {
+        let order = self.orders.order(at);
+        (order.pending != NONE).then(|| {
+            let id = self.orders.request(order.pending).client_order_id;
+            (id, self.orders.request(order.live).client_order_id)
+        })
+    }
+
+    /// Ends the pending request; a cancel that had to wait for it goes out next.
+    fn resolve_pending(&mut self, at: u32) {
+        let order = self.orders.order_mut(at);
+        let slot = std::mem::replace(&mut order.pending, NONE);
+        order.pending_told = false;
+        let waiting = order.done.is_none() && order.cancel_wanted;
+        if slot == NONE {
+            return;
+        }
+        let request = self.orders.request_mut(slot);
+        request.state = RequestState::Answered;
+        let is_own_cancel =
+            request.kind == RequestKind::Cancel && request.client_order_id.is_empty();
+        // The gateway's own cancel is not repeated at once: a desk that refuses it would be asked for ever.
+        if waiting && !is_own_cancel {
+            self.want_cancel(at);
+        }
+    }
+
+    /// 150=A: the session was told so already where it wants to be.
+    fn forward_quietly(&mut self, m: Matched, out: &mut Outputs) {
+        let order = self.orders.order(m.at);
+        let told = self.sessions[order.session.get()].pending_new;
+        if !told && !order.acked && order.done.is_none() {
+            self.forward(m, ClientExec::PendingNew, out);
+        }
+    }
+
+    fn acknowledge(&mut self, m: Matched, out: &mut Outputs) {
+        self.orders.order_mut(m.at).acked = true;
+        self.forward(m, ClientExec::New, out);
+    }
+
+    fn pending(&mut self, m: Matched, kind: RequestKind, out: &mut Outputs) {
+        let order = self.orders.order(m.at);
+        if order.done.is_some() || self.orders.pending_kind(order) != Some(kind) {
+            self.counters.after_done += 1;
+            return;
+        }
+        self.orders.order_mut(m.at).pending_told = true;
+        let ids = self.pending_ids(m.at);
+        if ids.is_some_and(|(id, _)| id.is_empty()) {
+            return; // The gateway's own cancel: the client hears of its outcome.
+        }
+        let exec = match kind {
+            RequestKind::Cancel => ClientExec::PendingCancel,
+            _ => ClientExec::PendingReplace,
+        };
+        self.forward_as(m, exec, ids, ReportDetail::None, out);
+    }
+
+    fn cancelled(&mut self, m: Matched, out: &mut Outputs) {
+        let order = self.orders.order(m.at);
+        if order.done.is_some() {
+            self.counters.after_done += 1;
+            return;
+        }
+        let asked = self.orders.pending_kind(order) == Some(RequestKind::Cancel);
+        let ids = if asked { self.pending_ids(m.at) } else { None };
+        self.close(m.at, OrderStatus::Cancelled);
+        if asked {
+            self.resolve_pending(m.at);
+        }
+        let detail = desk_words(m.report.text);
+        self.forward_as(m, ClientExec::Cancelled, ids, detail, out);
+    }
+
+    /// Ended by the desk or the clock.
+    fn ended(&mut self, m: Matched, status: OrderStatus, exec: ClientExec, out: &mut Outputs) {
+        if self.orders.order(m.at).done.is_some() {
+            self.counters.after_done += 1;
+            return;
+        }
+        self.close(m.at, status);
+        self.forward_as(m, exec, None, desk_words(m.report.text), out);
+    }
+
+    fn replaced(&mut self, m: Matched, out: &mut Outputs) {
+        let order = self.orders.order(m.at);
+        if self.orders.pending_kind(order) != Some(RequestKind::Replace) {
+            return self.restated(m, ClientExec::Restated, out);
+        }
+        if !matches!(order.done, None | Some(OrderStatus::Filled)) {
+            self.counters.after_done += 1;
+            return;
+        }
+        let ids = self.pending_ids(m.at);
+        let was_done = order.done.is_some();
+        let order = self.orders.order_mut(m.at);
+        let new = order.replacement;
+        order.live = order.pending;
+        order.acked = true;
+        order.order_type = new.order_type;
+        order.price = new.price;
+        order.reserve_price = new.reserve_price;
+        // Fills that overtook the replace stay filled: the quantity cannot be below them.
+        order.quantity = new.quantity.max(order.cumulated);
+        order.cancelled = Quantity::ZERO;
+        let filled = order.cumulated >= order.quantity;
+        self.resolve_pending(m.at);
+        match (was_done, filled) {
+            (false, true) => self.close(m.at, OrderStatus::Filled),
+            (true, false) => self.reopen(m.at),
+            _ => self.rebook(m.at),
+        }
+        self.forward_as(m, ClientExec::Replaced, ids, ReportDetail::None, out);
+    }
+
+    /// The desk changed the order by itself: its numbers count where it gives them.
+    fn restated(&mut self, m: Matched, exec: ClientExec, out: &mut Outputs) {
+        let order = self.orders.order_mut(m.at);
+        if order.done.is_some() {
+            self.counters.after_done += 1;
+            return;
+        }
+        if !m.report.quantity.is_zero() {
+            order.quantity = m.report.quantity.max(order.cumulated);
+            order.cancelled = Quantity::ZERO;
+        }
+        if m.report.price > Price::ZERO && order.order_type == crate::domain::OrderType::Limit {
+            order.price = m.report.price;
+            order.reserve_price = m.report.price;
+        }
+        if order.cumulated >= order.quantity {
+            self.close(m.at, OrderStatus::Filled);
+        } else {
+            self.rebook(m.at);
+        }
+        self.forward_as(m, exec, None, desk_words(m.report.text), out);
+    }
+
+    /// 150=8: of the order, or of a request about it from a desk that says it so.
+    fn rejected(&mut self, m: Matched, out: &mut Outputs) {
+        if self.orders.request(m.slot).kind != RequestKind::New {
+            let reason = RejectReason::DeskRejected;
+            return self.reject_request(m.slot, m.at, reason, m.report.text, m.cause, out);
+        }
+        if self.orders.order(m.at).done.is_some() {
+            self.counters.after_done += 1;
+            return;
+        }
+        self.counters.desk_rejects += 1;
+        self.close(m.at, OrderStatus::Rejected);
+        self.tell_rejected(m, RejectReason::DeskRejected, m.report.text, out);
+    }
+
+    fn tell_rejected(
+        &mut self,
+        m: Matched,
+        reason: RejectReason,
+        text: DeskText,
+        out: &mut Outputs,
+    ) {
+        let mut report = self.report(m.at, ClientExec::Rejected, m.sequence);
+        report.reason = reason;
+        report.detail = desk_words(text);
+        let session = self.orders.order(m.at).session;
+        tell(out, session, m.cause, ClientOutput::Report(report));
+    }
+
+    pub(super) fn on_cancel_reject(
+        &mut self,
+        reject: &DeskCancelReject,
+        cause: Cause,
+        out: &mut Outputs,
+    ) {
+        let Some((slot, at)) = self.matching(reject.id) else {
+            return;
+        };
+        let reason = match reject.reason {
+            0 => RejectReason::TooLate,
+            1 => RejectReason::UnknownOrder,
+            3 => RejectReason::AlreadyPending,
+            _ => RejectReason::DeskRejected,
+        };
+        self.reject_request(slot, at, reason, reject.text, cause, out);
+    }
+
+    /// A cancel or replace came to nothing: the order stays as it was.
+    fn reject_request(
+        &mut self,
+        slot: u32,
+        at: u32,
+        reason: RejectReason,
+        text: DeskText,
+        cause: Cause,
+        out: &mut Outputs,
+    ) {
+        if self.orders.order(at).pending != slot {
+            self.counters.duplicates += 1;
+            return;
+        }
+        let to_replace = self.orders.request(slot).kind == RequestKind::Replace;
+        self.resolve_pending(at);
+        self.rebook(at);
+        if self.orders.request(slot).client_order_id.is_empty() {
+            self.counters.gateway_cancels_failed += 1;
+            return;
+        }
+        let reject = self.cancel_reject(at, slot, to_replace, reason, text);
+        let session = self.orders.order(at).session;
+        tell(out, session, cause, ClientOutput::CancelReject(reject));
+    }
+
+    /// The request never left.
+    pub(super) fn on_refused(
+        &mut self,
+        id: OrderId,
+        reason: RejectReason,
+        text: DeskText,
+        cause: Cause,
+        out: &mut Outputs,
+    ) {
+        let Some((slot, at)) = self.matching(id) else {
+            return;
+        };
+        if self.orders.request(slot).kind != RequestKind::New {
+            return self.reject_request(slot, at, reason, text, cause, out);
+        }
+        let order = self.orders.order(at);
+        if order.done.is_some() || order.acked || !order.cumulated.is_zero() {
+            self.counters.after_done += 1;
+            return;
+        }
+        self.orders.request_mut(slot).state = RequestState::Answered;
+        self.counters.refuse(reason);
+        self.close(at, OrderStatus::Rejected);
+        let sequence = self.next_execution();
+        let mut report = self.report(at, ClientExec::Rejected, sequence);
+        report.reason = reason;
+        report.detail = desk_words(text);
+        let session = self.orders.order(at).session;
+        tell(out, session, cause, ClientOutput::Report(report));
+    }
+
+    /// The link was lost before the desk answered: what is reserved stays reserved. The gateway's own cancel may be sent again.
+    pub(super) fn on_in_doubt(&mut self, id: OrderId) {
+        let Some((slot, at)) = self.matching(id) else {
+            return;
+        };
+        let request = self.orders.request_mut(slot);
+        if request.state == RequestState::Answered {
+            self.counters.duplicates += 1;
+            return;
+        }
+        request.state = RequestState::InDoubt;
+        self.counters.doubts += 1;
+        let request = self.orders.request(slot);
+        let is_own_cancel =
+            request.kind == RequestKind::Cancel && request.client_order_id.is_empty();
+        if is_own_cancel && self.orders.order(at).pending == slot {
+            self.orders.order_mut(at).pending = NONE;
+            self.orders.order_mut(at).pending_told = false;
+            self.counters.gateway_cancels_failed += 1;
+        }
+    }
+
+    /// A link is back: cancels of the gateway's own that failed are sent again. They are idempotent.
+    pub(super) fn on_link_ready(&mut self, cause: Cause) {
+        if self.counters.gateway_cancels_failed > 0 && self.orders.open() > 0 {
+            self.start_kill(cause);
+        }
+    }
+
+    /// An answer to a question changes an order only where it is in doubt.
+    fn adopt_status(
+        &mut self,
+        slot: u32,
+        at: u32,
+        report: &DeskReport,
+        cause: Cause,
+        out: &mut Outputs,
+    ) {
+        let order = self.orders.order(at);
+        if !self.is_in_doubt(at) || order.done.is_some() {
+            return;
+        }
+        if report.cumulated > order.cumulated {
+            // The fills themselves must come: without their prices nothing can be booked.
+            self.counters.status_gaps += 1;
+            return;
+        }
+        let live = order.live;
+        self.clear_doubt(slot);
+        self.clear_doubt(live);
+        let m = Matched {
+            report,
+            slot,
+            at,
+            execution: NONE,
+            sequence: self.next_execution(),
+            cause,
+        };
+        match report.status {
+            OrderStatus::Cancelled => self.cancelled(m, out),
+            OrderStatus::Rejected => self.rejected(m, out),
+            OrderStatus::Expired => {
+                self.ended(m, OrderStatus::Expired, ClientExec::Expired, out);
+            }
+            OrderStatus::DoneForDay => {
+                self.ended(m, OrderStatus::DoneForDay, ClientExec::DoneForDay, out);
+            }
+            OrderStatus::New | OrderStatus::PartiallyFilled if !self.orders.order(at).acked => {
+                self.acknowledge(m, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the request under which the desk should know the order, or the one pending, is in doubt.
+    pub(super) fn is_in_doubt(&self, at: u32) -> bool {
+        let order = self.orders.order(at);
+        [order.live, order.pending]
+            .into_iter()
+            .filter(|&slot| slot != NONE)
+            .any(|slot| self.orders.request(slot).state == RequestState::InDoubt)
+    }
+}
+
+/// A desk's explanation, where it gives one.
+fn desk_words(text: DeskText) -> ReportDetail {
+    match text.is_empty() {
+        true => ReportDetail::None,
+        false => ReportDetail::Desk(text),
+    }
+}
+
+/// Whether the numbers are such that the arithmetic holds.
+fn is_plausible(report: &DeskReport) -> bool {
+    let in_range = |quantity: Quantity, price: Price| {
+        quantity.0 <= QUANTITY_MAX && (0..=PRICE_MAX).contains(&price.0)
+    };
+    let fill = match report.exec {
+        DeskExec::Trade { quantity, price } | DeskExec::TradeCorrect { quantity, price } => {
+            in_range(quantity, price) && !quantity.is_zero()
+        }
+        _ => true,
+    };
+    fill && in_range(report.quantity, report.price)
+}

@@ -1,0 +1,216 @@
+//! What the decode stage makes of what comes from clients: requests for the risk stage, sessions that come and go.
+//!
+//! Part of the decode stage, same thread. A request is taken only when the ring to the risk stage has room.
+
+use std::sync::Arc;
+
+use ringbuf::spsc::Producer;
+
+use super::peer::Peer;
+use super::switchboard::{Application, Closed, PeerEvent, Stranger, Verdict};
+use super::tally;
+use crate::domain::directory::Directory;
+use crate::domain::order::{ClientRequest, FromClient};
+use crate::domain::{Now, SessionIndex};
+use crate::io::CloseReason;
+use crate::limits::ROWS_PER_PUBLISH;
+use crate::session::{Notice, State};
+use crate::status::{Counter, ErrorCode, Reason, SessionState, StageWriter};
+use crate::wire::fix::{Message, decode_order};
+
+/// Clients' side of the decode stage.
+pub struct ClientSide {
+    pub(super) to_risk: Producer<FromClient>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) status: StageWriter,
+    /// Per session: whether its open orders are cancelled when it is lost.
+    cancel_on_disconnect: Vec<bool>,
+    /// Sessions that are lost and of which the risk stage has not been told. Each at most once.
+    lost: Vec<usize>,
+    /// Per session: why it is not connected.
+    reasons: Vec<Reason>,
+    next_row: usize,
+}
+
+impl ClientSide {
+    pub(super) fn new(
+        to_risk: Producer<FromClient>,
+        directory: Arc<Directory>,
+        cancel_on_disconnect: Vec<bool>,
+        status: StageWriter,
+    ) -> Self {
+        let sessions = cancel_on_disconnect.len();
+        Self {
+            to_risk,
+            directory,
+            status,
+            cancel_on_disconnect,
+            lost: Vec::with_capacity(sessions),
+            reasons: vec![Reason::None; sessions],
+            next_row: 0,
+        }
+    }
+
+    /// Tells the risk stage which sessions were lost, so that it cancels their orders.
+    pub(super) fn report_lost(&mut self, now: Now) -> usize {
+        let mut told = 0;
+        while !self.lost.is_empty() && self.to_risk.has_room(1) {
+            let Some(at) = self.lost.pop() else { break };
+            self.push(at, now, 0, ClientRequest::Lost);
+            told += 1;
+        }
+        told
+    }
+
+    fn push(&mut self, at: usize, now: Now, cause_sequence: u64, request: ClientRequest) {
+        let session = SessionIndex(at as u32);
+        let input = FromClient {
+            session,
+            received_ns: now.mono_ns,
+            decoded_ns: now.mono_ns,
+            cause_sequence,
+            request,
+        };
+        let pushed = self.to_risk.push(&input);
+        assert!(
+            pushed,
+            "room in the ring to the risk stage was made sure of"
+        );
+    }
+
+    /// A bounded number of session rows in turn.
+    pub(super) fn publish(&mut self, now: Now, peers: &[Peer]) {
+        for _ in 0..ROWS_PER_PUBLISH.min(peers.len()) {
+            let at = self.next_row;
+            self.next_row = (at + 1) % peers.len();
+            let peer = &peers[at];
+            let state = if !peer.enabled {
+                SessionState::Disabled
+            } else {
+                match peer.session.state() {
+                    State::Disconnected | State::Closing(_) => SessionState::Disconnected,
+                    State::AwaitLogon { .. } | State::LogonSent { .. } => SessionState::LoggingOn,
+                    State::Active(_) if peer.session.gap().is_some() => SessionState::Recovering,
+                    State::Active(_) => SessionState::Active,
+                    State::LogoutSent { .. } => SessionState::LoggingOut,
+                }
+            };
+            let cells = self.status.session(SessionIndex(at as u32));
+            cells.set_state(state, self.reasons[at], now.wall_ns);
+            cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
+            cells.set_traffic(&peer.traffic());
+        }
+    }
+}
+
+impl Application for ClientSide {
+    fn has_room(&mut self) -> bool {
+        let room = self.to_risk.has_room(1);
+        if !room {
+            self.status.add(Counter::RingFull, 1);
+        }
+        room
+    }
+
+    fn on_message(
+        &mut self,
+        peer: usize,
+        now: Now,
+        sequence: u64,
+        message: &Message<'_>,
+    ) -> Verdict {
+        // The session layer has checked that BeginString is the session's: it is a version that we know.
+        let Some(version) = message.version() else {
+            return Verdict::Taken;
+        };
+        match decode_order(message, version, &self.directory) {
+            Ok(request) => {
+                let counter = match &request {
+                    ClientRequest::New(_) => Counter::OrdersIn,
+                    ClientRequest::Cancel(_) => Counter::CancelsIn,
+                    ClientRequest::Replace(_) => Counter::ReplacesIn,
+                    ClientRequest::Status(_) => Counter::StatusRequestsIn,
+                    ClientRequest::MassStatus(_) => Counter::MassStatusRequestsIn,
+                    ClientRequest::MassCancel(_) | ClientRequest::Lost => Counter::MassCancelsIn,
+                };
+                self.status.add(counter, 1);
+                self.push(peer, now, sequence, request);
+                Verdict::Taken
+            }
+            Err(error) => {
+                self.status.add(Counter::DecodeErrors, 1);
+                self.status.session(SessionIndex(peer as u32)).rejected();
+                Verdict::Refused(error)
+            }
+        }
+    }
+
+    fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent) {
+        let subject = peer as u64;
+        match event {
+            PeerEvent::LoggedOn => {
+                self.reasons[peer] = Reason::None;
+                self.lost.retain(|&lost| lost != peer);
+                self.status.add(Counter::Logons, 1);
+            }
+            PeerEvent::LoggedOut => {
+                self.status.add(Counter::Logouts, 1);
+                if self.cancel_on_disconnect[peer] && !self.lost.contains(&peer) {
+                    self.lost.push(peer);
+                }
+            }
+            PeerEvent::Disconnected(why) => {
+                let reason = tally::reason_of(why);
+                self.reasons[peer] = reason;
+                self.status.closed(reason);
+                let error = match reason {
+                    Reason::SlowConsumer => Some((ErrorCode::SlowConsumer, 0)),
+                    Reason::HeartbeatTimeout => Some((ErrorCode::HeartbeatTimeout, 0)),
+                    Reason::SequenceTooLow => Some((ErrorCode::SequenceTooLow, 0)),
+                    Reason::LogonRefused => Some((ErrorCode::LogonRefused, reason as u64)),
+                    _ => None,
+                };
+                let error = match why {
+                    Closed::Socket(CloseReason::Error(errno)) => {
+                        Some((ErrorCode::SocketBroken, errno as u64))
+                    }
+                    _ => error,
+                };
+                if let Some((code, detail)) = error {
+                    self.status.error(code, subject, detail, now.wall_ns);
+                }
+            }
+            PeerEvent::RejectReceived { .. } => self.status.add(Counter::SessionRejectsReceived, 1),
+            PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset => {}
+            PeerEvent::Notice(notice) => {
+                tally::count_notice(&self.status, &notice);
+                match notice {
+                    Notice::GapDetected { expected, .. } => {
+                        self.status
+                            .error(ErrorCode::SequenceGap, subject, expected, now.wall_ns);
+                    }
+                    Notice::Garbled => {
+                        self.status
+                            .error(ErrorCode::Garbled, subject, 0, now.wall_ns)
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn on_stranger(&mut self, _now: Now, stranger: Stranger) {
+        let reason = match stranger {
+            Stranger::Accepted => return self.status.add(Counter::ConnectionsAccepted, 1),
+            Stranger::LogonTimeout => Reason::LogonTimeout,
+            Stranger::Garbled | Stranger::NotLogon => Reason::GarbledLogon,
+            Stranger::UnknownSession => Reason::UnknownSession,
+            Stranger::DuplicateLogon => Reason::DuplicateLogon,
+            Stranger::SourceNotAllowed => Reason::SourceNotAllowed,
+            Stranger::Disabled => Reason::Disabled,
+            Stranger::Left => return self.status.closed(Reason::Peer),
+        };
+        self.status.add(Counter::LogonsRefused, 1);
+        self.status.closed(reason);
+    }
+}

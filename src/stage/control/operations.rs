@@ -1,0 +1,461 @@
+//! What the commands do: names to indices, the two-person rule, queues to the stages, answers back. No socket and no clock here.
+//!
+//! Every command, refused ones included, ends as one line of the operations log (target `operations`) with who, why and what came
+//! of it. A command that the risk stage does not answer in time is told so to the operator, and its late answer is still taken.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::approval::{Limits, PENDING_NS_MAX, Pending, PendingList};
+use super::names::{self, Answer};
+use super::protocol::{Command, ErrorKind, Request, Response};
+use super::{ControlPorts, Peer};
+use crate::config::plan::Plan;
+use crate::domain::command::{
+    CommandDone, CommandInput, LinkCommand, RiskCommand, Scope, SessionCommand,
+};
+use crate::domain::time::NS_PER_S;
+use crate::domain::{Now, Text};
+use crate::status::page::Words;
+use crate::status::{Counter, Snapshot, StageWriter, State, reader};
+
+/// How long the risk stage may take to answer.
+pub const ANSWER_NS_MAX: u64 = 2 * NS_PER_S;
+/// Commands that may be unanswered at once, those that the operator gave up on included.
+const WAITING_MAX: usize = 64;
+/// Longest reason and ticket.
+const REMARK_BYTES_MAX: usize = 512;
+
+/// What comes of a request.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The answer.
+    Answer(Response),
+    /// The answer comes from [`Operations::poll`] under this ticket.
+    Wait(u64),
+}
+
+/// A command with its names resolved.
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Risk(RiskCommand),
+    Session(SessionCommand),
+    Link(LinkCommand),
+}
+
+/// Who wants it and why.
+#[derive(Clone, Debug)]
+struct Order {
+    requester: Peer,
+    approver: Option<Peer>,
+    command: Command,
+    reason: String,
+    ticket: String,
+}
+
+struct Waiting {
+    ticket: u64,
+    deadline_ns: u64,
+    told: bool,
+    action: RiskCommand,
+    order: Order,
+}
+
+/// The state behind the control socket.
+pub(super) struct Operations {
+    plan: Arc<Plan>,
+    ports: ControlPorts,
+    page: Words,
+    pub(super) status: StageWriter,
+    limits: Limits,
+    pending: PendingList,
+    waiting: Vec<Waiting>,
+    last_ticket: u64,
+}
+
+impl Operations {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        ports: ControlPorts,
+        page: Words,
+        status: StageWriter,
+    ) -> Self {
+        Self {
+            limits: Limits::of(&plan),
+            plan,
+            ports,
+            page,
+            status,
+            pending: PendingList::default(),
+            waiting: Vec::new(),
+            last_ticket: 0,
+        }
+    }
+
+    /// Does one request of `peer`, who may command.
+    pub(super) fn handle(&mut self, now: Now, peer: Peer, request: Request) -> Outcome {
+        self.status.add(Counter::ControlRequests, 1);
+        let order = Order {
+            requester: peer,
+            approver: None,
+            command: request.command,
+            reason: request.reason,
+            ticket: request.ticket,
+        };
+        self.expire(now.mono_ns);
+        let result = if order.reason.len().max(order.ticket.len()) > REMARK_BYTES_MAX {
+            let message = format!("reason and ticket may have {REMARK_BYTES_MAX} bytes each");
+            Err(Box::new(Response::error(ErrorKind::BadRequest, message)))
+        } else {
+            self.route(now, &order)
+        };
+        match result {
+            Ok(Outcome::Wait(ticket)) => Outcome::Wait(ticket),
+            Ok(Outcome::Answer(response)) => {
+                log(&order, "done", &response.message);
+                Outcome::Answer(response)
+            }
+            Err(response) => {
+                self.status.add(Counter::ControlRefused, 1);
+                log(&order, "refused", &response.message);
+                Outcome::Answer(*response)
+            }
+        }
+    }
+
+    fn route(&mut self, now: Now, order: &Order) -> Answer<Outcome> {
+        let answer = match &order.command {
+            Command::Status => self.show_status(now)?,
+            Command::SessionList => {
+                let snapshot = self.snapshot(now)?;
+                let message = format!("{} sessions", snapshot.sessions.len());
+                Response::with(message, json!(snapshot.sessions))
+            }
+            Command::LinkList => {
+                let snapshot = self.snapshot(now)?;
+                let message = format!("{} links", snapshot.links.len());
+                Response::with(message, json!(snapshot.links))
+            }
+            Command::DeskList => self.show_desks(now)?,
+            Command::Pending => self.show_pending(now.mono_ns),
+            Command::Approve { number } => return self.approve(now.mono_ns, *number, order),
+            Command::Refuse { number } => {
+                let pending = self.pending.refuse(*number)?;
+                Response::done(format!("dropped: {}", pending.command))
+            }
+            _ => return self.ask(now.mono_ns, order),
+        };
+        Ok(Outcome::Answer(answer))
+    }
+
+    /// A command that changes something: at once, or after a second person.
+    fn ask(&mut self, now_ns: u64, order: &Order) -> Answer<Outcome> {
+        let action = self.resolve(&order.command)?;
+        if !(self.plan.control.two_persons && self.raises_risk(action)) {
+            return self.perform(now_ns, action, order.clone());
+        }
+        let pending = Pending {
+            number: 0,
+            requester: order.requester,
+            command: order.command.clone(),
+            reason: order.reason.clone(),
+            ticket: order.ticket.clone(),
+            expires_ns: now_ns + PENDING_NS_MAX,
+        };
+        let Some(number) = self.pending.add(pending) else {
+            return Err(busy(
+                "too many commands wait for approval: approve or refuse some",
+            ));
+        };
+        let message = format!("raises risk: waits for another person's `approve {number}`");
+        let data = json!({ "pending": number });
+        Ok(Outcome::Answer(Response::with(message, data)))
+    }
+
+    fn approve(&mut self, now_ns: u64, number: u64, approval: &Order) -> Answer<Outcome> {
+        let pending = self.pending.approve(number, approval.requester)?;
+        let kept = pending.clone();
+        let order = Order {
+            requester: pending.requester,
+            approver: Some(approval.requester),
+            command: pending.command,
+            reason: pending.reason,
+            ticket: pending.ticket,
+        };
+        // The names were resolved when it was asked for, and the plan does not change.
+        let action = self.resolve(&order.command)?;
+        let result = self.perform(now_ns, action, order);
+        if result.is_err() {
+            self.pending.put_back(kept);
+        }
+        result
+    }
+
+    fn resolve(&self, command: &Command) -> Answer<Action> {
+        let plan = &self.plan;
+        let risk = |make: fn(Scope) -> RiskCommand, scope| {
+            Ok(Action::Risk(make(names::scope(plan, scope)?)))
+        };
+        match command {
+            Command::Block { scope } => risk(RiskCommand::Block, scope),
+            Command::Unblock { scope } => risk(RiskCommand::Unblock, scope),
+            Command::Kill { scope } => risk(RiskCommand::Kill, scope),
+            Command::Release { scope } => risk(RiskCommand::Release, scope),
+            Command::Limit {
+                account,
+                limit,
+                value,
+            } => Ok(Action::Risk(RiskCommand::Limit(
+                names::account(plan, account)?,
+                names::limit(*limit, value)?,
+            ))),
+            Command::SessionDisable { name } => Ok(Action::Session(SessionCommand::Disable(
+                names::session(plan, name)?,
+            ))),
+            Command::SessionEnable { name } => Ok(Action::Session(SessionCommand::Enable(
+                names::session(plan, name)?,
+            ))),
+            Command::SessionLogout { name } => Ok(Action::Session(SessionCommand::Logout(
+                names::session(plan, name)?,
+            ))),
+            Command::LinkDisable { name } => {
+                Ok(Action::Link(LinkCommand::Disable(names::link(plan, name)?)))
+            }
+            Command::LinkEnable { name } => {
+                Ok(Action::Link(LinkCommand::Enable(names::link(plan, name)?)))
+            }
+            Command::Status
+            | Command::SessionList
+            | Command::LinkList
+            | Command::DeskList
+            | Command::Pending
+            | Command::Approve { .. }
+            | Command::Refuse { .. } => Err(Box::new(Response::error(
+                ErrorKind::BadRequest,
+                "this command changes nothing by itself",
+            ))),
+        }
+    }
+
+    fn raises_risk(&self, action: Action) -> bool {
+        match action {
+            Action::Risk(RiskCommand::Block(_) | RiskCommand::Kill(_)) => false,
+            Action::Risk(RiskCommand::Unblock(_) | RiskCommand::Release(_)) => true,
+            Action::Risk(RiskCommand::Limit(account, change)) => {
+                // A change on its way may lower what is in force: until it is answered, any other one counts as raising.
+                let under_way = |waiting: &Waiting| matches!(waiting.action, RiskCommand::Limit(of, _) if of == account);
+                self.limits.raises(account, change) || self.waiting.iter().any(under_way)
+            }
+            Action::Session(SessionCommand::Enable(_)) | Action::Link(LinkCommand::Enable(_)) => {
+                true
+            }
+            Action::Session(SessionCommand::Disable(_) | SessionCommand::Logout(_)) => false,
+            Action::Link(LinkCommand::Disable(_)) => false,
+        }
+    }
+
+    fn perform(&mut self, now_ns: u64, action: Action, order: Order) -> Answer<Outcome> {
+        let stage_busy = |stage: &str| {
+            busy(&format!(
+                "the queue to the {stage} stage is full, nothing was done: try again"
+            ))
+        };
+        let handed_over = |stage: &str, order: &Order| {
+            let message = format!("{}: handed to the {stage} stage", order.command);
+            if order.approver.is_some() {
+                log(order, "done", &message);
+            }
+            Ok(Outcome::Answer(Response::done(message)))
+        };
+        match action {
+            Action::Session(command) => match self.ports.sessions.push(command) {
+                Ok(()) => handed_over("decode", &order),
+                Err(_) => Err(stage_busy("decode")),
+            },
+            Action::Link(command) => match self.ports.links.push(command) {
+                Ok(()) => handed_over("route", &order),
+                Err(_) => Err(stage_busy("route")),
+            },
+            Action::Risk(command) => {
+                if self.waiting.len() >= WAITING_MAX {
+                    return Err(stage_busy("risk"));
+                }
+                let input = CommandInput {
+                    ticket: self.last_ticket + 1,
+                    user: user(&order),
+                    command,
+                };
+                self.ports
+                    .risk
+                    .push(input)
+                    .map_err(|_| stage_busy("risk"))?;
+                self.last_ticket += 1;
+                self.waiting.push(Waiting {
+                    ticket: self.last_ticket,
+                    deadline_ns: now_ns + ANSWER_NS_MAX,
+                    told: false,
+                    action: command,
+                    order,
+                });
+                Ok(Outcome::Wait(self.last_ticket))
+            }
+        }
+    }
+
+    /// Answers that have come, or that will not come in time.
+    pub(super) fn poll(&mut self, now_ns: u64, answers: &mut Vec<(u64, Response)>) {
+        while let Some(done) = self.ports.risk_done.pop() {
+            let found = self
+                .waiting
+                .iter()
+                .position(|waiting| waiting.ticket == done.ticket);
+            let Some(at) = found else {
+                tracing::warn!(target: "operations", ticket = done.ticket, "the risk stage answered a command that nobody waits for");
+                continue;
+            };
+            let waiting = self.waiting.remove(at);
+            self.limits.applied(waiting.action);
+            let response = applied(&waiting.order.command, done);
+            log(&waiting.order, "done", &response.message);
+            if !waiting.told {
+                answers.push((waiting.ticket, response));
+            }
+        }
+        for waiting in &mut self.waiting {
+            if !waiting.told && waiting.deadline_ns <= now_ns {
+                waiting.told = true;
+                self.status.add(Counter::ControlTimeouts, 1);
+                let message =
+                    "no answer from the risk stage: the command may still be done, see `status`";
+                log(&waiting.order, "unanswered", message);
+                let response = Response::error(ErrorKind::NoAnswer, message);
+                answers.push((waiting.ticket, response));
+            }
+        }
+    }
+
+    /// Drops what waited too long for its second person.
+    pub(super) fn expire(&mut self, now_ns: u64) {
+        for pending in self.pending.expire(now_ns) {
+            let order = Order {
+                requester: pending.requester,
+                approver: None,
+                command: pending.command,
+                reason: pending.reason,
+                ticket: pending.ticket,
+            };
+            log(&order, "expired", "nobody approved it in time");
+        }
+    }
+
+    fn snapshot(&self, now: Now) -> Answer<Snapshot> {
+        match reader::read_words(self.page, now.wall_ns) {
+            State::Ready(snapshot) => Ok(*snapshot),
+            State::Dead { last, .. } => Ok(*last),
+            other => Err(busy(&other.to_string())),
+        }
+    }
+
+    /// All but the long tables, which have their own commands (and `top`).
+    fn show_status(&self, now: Now) -> Answer<Response> {
+        let state = reader::read_words(self.page, now.wall_ns);
+        let message = state.to_string();
+        let mut data = match state {
+            State::Ready(snapshot) => json!(*snapshot),
+            State::Dead { last, .. } => json!(*last),
+            other => return Err(busy(&other.to_string())),
+        };
+        if let Value::Object(fields) = &mut data {
+            for table in ["sessions", "accounts"] {
+                let rows = fields
+                    .remove(table)
+                    .and_then(|v| v.as_array().map(Vec::len));
+                fields.insert(format!("{table}_count"), json!(rows));
+            }
+            fields.insert("pending_count".into(), json!(self.pending.iter().count()));
+        }
+        Ok(Response::with(message, data))
+    }
+
+    fn show_desks(&self, now: Now) -> Answer<Response> {
+        let snapshot = self.snapshot(now)?;
+        let mut links = snapshot.links.iter();
+        let desks = self.plan.desks.iter().map(|desk| {
+            let links: Vec<_> = links.by_ref().take(desk.links.len()).collect();
+            let sum = |of: fn(&crate::status::snapshot::LinkSnapshot) -> u64| -> u64 {
+                links.iter().map(|link| of(link)).sum()
+            };
+            json!({
+                "name": desk.name,
+                "links": links.len(),
+                "links_ready": links.iter().filter(|link| link.state == "ready").count(),
+                "in_flight": sum(|link| link.in_flight),
+                "in_doubt": sum(|link| link.in_doubt),
+                "sent": sum(|link| link.sent),
+                "received": sum(|link| link.received),
+            })
+        });
+        let desks: Vec<_> = desks.collect();
+        Ok(Response::with(
+            format!("{} desks", desks.len()),
+            json!(desks),
+        ))
+    }
+
+    fn show_pending(&self, now_ns: u64) -> Response {
+        let rows = self.pending.iter().map(|pending| {
+            let mut row = json!({
+                "number": pending.number,
+                "command": pending.command.to_string(),
+                "uid": pending.requester.uid,
+                "reason": pending.reason,
+                "ticket": pending.ticket,
+                "expires_s": pending.expires_ns.saturating_sub(now_ns) / NS_PER_S,
+            });
+            if let Command::Limit { account, limit, .. } = &pending.command
+                && let Ok(account) = names::account(&self.plan, account)
+            {
+                row["current"] = json!(self.limits.show(account, *limit));
+            }
+            row
+        });
+        let rows: Vec<_> = rows.collect();
+        Response::with(format!("{} waiting", rows.len()), json!(rows))
+    }
+}
+
+fn busy(message: &str) -> Box<Response> {
+    Box::new(Response::error(ErrorKind::Busy, message))
+}
+
+fn applied(command: &Command, done: CommandDone) -> Response {
+    let mut message = format!("done: {command}");
+    if done.affected != 0 {
+        message += &format!(", {} open orders are being cancelled", done.affected);
+    }
+    let data = json!({ "sequence": done.sequence, "affected": done.affected });
+    Response::with(message, data)
+}
+
+fn user(order: &Order) -> Text<31> {
+    let mut user = format!("uid {}", order.requester.uid);
+    if let Some(approver) = order.approver {
+        user += &format!(" + {}", approver.uid);
+    }
+    Text::cut(user.as_bytes())
+}
+
+fn log(order: &Order, outcome: &str, message: &str) {
+    tracing::info!(
+        target: "operations",
+        uid = order.requester.uid,
+        pid = order.requester.pid,
+        command = %order.command,
+        reason = %order.reason,
+        ticket = %order.ticket,
+        approver_uid = order.approver.map(|peer| peer.uid),
+        outcome,
+        message,
+    );
+}

@@ -1,0 +1,173 @@
+//! The decode stage: client sessions on one side, the risk stage on the other.
+//!
+//! One owner thread. What the risk stage has for clients goes out first, so that reports never wait for requests; it goes to the
+//! client log and then to the session's socket, or waits in the log where the session is slow or away.
+
+use std::sync::Arc;
+
+use crossbeam_queue::ArrayQueue;
+use ringbuf::spsc::{Consumer, Producer};
+
+use super::client_side::ClientSide;
+use super::switchboard::Switchboard;
+use super::tally;
+use crate::domain::Now;
+use crate::domain::command::SessionCommand;
+use crate::domain::directory::Directory;
+use crate::domain::order::FromClient;
+use crate::domain::report::{ClientOutput, ToClient};
+use crate::io::Sockets;
+use crate::journal::{Cause, LogId};
+use crate::limits::{INPUTS_PER_CYCLE, PUBLISH_INTERVAL_NS};
+use crate::status::{Counter, Histogram, StageWriter};
+use crate::wire::fix;
+
+/// What the stage is made of.
+pub struct DecodeParts<S: Sockets> {
+    /// Client sessions, in the order of the plan.
+    pub board: Switchboard<S>,
+    /// To the risk stage.
+    pub to_risk: Producer<FromClient>,
+    /// From the risk stage.
+    pub from_risk: Consumer<ToClient>,
+    /// Names on the wire.
+    pub directory: Arc<Directory>,
+    /// Per session: whether its open orders are cancelled when it is lost.
+    pub cancel_on_disconnect: Vec<bool>,
+    /// From the control thread.
+    pub commands: Arc<ArrayQueue<SessionCommand>>,
+    /// Status page.
+    pub status: StageWriter,
+}
+
+/// The stage.
+pub struct DecodeStage<S: Sockets> {
+    board: Switchboard<S>,
+    from_risk: Consumer<ToClient>,
+    commands: Arc<ArrayQueue<SessionCommand>>,
+    side: ClientSide,
+    next_publish_ns: u64,
+}
+
+impl<S: Sockets> DecodeStage<S> {
+    /// No session is connected yet.
+    pub fn new(parts: DecodeParts<S>) -> Self {
+        let side = ClientSide::new(
+            parts.to_risk,
+            parts.directory,
+            parts.cancel_on_disconnect,
+            parts.status,
+        );
+        Self {
+            board: parts.board,
+            from_risk: parts.from_risk,
+            commands: parts.commands,
+            side,
+            next_publish_ns: 0,
+        }
+    }
+
+    /// Sessions and their sockets.
+    pub fn board(&mut self) -> &mut Switchboard<S> {
+        &mut self.board
+    }
+
+    /// Writer of this stage's part of the status page.
+    pub fn status(&self) -> &StageWriter {
+        &self.side.status
+    }
+
+    /// One turn; returns how much was done.
+    pub fn duty_cycle(&mut self, now: Now) -> usize {
+        let mut work = 0;
+        while work < INPUTS_PER_CYCLE && self.send_output(now) {
+            work += 1;
+        }
+        work += self.board.duty_cycle(now, &mut self.side);
+        work += self.side.report_lost(now);
+        while let Some(command) = self.commands.pop() {
+            self.apply(now, command);
+        }
+        if now.mono_ns >= self.next_publish_ns {
+            self.next_publish_ns = now.mono_ns + PUBLISH_INTERVAL_NS;
+            let gauge = self.from_risk.gauge();
+            let depths = (
+                gauge.depth() as u64,
+                gauge.high_water() as u64,
+                gauge.full_count(),
+            );
+            self.side.status.set_ring(0, depths.0, depths.1, depths.2);
+            tally::publish_board(&mut self.board, &self.side.status);
+            self.side.publish(now, self.board.peers());
+        }
+        self.board.flush();
+        work
+    }
+
+    /// Logs every session out.
+    pub fn log_out(&mut self, now: Now, text: &str) {
+        for at in 0..self.board.peers().len() {
+            self.board.log_out(at, now, text, true, &mut self.side);
+        }
+        self.board.flush();
+    }
+
+    fn send_output(&mut self, now: Now) -> bool {
+        if self.from_risk.is_empty() {
+            return false;
+        }
+        if !self.board.has_room(1) {
+            self.side.status.add(Counter::StagingFull, 1);
+            return false;
+        }
+        let Some(output) = self.from_risk.peek() else {
+            return false;
+        };
+        let cause = Cause {
+            log: LogId::Order,
+            sequence: output.cause_sequence,
+            output: 0,
+        };
+        let directory = &self.side.directory;
+        let sent = self
+            .board
+            .send(output.session.get(), now, cause, |header, time, out| {
+                fix::encode_output(out, header, time, directory, &output.output)
+            });
+        debug_assert!(
+            sent.is_some(),
+            "every output fits a frame, and the log had room for it"
+        );
+        let counter = match output.output {
+            ClientOutput::Report(_) => Counter::ReportsOut,
+            ClientOutput::CancelReject(_) => Counter::CancelRejectsOut,
+            ClientOutput::MassCancel(_) => Counter::MassCancelReportsOut,
+        };
+        self.side.status.add(counter, 1);
+        self.side.status.record_latency(
+            Histogram::ReportPath,
+            now.mono_ns.saturating_sub(output.received_ns),
+        );
+        self.from_risk.release();
+        true
+    }
+
+    fn apply(&mut self, now: Now, command: SessionCommand) {
+        match command {
+            SessionCommand::Disable(session) => {
+                self.board
+                    .log_out(session.get(), now, "Session disabled", true, &mut self.side);
+            }
+            SessionCommand::Logout(session) => {
+                self.board.log_out(
+                    session.get(),
+                    now,
+                    "Logged out by operator",
+                    false,
+                    &mut self.side,
+                );
+            }
+            SessionCommand::Enable(session) => self.board.enable(session.get(), now),
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! What the route stage makes of what comes from desks: reports for the risk stage, links that come and go, requests in doubt.
+//!
+//! Part of the route stage, same thread. A report is taken only when the ring to the risk stage has room. Whatever a desk says
+//! about a request settles it; what is not settled when its link is lost is reported in doubt, a bounded number per cycle.
+
+use ringbuf::spsc::Producer;
+
+use super::peer::Peer;
+use super::switchboard::{Application, Closed, PeerEvent, Stranger, Verdict};
+use super::tally;
+use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
+use crate::domain::{DeskIndex, DeskText, LinkIndex, Now, OrderId, RejectReason};
+use crate::io::CloseReason;
+use crate::limits::IN_FLIGHT_SLOTS_PER_CYCLE;
+use crate::route::{InFlight, Link};
+use crate::session::Notice;
+use crate::status::{Counter, ErrorCode, Histogram, LinkState, Reason, StageWriter};
+use crate::wire::fix::{DeskMessage, DeskRefusal, Message, decode_desk};
+
+/// Desks' side of the route stage.
+pub struct DeskSide {
+    pub(super) to_risk: Producer<FromDesk>,
+    pub(super) links: Vec<Link>,
+    pub(super) in_flight: InFlight,
+    pub(super) status: StageWriter,
+    /// Per link: what the risk stage was last told.
+    told_ready: Vec<bool>,
+    /// Per link: numbers of ours that the desk asked for again and that were gap-filled.
+    gap_filled: Vec<Option<(u64, u64)>>,
+    /// Per link: why it is not ready.
+    reasons: Vec<Reason>,
+    acknowledge_timeout_ns: Vec<u64>,
+    /// Walk over the table of requests in flight, looking for doubts.
+    doubt_slot: usize,
+    doubts_left: usize,
+    /// Walk over the table of requests in flight, looking for unanswered ones.
+    age_slot: usize,
+    aged: Vec<bool>,
+}
+
+impl DeskSide {
+    pub(super) fn new(
+        to_risk: Producer<FromDesk>,
+        links: Vec<(DeskIndex, u32)>,
+        acknowledge_timeout_ns: Vec<u64>,
+        status: StageWriter,
+    ) -> Self {
+        let count = links.len();
+        let window: usize = links.iter().map(|&(_, window)| window as usize).sum();
+        let links: Vec<_> = links
+            .into_iter()
+            .map(|(desk, window)| Link::new(desk, window))
+            .collect();
+        for (at, link) in links.iter().enumerate() {
+            status
+                .link(LinkIndex(at as u32))
+                .set_window(link.window as u64);
+        }
+        Self {
+            to_risk,
+            links,
+            // Twice: what a lost link left stays until it is reported.
+            in_flight: InFlight::new(2 * window),
+            status,
+            told_ready: vec![false; count],
+            gap_filled: vec![None; count],
+            reasons: vec![Reason::None; count],
+            acknowledge_timeout_ns,
+            doubt_slot: 0,
+            doubts_left: 0,
+            age_slot: 0,
+            aged: vec![false; count],
+        }
+    }
+
+    /// Room was made sure of.
+    pub(super) fn push(&mut self, input: FromDesk) {
+        let pushed = self.to_risk.push(&input);
+        assert!(
+            pushed,
+            "room in the ring to the risk stage was made sure of"
+        );
+    }
+
+    /// Tells the risk stage which links became ready or were lost.
+    pub(super) fn announce(&mut self, now: Now, peers: &[Peer]) -> usize {
+        let mut told = 0;
+        for (at, peer) in peers.iter().enumerate() {
+            let ready = peer.session.can_send_application() && peer.session.gap().is_none();
+            self.links[at].ready = ready && !self.links[at].draining;
+            if self.links[at].ready == self.told_ready[at] || !self.to_risk.has_room(1) {
+                continue;
+            }
+            let ready = self.links[at].ready;
+            self.told_ready[at] = ready;
+            let (event, counter) = if ready {
+                (LinkEvent::Ready, Counter::LinkReady)
+            } else {
+                (LinkEvent::Lost, Counter::LinkLost)
+            };
+            self.status.add(counter, 1);
+            self.push(FromDesk {
+                link: LinkIndex(at as u32),
+                received_ns: now.mono_ns,
+                cause_sequence: 0,
+                input: DeskInput::Link(event),
+            });
+            told += 1;
+        }
+        told
+    }
+
+    /// Reports requests whose link was lost, or whose number was gap-filled, in doubt: a bounded walk per cycle.
+    pub(super) fn report_doubts(&mut self, now: Now) -> usize {
+        let mut reported = 0;
+        for _ in 0..IN_FLIGHT_SLOTS_PER_CYCLE {
+            if self.doubts_left == 0 || !self.to_risk.has_room(1) {
+                break;
+            }
+            let Some(&entry) = self.in_flight.at(self.doubt_slot) else {
+                self.step_doubts();
+                continue;
+            };
+            let link = &self.links[entry.link as usize];
+            let lost = entry.incarnation != link.incarnation;
+            let filled = self.gap_filled[entry.link as usize]
+                .is_some_and(|(begin, end)| !lost && (begin..=end).contains(&entry.msg_seq_num));
+            if !lost && !filled {
+                self.step_doubts();
+                continue;
+            }
+            // Removal may shift another entry into this slot: it is looked at again.
+            self.in_flight.remove(entry.id);
+            self.links[entry.link as usize].settled(entry.incarnation);
+            self.push(FromDesk {
+                link: LinkIndex(entry.link),
+                received_ns: now.mono_ns,
+                cause_sequence: 0,
+                input: DeskInput::InDoubt { id: entry.id },
+            });
+            reported += 1;
+        }
+        reported
+    }
+
+    fn step_doubts(&mut self) {
+        self.doubt_slot = (self.doubt_slot + 1) % self.in_flight.slots();
+        self.doubts_left -= 1;
+        if self.doubts_left == 0 {
+            self.gap_filled.fill(None);
+        }
+    }
+
+    fn look_for_doubts(&mut self) {
+        // Once around, and once more for what shifting moved behind the walk.
+        self.doubts_left = 2 * self.in_flight.slots();
+    }
+
+    /// Whatever the desk said about a request settles it.
+    fn settle(&mut self, now: Now, id: OrderId) {
+        if let Some(entry) = self.in_flight.remove(id) {
+            self.links[entry.link as usize].settled(entry.incarnation);
+            let ns = now.mono_ns.saturating_sub(entry.written_ns);
+            self.status.record_latency(Histogram::DeskAck, ns);
+            self.status.link(LinkIndex(entry.link)).set_last_ack(ns);
+        }
+    }
+
+    fn on_refusal(&mut self, peer: usize, now: Now, sequence: u64, refusal: &DeskRefusal) {
+        let incarnation = self.links[peer].incarnation;
+        let by_number = |number| {
+            self.in_flight
+                .find_by_number(peer as u32, incarnation, number)
+        };
+        let id = refusal
+            .ref_id
+            .or_else(|| refusal.ref_seq_num.and_then(by_number));
+        self.status.add(Counter::DeskRejects, 1);
+        match id {
+            Some(id) => {
+                self.settle(now, id);
+                self.push(FromDesk {
+                    link: LinkIndex(peer as u32),
+                    received_ns: now.mono_ns,
+                    cause_sequence: sequence,
+                    input: DeskInput::Refused {
+                        id,
+                        reason: RejectReason::DeskRejected,
+                        text: refusal.text,
+                    },
+                });
+            }
+            None => {
+                let number = refusal.ref_seq_num.unwrap_or(0);
+                self.status
+                    .error(ErrorCode::DeskReject, peer as u64, number, now.wall_ns);
+            }
+        }
+    }
+
+    /// Gauges, every few milliseconds, and the walk that finds links that do not answer.
+    pub(super) fn publish(&mut self, now: Now, peers: &[Peer]) {
+        self.look_for_unanswered(now);
+        for (at, peer) in peers.iter().enumerate() {
+            let link = &self.links[at];
+            let state = if !peer.enabled {
+                LinkState::Disabled
+            } else if link.draining {
+                LinkState::Draining
+            } else if link.suspect {
+                LinkState::Suspect
+            } else if link.ready {
+                LinkState::Ready
+            } else if peer.session.can_send_application() {
+                LinkState::Syncing
+            } else if peer.connection.is_some() {
+                LinkState::LoggingOn
+            } else if peer.connecting {
+                LinkState::Connecting
+            } else if link.incarnation > 0 {
+                LinkState::Lost
+            } else {
+                LinkState::Down
+            };
+            let cells = self.status.link(LinkIndex(at as u32));
+            cells.set_state(state, self.reasons[at], now.wall_ns);
+            cells.set_in_flight(link.in_flight as u64, 0);
+            cells.set_in_doubt(link.stale as u64);
+            cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
+            cells.set_traffic(&peer.traffic());
+        }
+    }
+
+    fn look_for_unanswered(&mut self, now: Now) {
+        for _ in 0..IN_FLIGHT_SLOTS_PER_CYCLE.min(self.in_flight.slots()) {
+            if let Some(entry) = self.in_flight.at(self.age_slot) {
+                let at = entry.link as usize;
+                let waited_ns = now.mono_ns.saturating_sub(entry.written_ns);
+                if entry.incarnation == self.links[at].incarnation
+                    && waited_ns > self.acknowledge_timeout_ns[at]
+                {
+                    self.aged[at] = true;
+                    if !self.links[at].suspect {
+                        self.links[at].suspect = true;
+                        self.reasons[at] = Reason::AcknowledgeTimeout;
+                        self.status.error(
+                            ErrorCode::AcknowledgeTimeout,
+                            at as u64,
+                            waited_ns,
+                            now.wall_ns,
+                        );
+                    }
+                }
+            }
+            self.age_slot += 1;
+            if self.age_slot == self.in_flight.slots() {
+                self.age_slot = 0;
+                for (link, aged) in self.links.iter_mut().zip(&mut self.aged) {
+                    link.suspect = std::mem::take(aged);
+                }
+            }
+        }
+    }
+}
+
+impl Application for DeskSide {
+    fn has_room(&mut self) -> bool {
+        self.to_risk.has_room(1)
+    }
+
+    fn on_message(
+        &mut self,
+        peer: usize,
+        now: Now,
+        sequence: u64,
+        message: &Message<'_>,
+    ) -> Verdict {
+        let input = match decode_desk(message) {
+            Ok(DeskMessage::Input(input)) => input,
+            Ok(DeskMessage::Refused(refusal)) => {
+                self.status.add(Counter::BusinessRejectsReceived, 1);
+                self.on_refusal(peer, now, sequence, &refusal);
+                return Verdict::Taken;
+            }
+            Ok(DeskMessage::Other(_)) => {
+                self.status.add(Counter::DeskDecodeErrors, 1);
+                self.status
+                    .error(ErrorCode::DeskDecode, peer as u64, sequence, now.wall_ns);
+                return Verdict::Taken;
+            }
+            Err(error) => {
+                self.status.add(Counter::DeskDecodeErrors, 1);
+                self.status.error(
+                    ErrorCode::DeskDecode,
+                    peer as u64,
+                    error.tag as u64,
+                    now.wall_ns,
+                );
+                return Verdict::Taken;
+            }
+        };
+        let id = match &input {
+            DeskInput::Report(report) => {
+                self.status.add(Counter::DeskReportsIn, 1);
+                report.id
+            }
+            DeskInput::CancelReject(reject) => {
+                self.status.add(Counter::DeskCancelRejectsIn, 1);
+                reject.id
+            }
+            _ => OrderId::NONE,
+        };
+        self.settle(now, id);
+        let link = LinkIndex(peer as u32);
+        self.push(FromDesk {
+            link,
+            received_ns: now.mono_ns,
+            cause_sequence: sequence,
+            input,
+        });
+        Verdict::Taken
+    }
+
+    fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent) {
+        match event {
+            PeerEvent::LoggedOn => {
+                self.reasons[peer] = Reason::None;
+                self.status.add(Counter::Logons, 1);
+                self.status.link(LinkIndex(peer as u32)).connected();
+            }
+            PeerEvent::LoggedOut => self.status.add(Counter::Logouts, 1),
+            PeerEvent::Disconnected(why) => {
+                let reason = tally::reason_of(why);
+                self.reasons[peer] = reason;
+                self.status.closed(reason);
+                if let Closed::Socket(CloseReason::Error(error)) = why {
+                    self.status.error(
+                        ErrorCode::SocketBroken,
+                        peer as u64,
+                        error as u64,
+                        now.wall_ns,
+                    );
+                }
+                if self.links[peer].in_flight > 0 {
+                    self.look_for_doubts();
+                }
+                self.links[peer].lost();
+            }
+            PeerEvent::GapFilled { begin, end } => {
+                let (first, last) = self.gap_filled[peer].unwrap_or((begin, end));
+                self.gap_filled[peer] = Some((first.min(begin), last.max(end)));
+                self.look_for_doubts();
+            }
+            PeerEvent::RejectReceived { reference } => {
+                self.status.add(Counter::SessionRejectsReceived, 1);
+                if self.to_risk.has_room(1) {
+                    let refusal = DeskRefusal {
+                        ref_seq_num: Some(reference),
+                        ref_id: None,
+                        ref_msg_type: None,
+                        tag: 0,
+                        reason: 99,
+                        business: false,
+                        text: DeskText::cut(b"Rejected by the desk's session layer"),
+                    };
+                    self.on_refusal(peer, now, 0, &refusal);
+                }
+            }
+            PeerEvent::SequenceReset => {}
+            PeerEvent::Notice(notice) => {
+                tally::count_notice(&self.status, &notice);
+                if let Notice::GapDetected { expected, received } = notice {
+                    self.status
+                        .error(ErrorCode::SequenceGap, expected, received, now.wall_ns);
+                }
+            }
+        }
+    }
+
+    fn on_stranger(&mut self, _now: Now, _stranger: Stranger) {}
+}

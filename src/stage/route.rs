@@ -1,0 +1,262 @@
+//! The route stage: gets requests to desks and brings their reports back.
+//!
+//! One owner thread. A request is taken when the log has room for its message and the ring back has room for its refusal.
+//! Immediately before a new order or replace is committed, its scopes are compared with the live ones: what a kill has stopped
+//! does not leave. The commit to the desk log is the sending; only then do bytes go to the link. Requests are never resent:
+//! what a lost link left unanswered, and what a desk asks for again, is reported in doubt.
+
+use std::sync::Arc;
+
+use crossbeam_queue::ArrayQueue;
+use ringbuf::spsc::{Consumer, Producer};
+
+use super::desk_side::DeskSide;
+use super::scopes::ScopeBoard;
+use super::switchboard::Switchboard;
+use super::tally;
+use crate::domain::command::LinkCommand;
+use crate::domain::directory::Directory;
+use crate::domain::order::{DeskRequest, ToDesk};
+use crate::domain::report::{DeskInput, FromDesk};
+use crate::domain::{DeskIndex, LinkIndex, Now, RejectReason, Text};
+use crate::io::Sockets;
+use crate::journal::{Cause, LogId, RecordKind};
+use crate::limits::{INPUTS_PER_CYCLE, PUBLISH_INTERVAL_NS};
+use crate::route::{Entry, choose};
+use crate::status::{Counter, Histogram, StageWriter};
+use crate::wire::fix;
+
+/// What the stage is made of.
+pub struct RouteParts<S: Sockets> {
+    /// Links, in the order of the plan.
+    pub board: Switchboard<S>,
+    /// From the risk stage.
+    pub from_risk: Consumer<ToDesk>,
+    /// To the risk stage.
+    pub to_risk: Producer<FromDesk>,
+    /// Names on the wire.
+    pub directory: Arc<Directory>,
+    /// Live epochs.
+    pub scopes: ScopeBoard,
+    /// Desk and window of each link.
+    pub links: Vec<(DeskIndex, u32)>,
+    /// Bound for a desk's answer, per link.
+    pub acknowledge_timeout_ns: Vec<u64>,
+    /// The desk that has each account's book.
+    pub account_desks: Vec<DeskIndex>,
+    /// From the control thread.
+    pub commands: Arc<ArrayQueue<LinkCommand>>,
+    /// Status page.
+    pub status: StageWriter,
+}
+
+/// The stage.
+pub struct RouteStage<S: Sockets> {
+    board: Switchboard<S>,
+    from_risk: Consumer<ToDesk>,
+    directory: Arc<Directory>,
+    scopes: ScopeBoard,
+    account_desks: Vec<DeskIndex>,
+    commands: Arc<ArrayQueue<LinkCommand>>,
+    side: DeskSide,
+    next_publish_ns: u64,
+}
+
+impl<S: Sockets> RouteStage<S> {
+    /// No link is connected yet.
+    pub fn new(parts: RouteParts<S>) -> Self {
+        let RouteParts {
+            board,
+            from_risk,
+            to_risk,
+            directory,
+            scopes,
+            account_desks,
+            commands,
+            status,
+            ..
+        } = parts;
+        let side = DeskSide::new(to_risk, parts.links, parts.acknowledge_timeout_ns, status);
+        Self {
+            board,
+            from_risk,
+            directory,
+            scopes,
+            account_desks,
+            commands,
+            side,
+            next_publish_ns: 0,
+        }
+    }
+
+    /// Links and their sockets.
+    pub fn board(&mut self) -> &mut Switchboard<S> {
+        &mut self.board
+    }
+
+    /// Links that may carry orders.
+    pub fn links_ready(&self) -> usize {
+        self.side.links.iter().filter(|link| link.ready).count()
+    }
+
+    /// Writer of this stage's part of the status page.
+    pub fn status(&self) -> &StageWriter {
+        &self.side.status
+    }
+
+    /// One turn; returns how much was done.
+    pub fn duty_cycle(&mut self, now: Now) -> usize {
+        let mut work = self.board.duty_cycle(now, &mut self.side);
+        work += self.side.announce(now, self.board.peers());
+        work += self.side.report_doubts(now);
+        while let Some(command) = self.commands.pop() {
+            self.apply(now, command);
+        }
+        if now.mono_ns >= self.next_publish_ns {
+            self.next_publish_ns = now.mono_ns + PUBLISH_INTERVAL_NS;
+            let gauge = self.from_risk.gauge();
+            let depths = (
+                gauge.depth() as u64,
+                gauge.high_water() as u64,
+                gauge.full_count(),
+            );
+            self.side.status.set_ring(0, depths.0, depths.1, depths.2);
+            tally::publish_board(&mut self.board, &self.side.status);
+            self.side.publish(now, self.board.peers());
+            self.end_draining(now);
+        }
+        work + self.forward(now)
+    }
+
+    /// Second half of a turn: requests to desks. The fused layout calls it once more when the risk stage has just passed some.
+    pub fn forward(&mut self, now: Now) -> usize {
+        let mut taken = 0;
+        while taken < INPUTS_PER_CYCLE && self.take_request(now) {
+            taken += 1;
+        }
+        self.board.flush();
+        taken
+    }
+
+    /// Logs every link out.
+    pub fn log_out(&mut self, now: Now) {
+        for at in 0..self.board.peers().len() {
+            self.board.log_out(at, now, "", true, &mut self.side);
+        }
+        self.board.flush();
+    }
+
+    fn take_request(&mut self, now: Now) -> bool {
+        if self.from_risk.is_empty() {
+            return false;
+        }
+        if !self.side.to_risk.has_room(1) {
+            self.side.status.add(Counter::RingFull, 1);
+            return false;
+        }
+        if !self.board.has_room(1) {
+            self.side.status.add(Counter::StagingFull, 1);
+            return false;
+        }
+        let Some(request) = self.from_risk.pop() else {
+            return false;
+        };
+        match self.link_for(&request) {
+            Ok(link) => self.write(now, link, &request),
+            Err(reason) => self.refuse(now, &request, reason),
+        }
+        true
+    }
+
+    fn link_for(&self, request: &ToDesk) -> Result<usize, RejectReason> {
+        let is_cancel = matches!(request.request, DeskRequest::Cancel { .. });
+        if !is_cancel && !self.scopes.is_current(request) {
+            return Err(RejectReason::Killed);
+        }
+        let desk = self.account_desks[request.account.get()];
+        if !self.side.in_flight.has_room() {
+            return Err(RejectReason::Pressure);
+        }
+        choose(&self.side.links, desk, is_cancel).ok_or(RejectReason::NoDesk)
+    }
+
+    fn write(&mut self, now: Now, link: usize, request: &ToDesk) {
+        let directory = &self.directory;
+        let cause = Cause {
+            log: LogId::Order,
+            sequence: request.cause_sequence,
+            output: 0,
+        };
+        let sent = self.board.send(link, now, cause, |header, time, out| {
+            fix::encode_to_desk(out, header, time, directory, request)
+        });
+        let Some(sent) = sent else {
+            return self.refuse(now, request, RejectReason::Pressure);
+        };
+        let state = &mut self.side.links[link];
+        state.in_flight += 1;
+        self.side.in_flight.insert(Entry {
+            id: request.id,
+            link: link as u32,
+            incarnation: state.incarnation,
+            msg_seq_num: sent.msg_seq_num,
+            written_ns: now.mono_ns,
+        });
+        self.side.status.add(Counter::RequestsWritten, 1);
+        self.side.status.record_latency(
+            Histogram::OrderPath,
+            now.mono_ns.saturating_sub(request.received_ns),
+        );
+    }
+
+    fn refuse(&mut self, now: Now, request: &ToDesk, reason: RejectReason) {
+        let mut body = [0; 9];
+        body[..8].copy_from_slice(&request.id.raw().to_le_bytes());
+        body[8] = reason as u8;
+        let cause = Cause {
+            log: LogId::Order,
+            sequence: request.cause_sequence,
+            output: 0,
+        };
+        let record =
+            self.board
+                .log()
+                .append(RecordKind::Refused, u16::MAX, cause, now.wall_ns, &body);
+        self.side.status.add(Counter::RequestsRefused, 1);
+        if reason == RejectReason::Killed {
+            self.side.status.add(Counter::RequestsStopped, 1);
+        }
+        let input = DeskInput::Refused {
+            id: request.id,
+            reason,
+            text: Text::EMPTY,
+        };
+        let sequence = record.map_or(0, |record| record.sequence);
+        self.side.push(FromDesk {
+            link: LinkIndex(u32::MAX),
+            received_ns: now.mono_ns,
+            cause_sequence: sequence,
+            input,
+        });
+    }
+
+    fn apply(&mut self, now: Now, command: LinkCommand) {
+        match command {
+            LinkCommand::Disable(link) => self.side.links[link.get()].draining = true,
+            LinkCommand::Enable(link) => {
+                self.side.links[link.get()].draining = false;
+                self.board.enable(link.get(), now);
+            }
+        }
+    }
+
+    /// Logs a draining link out when nothing is in flight on it any more.
+    fn end_draining(&mut self, now: Now) {
+        for at in 0..self.side.links.len() {
+            let link = &self.side.links[at];
+            if link.draining && link.in_flight == 0 && self.board.peer(at).enabled {
+                self.board.log_out(at, now, "", true, &mut self.side);
+            }
+        }
+    }
+}

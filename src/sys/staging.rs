@@ -1,0 +1,142 @@
+//! The staging window of a log: a file in shared memory that outlives the process, and that one process has to itself.
+//!
+//! Opened at start by whoever builds the stage; then the writer is the stage's thread and the reader the journal's, both
+//! through `ringbuf`. What always holds: the file is allocated whole, never shrinks, belongs to the owner alone (mode
+//! 0600, and locked while the region lives), and its pages were touched.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use memmap2::{MmapMut, MmapOptions};
+use ringbuf::byte_log::{Region, StableBytes, region_bytes};
+
+use super::buffers::touch;
+use super::mmap::{allocate, at};
+
+/// A mapped file for a byte log.
+#[derive(Debug)]
+pub struct StagingRegion {
+    map: MmapMut,
+    path: PathBuf,
+    /// Holds the lock.
+    _file: File,
+}
+
+impl StagingRegion {
+    /// Makes a fresh file for a log of `capacity_bytes` (a power of two). There must be none of that name.
+    pub fn create(path: &Path, capacity_bytes: usize) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(at(path, "create"))?;
+        let made = lock(&file, path).and_then(|()| {
+            allocate(&file, region_bytes(capacity_bytes) as u64).map_err(at(path, "allocate"))?;
+            Self::map(file, path, region_bytes(capacity_bytes))
+        });
+        if made.is_err() {
+            let _ = std::fs::remove_file(path);
+        }
+        made
+    }
+
+    /// Maps the file that an earlier process left, whatever its size. Fails while another process has it.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(at(path, "open"))?;
+        lock(&file, path)?;
+        let bytes = file.metadata().map_err(at(path, "look at"))?.len();
+        let length = usize::try_from(bytes).unwrap_or(0);
+        if length == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{} is empty: its creation was cut short", path.display()),
+            ));
+        }
+        // A sparse file would fault, and could fail, when it is written.
+        allocate(&file, bytes).map_err(at(path, "allocate"))?;
+        Self::map(file, path, length)
+    }
+
+    fn map(file: File, path: &Path, length: usize) -> io::Result<Self> {
+        // SAFETY: the file is locked and of mode 0600, so that nobody else maps, writes or shrinks it; it has `length`
+        // bytes, all allocated.
+        let mut map =
+            unsafe { MmapOptions::new().len(length).map_mut(&file) }.map_err(at(path, "map"))?;
+        touch(&mut map);
+        Ok(Self {
+            map,
+            path: path.to_owned(),
+            _file: file,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The region for `ringbuf::byte_log::create` or `attach`; it keeps map and lock.
+    pub fn into_region(self) -> Region {
+        Region::from_owner(self)
+    }
+}
+
+fn lock(file: &File, path: &Path) -> io::Result<()> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            format!("{} is in use by another process", path.display()),
+        ),
+        TryLockError::Error(error) => at(path, "lock")(error),
+    })
+}
+
+// SAFETY: the map stays at its address until it is dropped, wherever its owner moves; it is readable, writable and
+// initialised (the kernel zero-fills); `lock` and the mode keep others from it; the file never shrinks.
+unsafe impl StableBytes for StagingRegion {
+    fn bytes(&mut self) -> (*mut u8, usize) {
+        (self.map.as_mut_ptr(), self.map.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringbuf::byte_log;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_log_outlives_its_maker() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("window");
+        let region = StagingRegion::create(&path, 4096).expect("created");
+        let mode = std::fs::metadata(&path).expect("metadata").permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+        drop(byte_log::create(region.into_region()).expect("a log"));
+        let again = StagingRegion::open(&path).expect("opened");
+        assert_eq!(again.path(), path);
+        byte_log::attach(again.into_region()).expect("the same log");
+    }
+
+    #[test]
+    fn only_one_has_it() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("window");
+        let region = StagingRegion::create(&path, 4096).expect("created");
+        let error = StagingRegion::open(&path).expect_err("in use");
+        assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+        assert!(StagingRegion::create(&path, 4096).is_err());
+        drop(region);
+        StagingRegion::open(&path).expect("free again");
+        std::fs::write(&path, b"").expect("emptied");
+        assert!(StagingRegion::open(&path).is_err());
+    }
+}
