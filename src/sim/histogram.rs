@@ -218,7 +218,10 @@ mod tests {
         assert_eq!((last[1], last[2]), (1.0, 10_000.0));
         let middle = rows.iter().find(|row| row[1] == 0.5).unwrap();
         // A bucket at 5 ms is 4 us wide and is counted whole.
-        assert!((5_000.0..5_004.0).contains(&middle[2]) && middle[3] == 2.0, "{middle:?}");
+        assert!(
+            (5_000.0..5_004.0).contains(&middle[2]) && middle[3] == 2.0,
+            "{middle:?}"
+        );
         assert!(
             text.contains("#[Max     =    10002.431, Total count    =        10000]"),
             "{text}"
