@@ -147,6 +147,22 @@ pub const SIM_DESK_HELD_MAX: usize = 1 << 20;
 pub const SIM_DESK_MASS_PART: usize = 256;
 /// Pieces into which a scripted partial fill may be cut.
 pub const SIM_DESK_PIECES_MAX: u32 = 1000;
+/// Outputs of the simulated desk that wait to be sent before it takes more requests.
+pub const SIM_DESK_OUTPUTS_MAX: usize = 16 * 1024;
+/// Timers of the simulated desk done in one duty cycle.
+pub const SIM_DESK_TIMERS_PER_CYCLE: usize = 64;
+/// Memory in which a link of the simulated desk, or the load client, keeps what was sent for resends.
+pub const SIM_LOG_BYTES: usize = 16 << 20;
+/// Bytes that the relay holds per direction of a connection.
+pub const SIM_RELAY_BUFFER_BYTES: usize = 64 * 1024;
+/// Connections of the relay.
+pub const SIM_RELAY_CONNECTIONS_MAX: usize = 1024;
+/// Requests that the load client sends in one run: their records are kept to the end.
+pub const SIM_LOAD_REQUESTS_MAX: usize = 1 << 24;
+/// Requests that the load client sends in one duty cycle before it looks at answers again.
+pub const SIM_LOAD_SENDS_PER_CYCLE: usize = 64;
+/// Different reject texts that the load client counts apart; further ones are counted together.
+pub const SIM_LOAD_REASONS_MAX: usize = 64;
 
 /// Connections to the control socket at once: operators and their tools.
 pub const CONTROL_CONNECTIONS_MAX: usize = 16;

@@ -157,7 +157,7 @@ pub fn msg_type(message: &DeskMessage) -> MsgType {
     }
 }
 
-/// Writes a message; `header` already says which.
+/// Writes a message; `header.msg_type` is set here.
 pub fn encode(
     out: &mut [u8],
     header: &Header<'_>,
@@ -165,7 +165,11 @@ pub fn encode(
     prefix: &RunPrefix,
     message: &DeskMessage,
 ) -> Result<Range<usize>, NoRoom> {
-    let mut w = Writer::begin(out, header, time);
+    let header = Header {
+        msg_type: msg_type(message),
+        ..*header
+    };
+    let mut w = Writer::begin(out, &header, time);
     match message {
         DeskMessage::Report(report) => write_report(&mut w, header.version, prefix, report),
         DeskMessage::CancelReject(reject) => write_reject(&mut w, header.version, prefix, reject),

@@ -11,9 +11,14 @@ pub mod desk_command;
 pub mod desk_ledger;
 pub mod desk_message;
 pub mod desk_order;
+pub mod desk_server;
 #[cfg(test)]
 mod desk_tests;
+pub mod endpoint;
+pub mod histogram;
+pub mod load_schedule;
 pub mod matching;
 #[cfg(test)]
 mod matching_tests;
 pub mod random;
+pub mod relay;

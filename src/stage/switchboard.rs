@@ -734,7 +734,7 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     /// Ends a peer's connection; the session learns of it at once.
-    pub(super) fn disconnect<A: Application>(
+    pub fn disconnect<A: Application>(
         &mut self,
         at: usize,
         now: Now,
