@@ -396,4 +396,5 @@ fn tell_facts(status: &StageWriter, plan: &Plan, gateway: &Gateway, memory: &str
         .warnings
         .iter()
         .for_each(|warning| status.warning(warning));
+    status.ready();
 }

@@ -30,8 +30,6 @@ pub(super) enum RequestKind {
 pub(super) enum RequestState {
     /// Handed to the route stage.
     Sent,
-    /// Committed to the desk log: it may be at the desk.
-    Written,
     /// Its link was lost before the desk answered.
     InDoubt,
     /// The desk has answered, or it never left.
