@@ -328,17 +328,20 @@ fn a_report_is_forwarded_once_and_a_late_fill_always() {
         desk.report(&order, "150=F 39=4 32=25 31=11 14=65 151=0");
         let late = client.report("11=d1 39=4 32=25 31=11 14=65 151=0");
         late.is(&by(client, "150=F 20=-", "150=1 20=0"));
-        // Nobody's order: counted, not forwarded.
+        // Nobody's order, and no order id at all: counted, not forwarded.
+        desk.report(&order, "11=0000000001 150=F 39=1 32=1 31=1 14=1 151=0");
         desk.report(&order, "11=zzzzzzzzzz 150=F 39=1 32=1 31=1 14=1 151=0");
         desk.report(&order, "150=F 39=2 32=35 31=11 14=100 151=0");
         let late = client.report("11=d1 39=2 32=35 14=100 151=0");
         late.is(&by(client, "150=F", "150=2"));
     });
     use gatehouse::status::Counter;
-    world.wait_counter(Counter::LateFills, 4);
-    let status = world.status();
-    assert_eq!(status.total(Counter::DuplicateExecutions), 4);
-    assert_eq!(status.total(Counter::UnmatchedReports), 2);
+    world.wait_status("every report counted", |status| {
+        status.total(Counter::LateFills) == 4
+            && status.total(Counter::DuplicateExecutions) == 4
+            && status.total(Counter::UnmatchedReports) == 2
+            && status.total(Counter::DeskDecodeErrors) == 2
+    });
 }
 
 #[test]
