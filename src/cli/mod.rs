@@ -4,6 +4,9 @@
 
 pub mod check;
 pub mod ctl;
+pub mod desk;
+pub mod load;
+pub mod relay;
 pub mod run;
 mod signals;
 mod table;
@@ -36,6 +39,12 @@ pub enum Command {
     Run(run::RunArgs),
     /// Command a running gateway
     Ctl(ctl::CtlArgs),
+    /// Run a simulated trading desk
+    Desk(desk::DeskArgs),
+    /// Send orders at a fixed rate and measure
+    Load(load::LoadArgs),
+    /// Run a do-nothing TCP relay: the baseline of measurements
+    Relay(relay::RelayArgs),
     /// Status page of a running gateway, live
     Top(top::TopArgs),
 }
@@ -46,6 +55,9 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Ctl(args) => ctl::run(&args),
+        Command::Desk(args) => desk::run(&args),
+        Command::Load(args) => load::run(&args),
+        Command::Relay(args) => relay::run(&args),
         Command::Top(args) => top::run(&args),
     }
 }
