@@ -163,6 +163,8 @@ pub const SIM_LOAD_REQUESTS_MAX: usize = 1 << 24;
 pub const SIM_LOAD_SENDS_PER_CYCLE: usize = 64;
 /// Different reject texts that the load client counts apart; further ones are counted together.
 pub const SIM_LOAD_REASONS_MAX: usize = 64;
+/// Orders of one session that the load client remembers as open to be cancelled or replaced.
+pub const SIM_LOAD_CHANGEABLE_MAX: usize = 1 << 16;
 
 /// Connections to the control socket at once: operators and their tools.
 pub const CONTROL_CONNECTIONS_MAX: usize = 16;

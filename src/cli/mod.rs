@@ -4,6 +4,10 @@
 
 pub mod check;
 pub mod ctl;
+pub mod demo;
+pub mod desk;
+pub mod load;
+pub mod relay;
 pub mod run;
 mod signals;
 mod table;
@@ -30,12 +34,20 @@ pub struct Cli {
 /// Subcommands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Show everything at work on this machine: simulated desk, gateway, load client
+    Demo(demo::DemoArgs),
     /// Prove a configuration before it is used
     Check(check::CheckArgs),
     /// Run the gateway
     Run(run::RunArgs),
     /// Command a running gateway
     Ctl(ctl::CtlArgs),
+    /// Run a simulated trading desk
+    Desk(desk::DeskArgs),
+    /// Send orders at a fixed rate and measure
+    Load(load::LoadArgs),
+    /// Run a do-nothing TCP relay: the baseline of measurements
+    Relay(relay::RelayArgs),
     /// Status page of a running gateway, live
     Top(top::TopArgs),
 }
@@ -43,9 +55,13 @@ pub enum Command {
 /// Parses the process's arguments and runs the command.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Ctl(args) => ctl::run(&args),
+        Command::Desk(args) => desk::run(&args),
+        Command::Load(args) => load::run(&args),
+        Command::Relay(args) => relay::run(&args),
         Command::Top(args) => top::run(&args),
     }
 }

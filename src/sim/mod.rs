@@ -16,6 +16,11 @@ pub mod desk_server;
 mod desk_tests;
 pub mod endpoint;
 pub mod histogram;
+pub mod ledgers;
+pub mod load;
+pub mod load_codec;
+pub mod load_ledger;
+pub mod load_result;
 pub mod load_schedule;
 pub mod matching;
 #[cfg(test)]

@@ -292,7 +292,8 @@ fn a_replace_may_not_change_everything() {
         f(&mut r);
         ClientRequest::Replace(r)
     };
-    let cases: [(fn(&mut ReplaceRequest), RejectReason); 8] = [
+    type Change = fn(&mut ReplaceRequest);
+    let cases: [(Change, RejectReason); 8] = [
         (|r| r.side = Side::Sell, RejectReason::BadReplace),
         (
             |r| r.instrument = InstrumentRef::Known(InstrumentIndex(1)),

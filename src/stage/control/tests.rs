@@ -179,7 +179,7 @@ fn a_command_goes_to_the_risk_stage_and_its_answer_comes_back() {
         }
     });
     let line =
-        br#"{"command":{"block":{"scope":{"account":"A1"}}},"reason":"test","ticket":"T-1"}"#;
+        br#"{"command":{"block":{"scope":{"account":"A2"}}},"reason":"test","ticket":"T-1"}"#;
     let response = served.ask(&[line, &b"\n"[..]].concat());
     assert_eq!(
         stage.join().unwrap(),

@@ -68,7 +68,7 @@ impl Rig {
         self.ask(
             peer,
             Command::Limit {
-                account: "A0".into(),
+                account: "A1".into(),
                 limit,
                 value: value.into(),
             },
@@ -84,7 +84,7 @@ fn what_lowers_risk_acts_at_once() {
             scope: ScopeName::Firm,
         },
         Command::Kill {
-            scope: account("A1"),
+            scope: account("A2"),
         },
         Command::Kill {
             scope: ScopeName::Session("nobody".into()),
@@ -124,7 +124,7 @@ fn what_raises_risk_needs_another_person() {
             scope: ScopeName::Firm,
         },
         Command::Release {
-            scope: account("A0"),
+            scope: account("A1"),
         },
         Command::LinkEnable { name: link },
         Command::SessionEnable {
@@ -403,7 +403,7 @@ fn every_command_leaves_one_line_in_the_operations_log() {
         rig.ask(
             BOB,
             Command::Release {
-                scope: account("A0"),
+                scope: account("A1"),
             },
         );
         rig.now_ns = u64::MAX;
