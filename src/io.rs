@@ -58,7 +58,8 @@ pub enum SocketEvent {
     },
     /// There are bytes in `received`.
     Readable(ConnectionId),
-    /// It is gone; `received` is empty from here on. Comes once, also after `close`.
+    /// It is gone; `received` is empty from here on. Comes once, also after `close`. When the peer ended, it comes behind
+    /// the bytes sent before: only once no `Readable` of the connection waits.
     Closed {
         /// Which.
         connection: ConnectionId,
@@ -90,7 +91,8 @@ pub trait Sockets {
     /// Drops the first `count` received bytes.
     fn consume(&mut self, connection: ConnectionId, count: usize);
 
-    /// Asks for another `Readable` behind the others, where bytes were left.
+    /// Asks for another `Readable` behind the others, where bytes were left that can be used later. Call it before the next
+    /// `poll`, or the peer's end may be reported over them.
     fn requeue(&mut self, connection: ConnectionId);
 
     /// Bytes that `send` would take now.

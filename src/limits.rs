@@ -66,6 +66,8 @@ pub const PRICE_MAX: i64 = 10_000_000 * 100_000_000;
 pub const REQUESTS_MAX: usize = 1 << 28;
 /// A peer that has not answered our Logon, or a client that has not sent one, after this is closed (FIX practice: ten seconds).
 pub const LOGON_TIMEOUT_S: u64 = 10;
+/// Highest MsgSeqNum that a peer may set with SequenceReset: fifteen digits, far from any overflow.
+pub const SEQUENCE_NUMBER_MAX: u64 = 999_999_999_999_999;
 /// A peer that makes no progress in filling a gap for two heartbeats, and at least this long, is asked once more.
 pub const GAP_PATIENCE_MIN_S: u64 = 10;
 
@@ -163,6 +165,27 @@ pub const SIM_LOAD_SENDS_PER_CYCLE: usize = 64;
 pub const SIM_LOAD_REASONS_MAX: usize = 64;
 /// Orders of one session that the load client remembers as open to be cancelled or replaced.
 pub const SIM_LOAD_CHANGEABLE_MAX: usize = 1 << 16;
+
+/// Connections to the control socket at once: operators and their tools.
+pub const CONTROL_CONNECTIONS_MAX: usize = 16;
+/// Longest request on the control socket, its newline not counted. Ours are below 2 KiB.
+pub const CONTROL_REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// Longest reason and ticket of a command: they go into the log.
+pub const CONTROL_REMARK_BYTES_MAX: usize = 512;
+/// A control request must be whole, and its answer taken, within this time.
+pub const CONTROL_LINE_NS_MAX: u64 = 5_000_000_000;
+/// A control connection that asks nothing is closed after this.
+pub const CONTROL_IDLE_NS_MAX: u64 = 30_000_000_000;
+/// A stage that has not answered a command after this is reported as silent.
+pub const CONTROL_ANSWER_NS_MAX: u64 = 2_000_000_000;
+/// Commands on their way to a stage, and commands unanswered, at once.
+pub const CONTROL_QUEUE_COMMANDS: usize = 64;
+/// Commands that wait for a second person at once.
+pub const CONTROL_PENDING_MAX: usize = 64;
+/// How long a command waits for its second person.
+pub const CONTROL_PENDING_NS_MAX: u64 = 15 * 60 * 1_000_000_000;
+/// Larger files are no status page: 100,000 accounts and 10,000 sessions need 16 MB.
+pub const STATUS_PAGE_BYTES_MAX: u64 = 1 << 30;
 
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);

@@ -39,7 +39,7 @@ fn transfer_of<C: Contender, const WORDS: usize>(criterion: &mut Criterion) {
     group.measurement_time(Duration::from_secs(1));
     group.throughput(Throughput::Elements(1));
     group.bench_function(C::NAME, |bencher| {
-        bencher.iter_custom(transfer::<C, WORDS>);
+        bencher.iter_custom(|iterations| transfer::<C, WORDS>(iterations).0);
     });
     group.finish();
 }

@@ -7,11 +7,11 @@
 #[path = "../benches/contenders/mod.rs"]
 mod contenders;
 
-use contenders::{Array, Contender, Ours, OursBatch, Rtrb, RtrbBatch, hop_ns, transfer};
+use contenders::{Array, CHUNK, Contender, Ours, OursBatch, Rtrb, RtrbBatch, hop_ns, transfer};
 
-const SAMPLES: usize = 200;
-const ROUND_TRIPS: usize = 32;
-const TRANSFERS: u64 = 100_000;
+const SAMPLES: usize = 1000;
+const ROUND_TRIPS: usize = 8;
+const TRANSFERS: u64 = 64 * CHUNK;
 /// Where rtrb stands among the contenders.
 const BASELINE: usize = 2;
 
@@ -28,7 +28,9 @@ fn row<C: Contender, const WORDS: usize>() -> Row {
         name: C::NAME,
         hop_ns: || median(&hop_ns::<C, WORDS>(SAMPLES, ROUND_TRIPS)),
         million_per_second: || {
-            TRANSFERS as f64 / transfer::<C, WORDS>(TRANSFERS).as_secs_f64() / 1e6
+            let (_, chunks) = transfer::<C, WORDS>(TRANSFERS);
+            let seconds: Vec<f64> = chunks.iter().map(|time| time.as_secs_f64()).collect();
+            CHUNK as f64 / median(&seconds) / 1e6
         },
         hops: Vec::new(),
         rates: Vec::new(),

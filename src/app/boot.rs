@@ -114,6 +114,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
     );
     let mut warnings = topology.warnings.clone();
     let lifecycle = Lifecycle::default();
+    lifecycle.enter(Phase::Run);
     let Parts {
         decode,
         risk,
@@ -395,4 +396,5 @@ fn tell_facts(status: &StageWriter, plan: &Plan, gateway: &Gateway, memory: &str
         .warnings
         .iter()
         .for_each(|warning| status.warning(warning));
+    status.ready();
 }

@@ -180,8 +180,16 @@ impl Diagnostics {
             .sort_by_key(|d| (d.severity as u8, d.place.file, d.place.span.start));
     }
 
-    /// Line of a place, from 1.
+    /// Whether a further error would only be counted: then its words need no work.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors >= DIAGNOSTICS_MAX
+    }
+
+    /// Line of a place, from 1; zero where nobody would see it, since counting lines of large files costs.
     pub(super) fn line(&self, place: &Place) -> usize {
+        if self.is_full() {
+            return 0;
+        }
         position(self.text(place.file), place.span.start).0
     }
 

@@ -221,25 +221,25 @@ impl Sample {
 
 /// TargetCompID of session `i` as the gateway sees it: the client's own CompID.
 pub fn client_comp_id(i: usize) -> String {
-    format!("CLIENT{i}")
+    format!("CLIENT{}", i + 1)
 }
 
 /// SenderCompID of ours on link `l`: each link is a session of its own at the desk.
 pub fn link_comp_id(l: usize) -> String {
     match l {
         0 => GATEWAY_COMP_ID.to_owned(),
-        _ => format!("{GATEWAY_COMP_ID}{l}"),
+        _ => format!("{GATEWAY_COMP_ID}{}", l + 1),
     }
 }
 
 /// Account(1) of account `j`.
 pub fn account_name(j: usize) -> String {
-    format!("A{j}")
+    format!("A{}", j + 1)
 }
 
 /// Symbol(55) of instrument `k`.
 pub fn symbol(k: usize) -> String {
-    format!("SYM{k}")
+    format!("SYM{}", k + 1)
 }
 
 /// Settings as the files' defaults have them.

@@ -5,7 +5,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     if word.len() > 64 {
         return None; // no misspelling, and the distance costs the product of the lengths
     }
-    let allowed = (word.chars().count() / 3).max(1);
+    let allowed = match word.chars().count() {
+        0..4 => 1,
+        chars => (chars / 3).max(2), // two letters in the wrong order are a distance of two
+    };
     candidates
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))

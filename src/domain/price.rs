@@ -7,8 +7,8 @@ use crate::limits::PRICE_MAX;
 
 /// Units of 10^-8 in one currency unit.
 pub const SCALE: i64 = 100_000_000;
-/// Longest text of a price: sign, 8 digits, point, 8 digits.
-pub const PRICE_CHARS_MAX: usize = 20;
+/// Longest text of any 64-bit price: sign, 11 digits, point, 8 digits.
+pub const PRICE_CHARS_MAX: usize = 21;
 
 /// Price in units of 10^-8. Zero means "no price" where an order type has none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, serde::Serialize)]

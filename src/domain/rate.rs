@@ -34,6 +34,9 @@ pub struct Gcra(u64);
 impl Gcra {
     /// Takes one message at `now_ns` (monotonic) if the limit allows; a refused message is not counted against the next.
     pub fn allow(&mut self, limit: RateLimit, now_ns: u64) -> bool {
+        if limit == RateLimit::NONE {
+            return true; // Also where a limit was lifted while messages were ahead of it.
+        }
         let on_time = self.0.max(now_ns);
         if on_time - now_ns > limit.tolerance_ns {
             return false;
@@ -64,5 +67,7 @@ mod tests {
     fn no_limit_is_no_limit() {
         let mut state = Gcra::default();
         assert!((0..1000).all(|_| state.allow(RateLimit::NONE, 7)));
+        assert!(state.allow(RateLimit::new(1, 1), 7) && !state.allow(RateLimit::new(1, 1), 7));
+        assert!(state.allow(RateLimit::NONE, 7));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The list is written once, below, and gives three things: the run that stops at the first failure (straight-line code, no
 //! table of pointers), the run that names every failure as a bitmask for the audit, and the list itself for people. A check
-//! compares; everything it compares is gathered before (`client.rs`), so a check cannot change anything.
+//! compares; everything it compares is gathered before (`gather.rs`), so a check cannot change anything.
 
 use super::book::AccountRow;
 use super::instruments::InstrumentRow;

@@ -1,4 +1,4 @@
-//! What comes back from the desks: acknowledgements, ends, replaces, rejects, doubts. Fills are in `trades.rs`.
+//! What comes back from the desks: acknowledgements, ends, replaces, rejects. Fills are in `trades.rs`, doubts in `doubt.rs`.
 //!
 //! A report is matched by its order id alone, deduplicated by its ExecID, booked once and forwarded once. What matches nothing
 //! is counted and dropped; whatever a desk sends, nothing here panics and no reserve goes astray.
@@ -78,7 +78,7 @@ impl Risk {
     }
 
     /// Slot and order of an id; counts strangers.
-    fn matching(&mut self, id: OrderId) -> Option<(u32, u32)> {
+    pub(super) fn matching(&mut self, id: OrderId) -> Option<(u32, u32)> {
         let found = self.orders.find(id).and_then(|slot| {
             let at = self.orders.request(slot).order;
             (at != NONE).then_some((slot, at))
@@ -116,16 +116,6 @@ impl Risk {
             }
         }
         Some((slot.unwrap_or(NONE), sequence))
-    }
-
-    fn clear_doubt(&mut self, slot: u32) {
-        let request = self.orders.request_mut(slot);
-        if request.state != RequestState::Answered {
-            request.state = match request.kind {
-                RequestKind::New => RequestState::Answered,
-                _ => RequestState::Written,
-            };
-        }
     }
 
     /// Sends the client a report on the order as it is now.
@@ -191,7 +181,7 @@ impl Risk {
         }
     }
 
-    fn acknowledge(&mut self, m: Matched, out: &mut Outputs) {
+    pub(super) fn acknowledge(&mut self, m: Matched, out: &mut Outputs) {
         self.orders.order_mut(m.at).acked = true;
         self.forward(m, ClientExec::New, out);
     }
@@ -214,7 +204,7 @@ impl Risk {
         self.forward_as(m, exec, ids, ReportDetail::None, out);
     }
 
-    fn cancelled(&mut self, m: Matched, out: &mut Outputs) {
+    pub(super) fn cancelled(&mut self, m: Matched, out: &mut Outputs) {
         let order = self.orders.order(m.at);
         if order.done.is_some() {
             self.counters.after_done += 1;
@@ -231,7 +221,13 @@ impl Risk {
     }
 
     /// Ended by the desk or the clock.
-    fn ended(&mut self, m: Matched, status: OrderStatus, exec: ClientExec, out: &mut Outputs) {
+    pub(super) fn ended(
+        &mut self,
+        m: Matched,
+        status: OrderStatus,
+        exec: ClientExec,
+        out: &mut Outputs,
+    ) {
         if self.orders.order(m.at).done.is_some() {
             self.counters.after_done += 1;
             return;
@@ -295,7 +291,7 @@ impl Risk {
     }
 
     /// 150=8: of the order, or of a request about it from a desk that says it so.
-    fn rejected(&mut self, m: Matched, out: &mut Outputs) {
+    pub(super) fn rejected(&mut self, m: Matched, out: &mut Outputs) {
         if self.orders.request(m.slot).kind != RequestKind::New {
             let reason = RejectReason::DeskRejected;
             return self.reject_request(m.slot, m.at, reason, m.report.text, m.cause, out);
@@ -342,7 +338,7 @@ impl Risk {
     }
 
     /// A cancel or replace came to nothing: the order stays as it was.
-    fn reject_request(
+    pub(super) fn reject_request(
         &mut self,
         slot: u32,
         at: u32,
@@ -366,124 +362,10 @@ impl Risk {
         let session = self.orders.order(at).session;
         tell(out, session, cause, ClientOutput::CancelReject(reject));
     }
-
-    /// The request never left.
-    pub(super) fn on_refused(
-        &mut self,
-        id: OrderId,
-        reason: RejectReason,
-        text: DeskText,
-        cause: Cause,
-        out: &mut Outputs,
-    ) {
-        let Some((slot, at)) = self.matching(id) else {
-            return;
-        };
-        if self.orders.request(slot).kind != RequestKind::New {
-            return self.reject_request(slot, at, reason, text, cause, out);
-        }
-        let order = self.orders.order(at);
-        if order.done.is_some() || order.acked || !order.cumulated.is_zero() {
-            self.counters.after_done += 1;
-            return;
-        }
-        self.orders.request_mut(slot).state = RequestState::Answered;
-        self.counters.refuse(reason);
-        self.close(at, OrderStatus::Rejected);
-        let sequence = self.next_execution();
-        let mut report = self.report(at, ClientExec::Rejected, sequence);
-        report.reason = reason;
-        report.detail = desk_words(text);
-        let session = self.orders.order(at).session;
-        tell(out, session, cause, ClientOutput::Report(report));
-    }
-
-    /// The link was lost before the desk answered: what is reserved stays reserved. The gateway's own cancel may be sent again.
-    pub(super) fn on_in_doubt(&mut self, id: OrderId) {
-        let Some((slot, at)) = self.matching(id) else {
-            return;
-        };
-        let request = self.orders.request_mut(slot);
-        if request.state == RequestState::Answered {
-            self.counters.duplicates += 1;
-            return;
-        }
-        request.state = RequestState::InDoubt;
-        self.counters.doubts += 1;
-        let request = self.orders.request(slot);
-        let is_own_cancel =
-            request.kind == RequestKind::Cancel && request.client_order_id.is_empty();
-        if is_own_cancel && self.orders.order(at).pending == slot {
-            self.orders.order_mut(at).pending = NONE;
-            self.orders.order_mut(at).pending_told = false;
-            self.counters.gateway_cancels_failed += 1;
-        }
-    }
-
-    /// A link is back: cancels of the gateway's own that failed are sent again. They are idempotent.
-    pub(super) fn on_link_ready(&mut self, cause: Cause) {
-        if self.counters.gateway_cancels_failed > 0 && self.orders.open() > 0 {
-            self.start_kill(cause);
-        }
-    }
-
-    /// An answer to a question changes an order only where it is in doubt.
-    fn adopt_status(
-        &mut self,
-        slot: u32,
-        at: u32,
-        report: &DeskReport,
-        cause: Cause,
-        out: &mut Outputs,
-    ) {
-        let order = self.orders.order(at);
-        if !self.is_in_doubt(at) || order.done.is_some() {
-            return;
-        }
-        if report.cumulated > order.cumulated {
-            // The fills themselves must come: without their prices nothing can be booked.
-            self.counters.status_gaps += 1;
-            return;
-        }
-        let live = order.live;
-        self.clear_doubt(slot);
-        self.clear_doubt(live);
-        let m = Matched {
-            report,
-            slot,
-            at,
-            execution: NONE,
-            sequence: self.next_execution(),
-            cause,
-        };
-        match report.status {
-            OrderStatus::Cancelled => self.cancelled(m, out),
-            OrderStatus::Rejected => self.rejected(m, out),
-            OrderStatus::Expired => {
-                self.ended(m, OrderStatus::Expired, ClientExec::Expired, out);
-            }
-            OrderStatus::DoneForDay => {
-                self.ended(m, OrderStatus::DoneForDay, ClientExec::DoneForDay, out);
-            }
-            OrderStatus::New | OrderStatus::PartiallyFilled if !self.orders.order(at).acked => {
-                self.acknowledge(m, out);
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether the request under which the desk should know the order, or the one pending, is in doubt.
-    pub(super) fn is_in_doubt(&self, at: u32) -> bool {
-        let order = self.orders.order(at);
-        [order.live, order.pending]
-            .into_iter()
-            .filter(|&slot| slot != NONE)
-            .any(|slot| self.orders.request(slot).state == RequestState::InDoubt)
-    }
 }
 
 /// A desk's explanation, where it gives one.
-fn desk_words(text: DeskText) -> ReportDetail {
+pub(super) fn desk_words(text: DeskText) -> ReportDetail {
     match text.is_empty() {
         true => ReportDetail::None,
         false => ReportDetail::Desk(text),

@@ -11,8 +11,10 @@ mod client_ids;
 mod continuation;
 mod counters;
 mod desk;
+mod doubt;
 mod executions;
 mod exposure;
+mod gather;
 mod instruments;
 mod kill_switch;
 mod mass;
@@ -21,6 +23,8 @@ mod outputs;
 mod reports;
 mod slot_index;
 mod state_hash;
+#[cfg(test)]
+mod tests;
 mod trades;
 
 use crate::domain::account::Position;
@@ -246,6 +250,11 @@ impl Risk {
     /// Requests (orders, cancels, replaces) given out today.
     pub fn requests_used(&self) -> usize {
         self.orders.requests().len()
+    }
+
+    /// Requests that the day has room for.
+    pub fn requests_max(&self) -> usize {
+        self.orders.requests_max()
     }
 
     /// Desk reports remembered today.

@@ -30,8 +30,6 @@ pub(super) enum RequestKind {
 pub(super) enum RequestState {
     /// Handed to the route stage.
     Sent,
-    /// Committed to the desk log: it may be at the desk.
-    Written,
     /// Its link was lost before the desk answered.
     InDoubt,
     /// The desk has answered, or it never left.
@@ -205,7 +203,7 @@ impl OrderTable {
     }
 
     /// All orders, oldest first.
-    #[inline]
+    #[cfg(test)]
     pub fn orders(&self) -> &[Order] {
         &self.orders
     }
@@ -242,6 +240,11 @@ impl OrderTable {
     #[inline]
     pub fn pending_kind(&self, order: &Order) -> Option<RequestKind> {
         (order.pending != NONE).then(|| self.requests[order.pending as usize].kind)
+    }
+
+    /// Requests that the day has room for.
+    pub fn requests_max(&self) -> usize {
+        self.requests_max
     }
 
     /// Requests that are left.

@@ -199,6 +199,9 @@ impl Risk {
         debug_assert!(order.done.is_some());
         order.done = None;
         let (account, session, instrument) = (order.account, order.session, order.instrument);
+        // A kill that came while it was done covers it all the same.
+        let below = self.kill_switch.cancel_below(account, session, instrument);
+        order.cancel_wanted |= at < below;
         let cancel = order.cancel_wanted && order.pending == NONE;
         self.orders.link(at);
         self.kill_switch

@@ -7,10 +7,11 @@ use std::ops::Range;
 
 use super::action::{
     Admin, DELIVER_TO_LOCATION_ID, DELIVER_TO_SUB_ID, ON_BEHALF_OF_LOCATION_ID,
-    ON_BEHALF_OF_SUB_ID, Reject,
+    ON_BEHALF_OF_SUB_ID, Reject, Routing,
 };
 use crate::config::plan::FixPlan;
 use crate::domain::{FixVersion, Now, Text};
+use crate::wire::fix::reject::BusinessRejectReason;
 use crate::wire::fix::{Header, MsgType, NoRoom, TimeText, Writer, tags};
 
 /// What is the same in every message that a session sends.
@@ -105,9 +106,61 @@ pub fn admin(
     writer.finish()
 }
 
+/// BusinessMessageReject(35=j): an application message, with a number of its own and resent like any other.
+#[derive(Clone, Copy, Debug)]
+pub struct BusinessReject<'a> {
+    /// RefSeqNum(45)
+    pub reference: u64,
+    /// RefMsgType(372)
+    pub msg_type: MsgType,
+    /// BusinessRejectRefID(379), such as the ClOrdID; empty: none
+    pub reference_id: &'a [u8],
+    /// BusinessRejectReason(380)
+    pub reason: BusinessRejectReason,
+    /// Text(58)
+    pub text: &'a [u8],
+    /// Third parties of the rejected message
+    pub routing: Routing,
+}
+
+/// Text(58) for BusinessRejectReason 3.
+pub const UNSUPPORTED_MESSAGE_TYPE: &[u8] = b"Unsupported Message Type";
+
+/// Writes a BusinessMessageReject; where it stands in `out`.
+pub fn business_reject(
+    ids: &SessionIds,
+    msg_seq_num: u64,
+    reject: &BusinessReject<'_>,
+    now: Now,
+    time: &mut TimeText,
+    out: &mut [u8],
+) -> Result<Range<usize>, NoRoom> {
+    let header = ids.header(MsgType::BUSINESS_MESSAGE_REJECT, msg_seq_num, now);
+    let mut writer = Writer::begin(out, &header, time);
+    write_routing(&mut writer, &reject.routing);
+    writer.u64(tags::REF_SEQ_NUM, reject.reference);
+    writer.bytes(tags::TEXT, reject.text);
+    writer.bytes(tags::REF_MSG_TYPE, reject.msg_type.text().as_bytes());
+    writer.bytes(tags::BUSINESS_REJECT_REF_ID, reject.reference_id);
+    writer.u64(tags::BUSINESS_REJECT_REASON, reject.reason as u64);
+    writer.finish()
+}
+
 fn write_reject(writer: &mut Writer<'_>, version: FixVersion, reject: &Reject) {
-    let routing = &reject.routing;
-    // Header: third parties reversed.
+    write_routing(writer, &reject.routing);
+    writer.u64(tags::REF_SEQ_NUM, reject.reference);
+    writer.bytes(tags::TEXT, reject.reason.text().as_bytes());
+    if let Some(tag) = reject.tag {
+        writer.u64(tags::REF_TAG_ID, tag as u64);
+    }
+    writer.bytes(tags::REF_MSG_TYPE, reject.msg_type.text().as_bytes());
+    if let Some(code) = reject.reason.code(version) {
+        writer.u64(tags::SESSION_REJECT_REASON, code as u64);
+    }
+}
+
+/// The third parties of the message that is answered, reversed.
+fn write_routing(writer: &mut Writer<'_>, routing: &Routing) {
     writer.bytes(
         tags::ON_BEHALF_OF_COMP_ID,
         routing.deliver_to_comp_id.as_bytes(),
@@ -126,13 +179,52 @@ fn write_reject(writer: &mut Writer<'_>, version: FixVersion, reject: &Reject) {
         DELIVER_TO_LOCATION_ID,
         routing.on_behalf_of_location_id.as_bytes(),
     );
-    writer.u64(tags::REF_SEQ_NUM, reject.reference);
-    writer.bytes(tags::TEXT, reject.reason.text().as_bytes());
-    if let Some(tag) = reject.tag {
-        writer.u64(tags::REF_TAG_ID, tag as u64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::fix::Precision;
+
+    const IDS: fn() -> SessionIds = || SessionIds {
+        version: FixVersion::Fix42,
+        sender_comp_id: Text::cut(b"GATE"),
+        target_comp_id: Text::cut(b"PEER"),
+    };
+
+    #[test]
+    fn an_unsupported_type_is_answered_with_a_business_reject() {
+        let mut out = [0; 256];
+        let reject = BusinessReject {
+            reference: 12,
+            msg_type: MsgType::from_bytes(b"E"),
+            reference_id: b"",
+            reason: BusinessRejectReason::UnsupportedMessageType,
+            text: UNSUPPORTED_MESSAGE_TYPE,
+            routing: Routing {
+                on_behalf_of_comp_id: Text::cut(b"FUND"),
+                ..Routing::default()
+            },
+        };
+        let mut time = TimeText::new(Precision::Millis);
+        let range = business_reject(&IDS(), 7, &reject, Now::default(), &mut time, &mut out);
+        let text = String::from_utf8_lossy(&out[range.unwrap()]).replace('\u{1}', "|");
+        assert!(
+            text.contains("|35=j|34=7|49=GATE|52=19700101-00:00:00.000|56=PEER|128=FUND|45=12|58=Unsupported Message Type|372=E|380=3|10="),
+            "{text}"
+        );
     }
-    writer.bytes(tags::REF_MSG_TYPE, reject.msg_type.text().as_bytes());
-    if let Some(code) = reject.reason.code(version) {
-        writer.u64(tags::SESSION_REJECT_REASON, code as u64);
+
+    #[test]
+    fn without_room_nothing_is_claimed() {
+        let mut time = TimeText::new(Precision::Millis);
+        for room in 0..70 {
+            let mut out = vec![0; room];
+            let heartbeat = Admin::Heartbeat {
+                test_request_id: None,
+            };
+            let made = admin(&IDS(), 1, &heartbeat, Now::default(), &mut time, &mut out);
+            assert_eq!(made, Err(NoRoom), "{room}");
+        }
     }
 }

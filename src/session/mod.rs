@@ -19,6 +19,7 @@ pub mod resend;
 mod sequence;
 pub mod state;
 
+pub use crate::wire::fix::SessionRejectReason as RejectReason;
 pub use action::{
     Action, Actions, Admin, DisconnectReason, LogoutText, Notice, Reject, ResetCause, Routing,
 };
@@ -26,3 +27,7 @@ pub use encode::{SessionIds, admin};
 pub use identity::{IdentifyError, LogonIdentity, identify};
 pub use resend::{ResendCursor, ResendPolicy, ResendTools, Step};
 pub use state::{Gap, Live, Role, Session, State};
+
+/// Ten thousand sessions must stay small.
+const _: () = assert!(size_of::<Session>() <= 256);
+const _: () = assert!(size_of::<ResendCursor>() <= 64);

@@ -49,6 +49,9 @@ pub struct ResendCursor {
     tail_next: u64,
     /// Last number that waits
     tail_end: u64,
+    /// A number that the peer asked for while a resend was under way: a GapFill must begin there and not before, since one under
+    /// a lower number is a duplicate to it; zero: none
+    split: u64,
     /// First number of the gap that the next GapFill covers; zero: none
     run_first: u64,
     /// SendingTime(52) of that number; zero: not known
@@ -69,6 +72,7 @@ impl ResendCursor {
             end: 0,
             tail_next: 1,
             tail_end: 0,
+            split: 0,
             run_first: 0,
             run_original_ns: 0,
         }
@@ -86,15 +90,17 @@ impl ResendCursor {
             return; // it waits in the tail and goes out anyway
         }
         if self.next > self.end {
-            (self.next, self.end) = (begin, end);
-        } else {
-            let unsent = if self.run_first != 0 {
-                self.run_first
-            } else {
-                self.next
-            };
-            (self.next, self.end) = (begin.min(unsent), end.max(self.end));
+            (self.next, self.end, self.split) = (begin, end, begin);
+            return;
         }
+        let unsent = if self.run_first != 0 {
+            self.run_first
+        } else {
+            self.next
+        };
+        self.split = self.split.max(begin).max(unsent);
+        self.next = begin.min(unsent);
+        self.end = end.max(self.end);
         self.run_first = 0;
     }
 
@@ -144,9 +150,17 @@ impl ResendCursor {
             return self.step_tail(stored, tools);
         }
         if tools.policy == ResendPolicy::GapFillAll {
-            let range = self.gap_fill(self.next, self.end + 1, 0, tools)?;
-            self.next = self.end + 1;
+            let until = if self.split > self.next && self.split <= self.end {
+                self.split
+            } else {
+                self.end + 1
+            };
+            let range = self.gap_fill(self.next, until, 0, tools)?;
+            self.next = until;
             return Ok(Step::Send(range));
+        }
+        if self.run_first != 0 && self.next == self.split {
+            return self.end_run(tools);
         }
         let mut index = FieldIndex::new();
         let message = stored.and_then(|bytes| parse(bytes, &mut index).ok());
@@ -155,12 +169,17 @@ impl ResendCursor {
             return self.step_over(original_ns, tools);
         };
         if self.run_first != 0 {
-            let range = self.gap_fill(self.run_first, self.next, self.run_original_ns, tools)?;
-            self.run_first = 0;
-            return Ok(Step::Send(range));
+            return self.end_run(tools);
         }
         let range = repeat(&message, self.next, tools)?;
         self.next += 1;
+        Ok(Step::Send(range))
+    }
+
+    /// Sends the GapFill for what was stepped over.
+    fn end_run(&mut self, tools: &mut ResendTools<'_>) -> Result<Step, NoRoom> {
+        let range = self.gap_fill(self.run_first, self.next, self.run_original_ns, tools)?;
+        self.run_first = 0;
         Ok(Step::Send(range))
     }
 

@@ -9,7 +9,7 @@ use super::action::{Action, Actions, Admin, Notice, ResetCause};
 use super::state::{Gap, Session};
 use crate::domain::Now;
 use crate::domain::time::NS_PER_S;
-use crate::limits::GAP_PATIENCE_MIN_S;
+use crate::limits::{GAP_PATIENCE_MIN_S, SEQUENCE_NUMBER_MAX};
 use crate::wire::fix::field::digits;
 use crate::wire::fix::{Message, MsgType, SessionRejectReason, tags};
 
@@ -208,6 +208,10 @@ impl Session {
                 return self.refuse(now, message, Some(tags::NEW_SEQ_NO), reason, actions);
             }
         };
+        if new > SEQUENCE_NUMBER_MAX {
+            let reason = SessionRejectReason::ValueOutOfRange;
+            return self.refuse(now, message, Some(tags::NEW_SEQ_NO), reason, actions);
+        }
         if new < self.next_in {
             let reason = SessionRejectReason::ValueOutOfRange;
             return self.refuse(now, message, None, reason, actions);

@@ -84,8 +84,8 @@ macro_rules! counters {
 counters! {
     FramesIn, "frames_in", Count, [Decode Route], "Whole messages received.";
     FramesOut, "frames_out", Count, [Decode Route], "Messages handed to a send buffer.";
-    BytesIn, "bytes_in_bytes", Bytes, [Decode Route], "Bytes of whole messages received.";
-    BytesOut, "bytes_out_bytes", Bytes, [Decode Route], "Bytes handed to send buffers.";
+    BytesIn, "frames_in_bytes", Bytes, [Decode Route], "Bytes of whole messages received.";
+    BytesOut, "frames_out_bytes", Bytes, [Decode Route], "Bytes handed to send buffers.";
     GarbledFrames, "garbled_frames", Count, [Decode Route], "Messages ignored for a wrong length, checksum or header order.";
     OversizedFrames, "oversized_frames", Count, [Decode Route], "Messages longer than the ceiling.";
     ConnectionsAccepted, "connections_accepted", Count, [Decode], "Connections that clients opened.";
@@ -103,7 +103,7 @@ counters! {
     ResendRequestsOut, "resend_requests_out", Count, [Decode Route], "ResendRequest (35=2) sent.";
     GapFillsOut, "gap_fills_out", Count, [Decode Route], "SequenceReset-GapFill (35=4, 123=Y) sent.";
     SequenceResetsIn, "sequence_resets_in", Count, [Decode Route], "SequenceReset (35=4) received, gap fills included.";
-    MessagesResent, "messages_resent", Count, [Decode], "Messages sent again with 43=Y.";
+    MessagesResent, "messages_resent", Count, [Decode Route], "Messages sent again with 43=Y.";
     EarlyMessagesDropped, "early_messages_dropped", Count, [Decode Route], "Messages behind a gap that were not kept and will be resent.";
     PossibleDuplicatesIgnored, "possible_duplicates_ignored", Count, [Decode Route], "Messages with 43=Y that had been processed before.";
     HeartbeatsIn, "heartbeats_in", Count, [Decode Route], "Heartbeat (35=0) received.";
@@ -170,7 +170,7 @@ counters! {
     ControlRefused, "control_refused", Count, [Control], "Requests on the control socket that were refused.";
     ControlConnectionsRefused, "control_connections_refused", Count, [Control], "Connections to the control socket refused: not allowed, or too many.";
     ControlTimeouts, "control_timeouts", Count, [Control], "Commands that a stage did not answer in time.";
-    ResendsOutOfReach, "resends_out_of_reach", Count, [Decode], "Messages that a peer asked for again and that were no longer at hand: gap-filled.";
+    ResendsOutOfReach, "resends_out_of_reach", Count, [Decode Route], "Messages that a peer asked for again and that were no longer at hand: gap-filled.";
     InputsHeld, "inputs_held", Count, [Decode Route], "Times a message was left in its socket for want of room behind.";
 }
 

@@ -19,11 +19,10 @@ use super::page::{
 use super::snapshot::{
     AccountSnapshot, LatencySnapshot, LinkSnapshot, SessionSnapshot, Snapshot, StageSnapshot,
 };
+use crate::limits::STATUS_PAGE_BYTES_MAX;
 
 /// A page without a duty cycle for this long belongs to a process that is dead or hangs. Idle stages wake up ten times as often.
 pub const HEARTBEAT_DEAD_NS: u64 = 5_000_000_000;
-/// Larger files are no status page: 100,000 accounts and 10,000 sessions need 16 MB.
-pub const PAGE_BYTES_MAX: u64 = 1 << 30;
 
 /// What a reader found.
 #[derive(Clone, Debug)]
@@ -96,7 +95,7 @@ pub fn read_file(path: &Path, now_wall_ns: u64) -> io::Result<State> {
         Err(error) => return Err(error),
     };
     let bytes = file.metadata()?.len();
-    if bytes > PAGE_BYTES_MAX {
+    if bytes > STATUS_PAGE_BYTES_MAX {
         return Ok(State::Broken("the file is too large"));
     }
     let mut copy = vec![0u64; bytes as usize / 8];
@@ -156,7 +155,9 @@ fn snapshot(header: &Header, bytes: &[u8], now_wall_ns: u64) -> Option<Snapshot>
     let mut snapshot = Snapshot::header(header, now_wall_ns);
     let blocks: &[StageBlock] = table(bytes, header.stages)?;
     // Before the first cycle the start of the process counts as its first sign of life.
-    let beats = blocks.iter().map(|block| block.heartbeat_wall_ns);
+    // Only the hot stages count: a journal that still drains does not make a dead gateway live.
+    let hot = blocks.iter().take(Stage::Journal as usize);
+    let beats = hot.map(|block| block.heartbeat_wall_ns);
     let newest = beats.max()?.max(header.start_wall_ns);
     snapshot.heartbeat_age_ns = now_wall_ns.saturating_sub(newest);
     let ran = |block: &StageBlock| block.cycles != 0 || block.errors[0].code != 0;

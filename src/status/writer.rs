@@ -32,9 +32,9 @@ pub struct Writers {
 }
 
 impl Writers {
-    /// Shows the page to readers: the layout version is stored last.
+    /// See [`StageWriter::ready`].
     pub fn ready(&self) {
-        self.control.words[offset_of!(Header, layout_version) / 8].store(LAYOUT_VERSION, Release);
+        self.control.ready();
     }
 }
 
@@ -220,6 +220,12 @@ impl StageWriter {
         debug_assert!(self.stage == Stage::Control);
         let start = (offset_of!(Header, facts) + fact as usize * FACT_BYTES) / 8;
         put_text(&self.words[start..start + FACT_BYTES / 8], text);
+    }
+
+    /// Shows the page to readers: the layout version is stored last. Boot only, when the facts are written.
+    pub fn ready(&self) {
+        debug_assert!(self.stage == Stage::Control);
+        self.words[offset_of!(Header, layout_version) / 8].store(LAYOUT_VERSION, Release);
     }
 
     /// Adds a warning; those beyond the page's room are only counted. Boot and control thread only.

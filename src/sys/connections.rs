@@ -66,7 +66,8 @@ enum Kind {
 /// All connections of one sockets value.
 pub(super) struct Connections {
     slots: Box<[Connection]>,
-    free: VecDeque<u32>,
+    /// The last one freed is the next one used: its memory is warm.
+    free: Vec<u32>,
     events: VecDeque<(u32, Kind)>,
     /// Slots with `ended` and not yet closing.
     pub(super) ending: Vec<u32>,
@@ -118,7 +119,7 @@ impl Connections {
             .collect();
         Ok(Self {
             slots,
-            free: (0..count as u32).collect(),
+            free: (0..count as u32).rev().collect(),
             events: VecDeque::with_capacity(3 * count),
             ending: Vec::with_capacity(count),
             connecting: Vec::with_capacity(count),
@@ -174,7 +175,7 @@ impl Connections {
         stream: TcpStream,
         peer: SocketAddr,
     ) -> Option<u32> {
-        let Some(slot) = self.free.pop_front() else {
+        let Some(slot) = self.free.pop() else {
             self.refused += 1;
             return None;
         };
@@ -189,7 +190,7 @@ impl Connections {
 
     /// Takes a free slot for a connection to be made.
     pub(super) fn start_connecting(&mut self, token: Token, peer: SocketAddr) -> io::Result<u32> {
-        let Some(slot) = self.free.pop_front() else {
+        let Some(slot) = self.free.pop() else {
             return Err(io::Error::new(
                 io::ErrorKind::QuotaExceeded,
                 format!("all {} connections are in use", self.slots.len()),
@@ -276,7 +277,7 @@ impl Connections {
         connection.ended = None;
         connection.shut = false;
         connection.readable_queued = false;
-        self.free.push_back(slot);
+        self.free.push(slot);
     }
 
     /// True if no event waits.

@@ -147,6 +147,17 @@ fn cut(text: &str, at: prop::sample::Index, whole_word: bool) -> (usize, usize) 
     (from, to)
 }
 
+/// The numbers of a text, as byte ranges.
+fn numbers(text: &str) -> Vec<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let ends = |from: usize| (from..).find(|at| !digit(*at)).unwrap_or(text.len());
+    (0..bytes.len())
+        .filter(|at| digit(*at) && (*at == 0 || !digit(at - 1)))
+        .map(|from| (from, ends(from)))
+        .collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -172,5 +183,25 @@ proptest! {
             prop_assert!(d.line >= 1 && d.column >= 1 && !d.message.is_empty() && !d.help.is_empty());
         }
         let _ = diagnostics.render(true);
+    }
+
+    #[test]
+    fn other_numbers_never_leave_the_bounds(
+        file in 0usize..5,
+        at in any::<prop::sample::Index>(),
+        value in prop_oneof![0u64..4, 0u64..100_000, any::<u64>(), (0u32..64).prop_map(|bits| 1 << bits)],
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        copy_samples(directory.path());
+        let path = directory.path().join(FILES[file]);
+        let mut text = fs::read_to_string(&path).unwrap();
+        let (from, to) = *at.get(&numbers(&text));
+        text.replace_range(from..to, &value.to_string());
+        fs::write(&path, text).unwrap();
+        let (plan, diagnostics) = config::examine_on(directory.path(), &CORES);
+        prop_assert_eq!(plan.is_none(), diagnostics.has_errors());
+        if let Some(plan) = plan {
+            hold(&plan);
+        }
     }
 }

@@ -13,7 +13,7 @@ use gatehouse::config::{self, Diagnostic, Diagnostics, Plan};
 use gatehouse::limits::DIAGNOSTICS_MAX;
 use mistakes::{C, Case, ERRORS, G, I, WARNINGS};
 
-pub const FILES: [&str; 5] = [
+const FILES: [&str; 5] = [
     "gatehouse.toml",
     "clients.toml",
     "instruments.csv",
@@ -21,20 +21,20 @@ pub const FILES: [&str; 5] = [
     "positions.csv",
 ];
 /// What the tests say is online, so that they do not depend on the machine.
-pub const CORES: [usize; 4] = [0, 1, 2, 3];
+const CORES: [usize; 4] = [0, 1, 2, 3];
 
-pub fn samples() -> PathBuf {
+fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/etc/gatehouse")
 }
 
-pub fn copy_samples(to: &Path) {
+fn copy_samples(to: &Path) {
     for file in FILES {
         fs::copy(samples().join(file), to.join(file)).unwrap();
     }
 }
 
 /// Changes the first `from` of a file.
-pub fn change(directory: &Path, file: &str, from: &str, to: &str) -> String {
+fn change(directory: &Path, file: &str, from: &str, to: &str) -> String {
     let path = directory.join(file);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "the sample {file} has no {from:?}");
@@ -128,6 +128,7 @@ fn a_mistake_is_told_once() {
         "name = \"alpha\"",
         "[treads]",
         "600000,XSHE",
+        "A100001,alpha,cash,desk-a",
     ];
     let mut failed = Vec::new();
     for case in ERRORS

@@ -130,7 +130,7 @@ pub const WARNINGS: &[Case] = cases! {
     G: "127.0.0.1:9100" => "127.0.0.1:0", "127.0.0.1:0", "listeners.address", "port 0";
     G: "connections_max = 1024" => "connections_max = 2", "connections_max", "listeners.connections_max", "but there are 3 sessions";
     C: "accounts = [\"B200001\"]" => "accounts = []", "accounts = []", "clients.sessions.accounts", "can order nothing";
-    C: "pending_new = true" => "message_burst = 5", "message_burst = 5", "clients.sessions.message_burst", "has no effect";
+    C: "pending_new = true" => "message_burst = 7", "message_burst = 7", "clients.sessions.message_burst", "has no effect";
     I: "11.44,10.40" => "11.444,10.40", "600000,", "limit_up", "is no multiple of the tick: 11.444, tick 0.01";
     I: "11.44,10.40" => "11.44,12.40", "600000,", "reference_price", "is outside the daily limits: 12.4";
     I: "1000000,9.36" => "50,9.36", "600000,", "quantity_max", "is below the lot: 50 < 100";

@@ -16,6 +16,8 @@ use std::{
 
 /// Slots of each ring.
 pub const CAPACITY: usize = 1024;
+/// Messages that are timed together in a transfer: more than a full ring.
+pub const CHUNK: u64 = 2 * CAPACITY as u64;
 /// Messages per publication in the batch variants.
 pub const BATCH: usize = 16;
 
@@ -317,13 +319,14 @@ pub fn hop_ns<C: Contender, const WORDS: usize>(samples: usize, round_trips: usi
     })
 }
 
-/// Time to send and receive `count` messages as fast as can be.
-pub fn transfer<C: Contender, const WORDS: usize>(count: u64) -> Duration {
+/// Runs `count` messages through as fast as can be and gives the time from when both threads run, and the times of each
+/// [`CHUNK`] of them, in which a spell of another process on a core is an outlier.
+pub fn transfer<C: Contender, const WORDS: usize>(count: u64) -> (Duration, Vec<Duration>) {
     let (mut sender, mut receiver) = C::make::<WORDS>();
     thread::scope(|scope| {
         scope.spawn(move || {
             pin(1);
-            for seed in 0..count + CAPACITY as u64 {
+            for seed in 0..count + CHUNK {
                 while !sender.send(seed) {
                     spin_loop();
                 }
@@ -332,17 +335,24 @@ pub fn transfer<C: Contender, const WORDS: usize>(count: u64) -> Duration {
         });
         pinned(0, || {
             let mut take = |count: u64| {
+                let start = Instant::now();
                 for _ in 0..count {
                     while black_box(receiver.receive()).is_none() {
                         spin_loop();
                     }
                 }
+                start.elapsed()
             };
             // Until both threads run.
-            take(CAPACITY as u64);
+            take(CHUNK);
             let start = Instant::now();
-            take(count);
-            start.elapsed()
+            let mut chunks: Vec<Duration> = (0..count / CHUNK).map(|_| take(CHUNK)).collect();
+            let rest = take(count % CHUNK);
+            let all = start.elapsed();
+            if chunks.is_empty() {
+                chunks.push(rest);
+            }
+            (all, chunks)
         })
     })
 }

@@ -19,6 +19,8 @@ pub(super) const TABS: [&str; 6] = [
     "Overview", "Sessions", "Links", "Accounts", "Flow", "Errors",
 ];
 
+const ERRORS_TAB: usize = 5;
+
 /// What is on the screen.
 pub(super) struct App {
     pub(super) tab: usize,
@@ -85,7 +87,7 @@ impl App {
         };
         frame.render_widget(Line::styled(view.headline.as_str(), self.bold()), head);
         frame.render_widget(self.notice(view), notice);
-        frame.render_widget(self.tabs(), tabs);
+        frame.render_widget(self.tabs(view), tabs);
         let shown: &[usize] = match self.tab {
             0 => &[STAGES, LATENCY, LINKS, SESSIONS, ERRORS, FLOW, ACCOUNTS],
             1 => &[SESSIONS],
@@ -117,56 +119,67 @@ impl App {
         }
     }
 
-    fn tabs(&self) -> Line<'static> {
+    fn tabs(&self, view: &View) -> Line<'static> {
+        let errors = view.panels[ERRORS].rows.len();
         let tab = |(at, name): (usize, &&'static str)| {
-            let style = if at == self.tab {
-                Style::new().add_modifier(Modifier::REVERSED)
-            } else {
-                Style::new()
+            let style = match (at == self.tab, at == ERRORS_TAB && errors != 0) {
+                (true, _) => Style::new().add_modifier(Modifier::REVERSED),
+                (false, true) => self.tone(Tone::Warn),
+                (false, false) => Style::new(),
             };
-            [
-                Span::styled(format!(" {} {name} ", at + 1), style),
-                Span::raw(" "),
-            ]
+            let count = match errors {
+                n if at == ERRORS_TAB && n != 0 => format!(" ({n})"),
+                _ => String::new(),
+            };
+            let text = format!(" {} {name}{count} ", at + 1);
+            [Span::styled(text, style), Span::raw(" ")]
         };
         Line::from_iter(TABS.iter().enumerate().flat_map(tab))
     }
 
-    /// Draws the panels below each other while there is room; the last that is drawn scrolls. Returns the scroll that was possible.
+    /// Draws the panels below each other while there is room; a single one scrolls. Returns the scroll that was possible.
     fn draw_panels(&self, frame: &mut Frame, mut area: Rect, panels: &[&Panel]) -> usize {
-        let single = panels.len() == 1;
-        let mut scrolled = 0;
+        if let [panel] = panels {
+            return self.draw_panel(frame, area, panel, true);
+        }
+        let shown = |(at, panel): &(usize, &&Panel)| *at == 0 || !panel.rows.is_empty();
+        let panels: Vec<&Panel> = panels
+            .iter()
+            .enumerate()
+            .filter(shown)
+            .map(|(_, p)| *p)
+            .collect();
+        let all: usize = panels.iter().map(|panel| lines(panel) + 1).sum();
+        // Empty lines between the panels only where everything fits.
+        let gap = (all <= area.height as usize) as usize;
         for (at, panel) in panels.iter().enumerate() {
-            if panel.rows.is_empty() && !single && at != 0 {
-                continue;
-            }
-            // Title, headings, and at least one row.
-            if area.height < 3 {
+            if area.height < HEAD_LINES + 1 {
                 break;
             }
-            let later = panels[at + 1..]
-                .iter()
-                .filter(|panel| !panel.rows.is_empty());
-            // A long table leaves room for the heads of the next two where it is one of several.
-            let wanted_later: u16 = later
-                .take(2)
-                .map(|panel| 3 + panel.rows.len().min(2) as u16)
+            // A long table leaves room for a few rows of the next two.
+            let next = panels[at + 1..].iter().take(2);
+            let kept: usize = next
+                .map(|panel| lines(panel).min(HEAD_LINES as usize + 2))
                 .sum();
-            let whole = 3 + panel.rows.len().max(1).min(u16::MAX as usize / 2) as u16;
-            let height = match area.height.checked_sub(wanted_later) {
-                Some(rest) if rest >= 4 => whole.min(rest.max(4)),
-                _ => whole.min(area.height),
+            let room = (area.height as usize)
+                .saturating_sub(kept)
+                .max(HEAD_LINES as usize + 2);
+            let wanted = (lines(panel) + gap).min(area.height as usize) as u16;
+            let height = match wanted.min(room as u16) {
+                // What is left would be too little for another panel.
+                height if area.height - height <= HEAD_LINES => wanted,
+                height => height,
             };
-            let [now, rest] =
-                Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(area);
-            scrolled = scrolled.max(self.draw_panel(frame, now, panel, single));
+            let parts = [Constraint::Length(height), Constraint::Fill(1)];
+            let [now, rest] = Layout::vertical(parts).areas(area);
+            self.draw_panel(frame, now, panel, false);
             area = rest;
         }
-        scrolled
+        0
     }
 
     fn draw_panel(&self, frame: &mut Frame, area: Rect, panel: &Panel, scrolls: bool) -> usize {
-        let room = area.height.saturating_sub(2) as usize;
+        let room = area.height.saturating_sub(HEAD_LINES) as usize;
         let room = if scrolls {
             room
         } else {
@@ -224,6 +237,14 @@ impl App {
             (Tone::Bad, false) => style.add_modifier(Modifier::REVERSED),
         }
     }
+}
+
+/// Title and headings of a panel.
+const HEAD_LINES: u16 = 2;
+
+/// Lines of a whole panel.
+fn lines(panel: &Panel) -> usize {
+    HEAD_LINES as usize + panel.rows.len().max(1)
 }
 
 /// Width and side of one column, the gap behind it included.

@@ -1,9 +1,10 @@
 //! `gatehouse top`: the status page of a running gateway, live in a terminal, or once as a plain table or as JSON.
 //!
-//! `view` turns a snapshot into panels of text, `draw` puts panels on a terminal; `--once` prints the same panels. The gateway does not
+//! `view` and `panels` turn a snapshot into panels of text, `draw` puts panels on a terminal; `--once` prints the same panels. The gateway does not
 //! notice: its file is read, nothing of it is mapped, locked or asked. Exit codes: 0 read, 1 no gateway or a dead one.
 
 mod draw;
+mod panels;
 mod view;
 
 use std::io::{self, IsTerminal, Write};
@@ -118,13 +119,12 @@ fn watch(args: &TopArgs, app: &mut App, terminal: &mut ratatui::DefaultTerminal)
     let mut next = Instant::now() + interval;
     loop {
         terminal.draw(|frame| app.draw(frame))?;
-        if event::poll(next.saturating_duration_since(Instant::now()))? {
-            if let Event::Key(key) = event::read()?
-                && key.kind == KeyEventKind::Press
-                && !pressed(app, key)
-            {
-                return Ok(());
-            }
+        if event::poll(next.saturating_duration_since(Instant::now()))?
+            && let Event::Key(key) = event::read()?
+            && key.kind == KeyEventKind::Press
+            && !pressed(app, key)
+        {
+            return Ok(());
         }
         if Instant::now() >= next {
             app.look(read(&args.status)?);

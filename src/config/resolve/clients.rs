@@ -99,13 +99,14 @@ pub fn sessions(
 }
 
 fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> SessionPlan {
+    let errors = s.cx.errors();
     let version = match s.word("fix_version", &t.fix_version).as_str() {
         "4.2" => FixVersion::Fix42,
         _ => FixVersion::Fix44,
     };
     let min = s.number("heartbeat_interval_min_s", &t.heartbeat_interval_min_s) as u32;
     let max = s.number("heartbeat_interval_max_s", &t.heartbeat_interval_max_s) as u32;
-    if min > max {
+    if min > max && s.cx.errors() == errors {
         let message = format!("is above heartbeat_interval_max_s: {min} > {max}");
         let item = match &t.heartbeat_interval_min_s {
             Some(_) => &t.heartbeat_interval_min_s,
@@ -171,8 +172,9 @@ fn entitled(
     let mut seen = std::collections::HashSet::new();
     for name in list.get_ref() {
         let one = &Some(Spanned::new(name.span(), ()));
+        let full = s.cx.diagnostics.is_full();
         let Some(found) = s.cx.accounts.get(name.get_ref()) else {
-            if let Some((message, help)) = s.cx.accounts.unknown(name.get_ref(), "account") {
+            if let Some((message, help)) = s.cx.accounts.unknown(name.get_ref(), "account", full) {
                 s.contradicts("accounts", one, message, &help);
             }
             continue;

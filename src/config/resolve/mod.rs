@@ -47,9 +47,12 @@ impl Names {
     }
 
     /// What to say of a name that is not there; nothing where the definitions are incomplete, which has been said already.
-    fn unknown(&self, name: &str, what: &str) -> Option<(String, String)> {
+    fn unknown(&self, name: &str, what: &str, full: bool) -> Option<(String, String)> {
         if self.incomplete {
             return None;
+        }
+        if full {
+            return Some(Default::default()); // counted, not shown: no search among a million names
         }
         let near = suggest::nearest(name, self.index.keys().map(String::as_str));
         let help = match near {
@@ -163,6 +166,11 @@ impl Context<'_> {
     fn read_named(&mut self, path: &Path, key: &str) -> Option<FileId> {
         let help = format!("write it, or name another with `{key}` in [files] of gatehouse.toml");
         read(self.diagnostics, path, &help)
+    }
+
+    /// Errors so far: who checks contradictions between values asks first whether the values themselves were good.
+    fn errors(&self) -> usize {
+        self.diagnostics.counts().0
     }
 
     fn error(

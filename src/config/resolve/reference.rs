@@ -25,6 +25,7 @@ pub fn instruments(cx: &mut Context, file: Option<FileId>) -> Vec<Instrument> {
     };
     let mut instruments = Vec::with_capacity(table.rows.len());
     for row in &table.rows {
+        let errors = cx.errors();
         let symbol = table.name(cx, row, &c.symbol);
         define(
             cx,
@@ -52,7 +53,7 @@ pub fn instruments(cx: &mut Context, file: Option<FileId>) -> Vec<Instrument> {
             same_day_sell: table.flag(cx, row, &c.same_day_sell),
         };
         // A row with cells that cannot be read has said so; contradictions between their stand-ins would only confuse.
-        if !table.damaged {
+        if !table.damaged && cx.errors() == errors {
             check_instrument(cx, &table, row, &c, &instrument);
         }
         instruments.push(instrument);
@@ -109,14 +110,14 @@ fn check_instrument(
     let mut wrong = |column: &Column, message: String, help: &str| {
         table.wrong(cx, row, column, message, help.to_owned());
     };
-    if i.lot.is_zero() && row.has(&c.lot) {
+    if i.lot.is_zero() {
         wrong(
             &c.lot,
             "is zero".to_owned(),
             "write at least 1: 1 where any quantity may be bought",
         );
     }
-    if i.tick == Price::ZERO && row.has(&c.tick) {
+    if i.tick == Price::ZERO {
         wrong(
             &c.tick,
             "is zero".to_owned(),
@@ -126,7 +127,7 @@ fn check_instrument(
     if i.quantity_min.is_zero() {
         wrong(&c.quantity_min, "is zero".to_owned(), "write at least 1");
     }
-    if i.quantity_min > i.quantity_max && row.has(&c.quantity_max) {
+    if i.quantity_min > i.quantity_max {
         let message = format!(
             "is above quantity_max: {} > {}",
             i.quantity_min.0, i.quantity_max.0
@@ -176,7 +177,7 @@ fn doubts(cx: &mut Context, table: &Table, row: &Row, c: &InstrumentColumns, i: 
             "correct it, limit_down or limit_up",
         );
     }
-    if i.lot.0 > i.quantity_max.0 && !i.quantity_max.is_zero() {
+    if i.lot > i.quantity_max {
         let message = format!(
             "is below the lot: {} < {}; nothing can be bought",
             i.quantity_max.0, i.lot.0
@@ -324,7 +325,7 @@ fn refer(
         return Some(found);
     }
     let place = table.place(cx, row, column);
-    let (message, help) = names(cx).unknown(name, what)?;
+    let (message, help) = names(cx).unknown(name, what, cx.diagnostics.is_full())?;
     cx.error(place.file, place.span, column.name(), message, help);
     None
 }

@@ -172,7 +172,7 @@ impl<'a, 'b> Section<'a, 'b> {
         self.cx.directory.join(Path::new(text))
     }
 
-    /// Whole numbers, each once.
+    /// Whole numbers with their places.
     pub fn numbers(
         &mut self,
         name: &str,
@@ -186,10 +186,6 @@ impl<'a, 'b> Section<'a, 'b> {
         for one in item.iter().flat_map(|item| item.get_ref()) {
             let value = *one.get_ref();
             match u64::try_from(value) {
-                Ok(n) if numbers.iter().any(|(seen, _)| *seen == n) => {
-                    let help = "name each once".to_owned();
-                    self.wrong(key, one.span(), format!("names {n} twice"), help);
-                }
                 Ok(n) if (min..=max).contains(&n) => numbers.push((n, one.span())),
                 _ => {
                     let help = format!("write {}", key.wanted());

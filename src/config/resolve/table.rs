@@ -40,14 +40,6 @@ pub struct Column {
     at: Option<usize>,
 }
 
-impl Row {
-    /// Whether there is something in the cell.
-    pub fn has(&self, column: &Column) -> bool {
-        let cell = column.at.and_then(|at| self.cells.get(at));
-        cell.is_some_and(|cell| !cell.is_empty())
-    }
-}
-
 impl Column {
     /// Its name.
     pub fn name(&self) -> &'static str {
@@ -72,6 +64,7 @@ pub fn read(cx: &mut Context, file: FileId, section: &'static str, rows_max: usi
         damaged: false,
     };
     let mut header = true;
+    let mut header_wrong = false;
     loop {
         let before = reader.position().byte() as usize;
         let mut cells = StringRecord::new();
@@ -94,6 +87,7 @@ pub fn read(cx: &mut Context, file: FileId, section: &'static str, rows_max: usi
         let start = skip(&text, before);
         if std::mem::take(&mut header) {
             table.header(cx, &text, &cells, start);
+            header_wrong = table.damaged;
             continue;
         }
         if table.columns.is_empty() {
@@ -101,6 +95,10 @@ pub fn read(cx: &mut Context, file: FileId, section: &'static str, rows_max: usi
         }
         let row = Row { cells, start };
         if row.cells.len() != table.columns.len() {
+            table.damaged = true;
+            if header_wrong {
+                continue; // most likely the same mistake
+            }
             let (have, want) = (row.cells.len(), table.columns.len());
             let span = start..line_end(&text, start);
             let message = format!("has {have} cells where the first line names {want} columns");

@@ -167,11 +167,12 @@ pub fn listeners(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<L
         let name = s.text("name", &t.name);
         define(&mut s, &mut names, &name, at, &t.name);
         let address = s.address("address", &t.address);
-        if t.address.is_some() && address.port() != 0 {
-            if let Some(first) = addresses.insert(address, name.clone()) {
-                let message = format!("is taken by listener \"{first}\": {address}");
-                s.contradicts("address", &t.address, message, "choose another port");
-            }
+        if t.address.is_some()
+            && address.port() != 0
+            && let Some(first) = addresses.insert(address, name.clone())
+        {
+            let message = format!("is taken by listener \"{first}\": {address}");
+            s.contradicts("address", &t.address, message, "choose another port");
         }
         plans.push(ListenerPlan {
             name,
@@ -306,6 +307,7 @@ fn link_plan(s: &mut Section, t: &file::Link) -> LinkPlan {
             "name the port where the desk listens",
         );
     }
+    let errors = s.cx.errors();
     let _: String = s.word("fix_version", &t.fix_version);
     let heartbeat_interval_s = s.number("heartbeat_interval_s", &t.heartbeat_interval_s) as u32;
     let plan = LinkPlan {
@@ -331,7 +333,7 @@ fn link_plan(s: &mut Section, t: &file::Link) -> LinkPlan {
         reconnect_max_ms: s.number("reconnect_max_ms", &t.reconnect_max_ms) as u32,
         window: s.number("window", &t.window) as usize,
     };
-    if plan.reconnect_min_ms > plan.reconnect_max_ms {
+    if plan.reconnect_min_ms > plan.reconnect_max_ms && s.cx.errors() == errors {
         let (min, max) = (plan.reconnect_min_ms, plan.reconnect_max_ms);
         let message = format!("is above reconnect_max_ms: {min} > {max}");
         let item = if t.reconnect_min_ms.is_some() {

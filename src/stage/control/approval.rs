@@ -1,6 +1,6 @@
 //! Two-person rule: which commands raise risk, and the list of those that wait for somebody else.
 //!
-//! What lowers risk (block, kill, disable, a lower limit) acts at once. What raises it waits, at most [`PENDING_NS_MAX`], for
+//! What lowers risk (block, kill, disable, a lower limit) acts at once. What raises it waits, at most [`CONTROL_PENDING_NS_MAX`](crate::limits::CONTROL_PENDING_NS_MAX), for
 //! approval by another user id than the one that asked. The limits in force are kept here, as the plan gave them and as the risk
 //! stage confirmed changes.
 
@@ -8,13 +8,8 @@ use super::Peer;
 use super::protocol::{Command, ErrorKind, LimitName, Response};
 use crate::config::plan::Plan;
 use crate::domain::command::{LimitChange, RiskCommand};
-use crate::domain::time::NS_PER_S;
 use crate::domain::{AccountIndex, Money};
-
-/// Commands that may wait at once.
-pub const PENDING_MAX: usize = 64;
-/// How long a command may wait for its second person.
-pub const PENDING_NS_MAX: u64 = 15 * 60 * NS_PER_S;
+use crate::limits::CONTROL_PENDING_MAX;
 
 /// Limits in force, by account.
 pub(super) struct Limits(Vec<AccountLimits>);
@@ -108,7 +103,7 @@ impl PendingList {
         if let Some(held) = self.waiting.iter().find(same) {
             return Some(held.number);
         }
-        if self.waiting.len() >= PENDING_MAX {
+        if self.waiting.len() >= CONTROL_PENDING_MAX {
             return None;
         }
         self.last_number += 1;

@@ -5,14 +5,10 @@ use std::os::unix::net::UnixStream;
 
 use super::Peer;
 use super::protocol::Response;
-use crate::domain::time::NS_PER_S;
-
-/// Longest request, its newline not counted.
-pub const REQUEST_BYTES_MAX: usize = 64 * 1024;
-/// A request must be whole, and an answer taken, within this time.
-pub const LINE_NS_MAX: u64 = 5 * NS_PER_S;
-/// A connection that asks nothing is closed after this.
-pub const IDLE_NS_MAX: u64 = 30 * NS_PER_S;
+use crate::limits::{
+    CONTROL_IDLE_NS_MAX as IDLE_NS_MAX, CONTROL_LINE_NS_MAX as LINE_NS_MAX,
+    CONTROL_REQUEST_BYTES_MAX as REQUEST_BYTES_MAX,
+};
 
 /// What a turn found.
 pub(super) enum Turn {

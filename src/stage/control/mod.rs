@@ -1,6 +1,6 @@
 //! The control socket: operators' commands, on a cold thread of its own.
 //!
-//! One thread, non-blocking, at most [`CONNECTIONS_MAX`] connections, so that no peer can make another wait; the hot stages are
+//! One thread, non-blocking, at most [`CONTROL_CONNECTIONS_MAX`] connections, so that no peer can make another wait; the hot stages are
 //! reached through bounded queues only. Who may speak is asked of the kernel (peer credentials) when a connection comes: the
 //! gateway's own user and the plan's operators. What a command does is in `operations`, the two-person rule in `approval`, the
 //! lines in `protocol`. The thread looks every [`TURN_MS`] milliseconds, which bounds what a kill waits for.
@@ -10,6 +10,7 @@ mod connection;
 mod names;
 mod operations;
 pub mod protocol;
+mod show;
 #[cfg(test)]
 mod tests;
 
@@ -27,15 +28,12 @@ use self::protocol::{ErrorKind, Request, Response};
 use crate::config::plan::Plan;
 use crate::domain::Now;
 use crate::domain::command::{CommandDone, CommandInput, LinkCommand, SessionCommand};
+use crate::limits::{CONTROL_CONNECTIONS_MAX, CONTROL_QUEUE_COMMANDS};
 use crate::status::page::Words;
 use crate::status::{Counter, StageWriter};
 
-/// Connections at once.
-pub const CONNECTIONS_MAX: usize = 16;
 /// How often the thread looks when nothing happens.
 pub const TURN_MS: u64 = 5;
-/// Room of each queue to and from a stage.
-pub const QUEUE_COMMANDS: usize = 64;
 
 /// The other side of a connection, as the kernel knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +65,10 @@ pub struct ControlPorts {
 impl Default for ControlPorts {
     fn default() -> Self {
         Self {
-            risk: Arc::new(ArrayQueue::new(QUEUE_COMMANDS)),
-            risk_done: Arc::new(ArrayQueue::new(QUEUE_COMMANDS)),
-            sessions: Arc::new(ArrayQueue::new(QUEUE_COMMANDS)),
-            links: Arc::new(ArrayQueue::new(QUEUE_COMMANDS)),
+            risk: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
+            risk_done: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
+            sessions: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
+            links: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
         }
     }
 }
@@ -122,8 +120,10 @@ impl Control {
                 mono_ns: origin.elapsed().as_nanos() as u64,
                 wall_ns: wall.as_nanos() as u64,
             };
+            // First those that stand: one that has gone makes room.
+            let worked = self.turn(now);
             let accepted = self.accept(&listener, now.mono_ns);
-            if !self.turn(now) && !accepted {
+            if !worked && !accepted {
                 std::thread::sleep(Duration::from_millis(TURN_MS));
             }
         }
@@ -142,7 +142,7 @@ impl Control {
                 let message = format!("user {} may not command: see `control.operators`", peer.uid);
                 Response::error(ErrorKind::NotAllowed, message)
             }
-            Ok(_) if self.connections.len() >= CONNECTIONS_MAX => {
+            Ok(_) if self.connections.len() >= CONTROL_CONNECTIONS_MAX => {
                 Response::error(ErrorKind::Busy, "too many connections: try again")
             }
             Ok(peer) => {
@@ -199,9 +199,9 @@ impl Control {
                         Outcome::Wait(ticket) => connection.waiting = Some(ticket),
                     },
                     Err(error) => {
-                        let message = names::cut(&error.to_string());
+                        // The error may echo what was sent.
+                        let message = format!("not a request: {}", names::cut(&error.to_string()));
                         refused(operations, connection.peer, &message);
-                        let message = format!("not a request: {error}");
                         let response = Response::error(ErrorKind::BadRequest, message);
                         connection.answer(&response, now.mono_ns);
                     }
@@ -218,5 +218,5 @@ impl Control {
 fn refused(operations: &Operations, peer: Peer, why: &str) {
     operations.status.add(Counter::ControlRequests, 1);
     operations.status.add(Counter::ControlRefused, 1);
-    tracing::info!(target: "operations", uid = peer.uid, pid = peer.pid, outcome = "refused", message = why);
+    tracing::info!(target: "operations", uid = peer.uid, pid = peer.pid, outcome = "refused", detail = why, "control request");
 }

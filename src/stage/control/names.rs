@@ -92,7 +92,7 @@ where
 
 /// What a peer sent, short enough to be echoed.
 pub(super) fn cut(text: &str) -> String {
-    text.chars().take(64).collect()
+    text.chars().take(200).collect()
 }
 
 /// Levenshtein distance, ignoring case, or `None` above `limit`.

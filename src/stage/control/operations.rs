@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::approval::{Limits, PENDING_NS_MAX, Pending, PendingList};
+use super::approval::{Limits, Pending, PendingList};
 use super::names::{self, Answer};
 use super::protocol::{Command, ErrorKind, Request, Response};
 use super::{ControlPorts, Peer};
@@ -15,17 +15,12 @@ use crate::config::plan::Plan;
 use crate::domain::command::{
     CommandDone, CommandInput, LinkCommand, RiskCommand, Scope, SessionCommand,
 };
-use crate::domain::time::NS_PER_S;
 use crate::domain::{Now, Text};
+use crate::limits::{
+    CONTROL_ANSWER_NS_MAX, CONTROL_PENDING_NS_MAX, CONTROL_QUEUE_COMMANDS, CONTROL_REMARK_BYTES_MAX,
+};
 use crate::status::page::Words;
-use crate::status::{Counter, Snapshot, StageWriter, State, reader};
-
-/// How long the risk stage may take to answer.
-pub const ANSWER_NS_MAX: u64 = 2 * NS_PER_S;
-/// Commands that may be unanswered at once, those that the operator gave up on included.
-const WAITING_MAX: usize = 64;
-/// Longest reason and ticket.
-const REMARK_BYTES_MAX: usize = 512;
+use crate::status::{Counter, StageWriter};
 
 /// What comes of a request.
 #[derive(Debug)]
@@ -64,12 +59,12 @@ struct Waiting {
 
 /// The state behind the control socket.
 pub(super) struct Operations {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     ports: ControlPorts,
-    page: Words,
+    pub(super) page: Words,
     pub(super) status: StageWriter,
-    limits: Limits,
-    pending: PendingList,
+    pub(super) limits: Limits,
+    pub(super) pending: PendingList,
     waiting: Vec<Waiting>,
     last_ticket: u64,
 }
@@ -104,8 +99,9 @@ impl Operations {
             ticket: request.ticket,
         };
         self.expire(now.mono_ns);
-        let result = if order.reason.len().max(order.ticket.len()) > REMARK_BYTES_MAX {
-            let message = format!("reason and ticket may have {REMARK_BYTES_MAX} bytes each");
+        let result = if order.reason.len().max(order.ticket.len()) > CONTROL_REMARK_BYTES_MAX {
+            let message =
+                format!("reason and ticket may have {CONTROL_REMARK_BYTES_MAX} bytes each");
             Err(Box::new(Response::error(ErrorKind::BadRequest, message)))
         } else {
             self.route(now, &order)
@@ -113,7 +109,9 @@ impl Operations {
         match result {
             Ok(Outcome::Wait(ticket)) => Outcome::Wait(ticket),
             Ok(Outcome::Answer(response)) => {
-                log(&order, "done", &response.message);
+                let waits = response.data.get("pending").is_some();
+                let outcome = if waits { "waiting" } else { "done" };
+                log(&order, outcome, &response.message);
                 Outcome::Answer(response)
             }
             Err(response) => {
@@ -127,16 +125,8 @@ impl Operations {
     fn route(&mut self, now: Now, order: &Order) -> Answer<Outcome> {
         let answer = match &order.command {
             Command::Status => self.show_status(now)?,
-            Command::SessionList => {
-                let snapshot = self.snapshot(now)?;
-                let message = format!("{} sessions", snapshot.sessions.len());
-                Response::with(message, json!(snapshot.sessions))
-            }
-            Command::LinkList => {
-                let snapshot = self.snapshot(now)?;
-                let message = format!("{} links", snapshot.links.len());
-                Response::with(message, json!(snapshot.links))
-            }
+            Command::SessionList => self.show_sessions(now)?,
+            Command::LinkList => self.show_links(now)?,
             Command::DeskList => self.show_desks(now)?,
             Command::Pending => self.show_pending(now.mono_ns),
             Command::Approve { number } => return self.approve(now.mono_ns, *number, order),
@@ -161,7 +151,7 @@ impl Operations {
             command: order.command.clone(),
             reason: order.reason.clone(),
             ticket: order.ticket.clone(),
-            expires_ns: now_ns + PENDING_NS_MAX,
+            expires_ns: now_ns + CONTROL_PENDING_NS_MAX,
         };
         let Some(number) = self.pending.add(pending) else {
             return Err(busy(
@@ -278,7 +268,7 @@ impl Operations {
                 Err(_) => Err(stage_busy("route")),
             },
             Action::Risk(command) => {
-                if self.waiting.len() >= WAITING_MAX {
+                if self.waiting.len() >= CONTROL_QUEUE_COMMANDS {
                     return Err(stage_busy("risk"));
                 }
                 let input = CommandInput {
@@ -293,7 +283,7 @@ impl Operations {
                 self.last_ticket += 1;
                 self.waiting.push(Waiting {
                     ticket: self.last_ticket,
-                    deadline_ns: now_ns + ANSWER_NS_MAX,
+                    deadline_ns: now_ns + CONTROL_ANSWER_NS_MAX,
                     told: false,
                     action: command,
                     order,
@@ -348,84 +338,9 @@ impl Operations {
             log(&order, "expired", "nobody approved it in time");
         }
     }
-
-    fn snapshot(&self, now: Now) -> Answer<Snapshot> {
-        match reader::read_words(self.page, now.wall_ns) {
-            State::Ready(snapshot) => Ok(*snapshot),
-            State::Dead { last, .. } => Ok(*last),
-            other => Err(busy(&other.to_string())),
-        }
-    }
-
-    /// All but the long tables, which have their own commands (and `top`).
-    fn show_status(&self, now: Now) -> Answer<Response> {
-        let state = reader::read_words(self.page, now.wall_ns);
-        let message = state.to_string();
-        let mut data = match state {
-            State::Ready(snapshot) => json!(*snapshot),
-            State::Dead { last, .. } => json!(*last),
-            other => return Err(busy(&other.to_string())),
-        };
-        if let Value::Object(fields) = &mut data {
-            for table in ["sessions", "accounts"] {
-                let rows = fields
-                    .remove(table)
-                    .and_then(|v| v.as_array().map(Vec::len));
-                fields.insert(format!("{table}_count"), json!(rows));
-            }
-            fields.insert("pending_count".into(), json!(self.pending.iter().count()));
-        }
-        Ok(Response::with(message, data))
-    }
-
-    fn show_desks(&self, now: Now) -> Answer<Response> {
-        let snapshot = self.snapshot(now)?;
-        let mut links = snapshot.links.iter();
-        let desks = self.plan.desks.iter().map(|desk| {
-            let links: Vec<_> = links.by_ref().take(desk.links.len()).collect();
-            let sum = |of: fn(&crate::status::snapshot::LinkSnapshot) -> u64| -> u64 {
-                links.iter().map(|link| of(link)).sum()
-            };
-            json!({
-                "name": desk.name,
-                "links": links.len(),
-                "links_ready": links.iter().filter(|link| link.state == "ready").count(),
-                "in_flight": sum(|link| link.in_flight),
-                "in_doubt": sum(|link| link.in_doubt),
-                "sent": sum(|link| link.sent),
-                "received": sum(|link| link.received),
-            })
-        });
-        let desks: Vec<_> = desks.collect();
-        Ok(Response::with(
-            format!("{} desks", desks.len()),
-            json!(desks),
-        ))
-    }
-
-    fn show_pending(&self, now_ns: u64) -> Response {
-        let rows = self.pending.iter().map(|pending| {
-            let mut row = json!({
-                "number": pending.number,
-                "command": pending.command.to_string(),
-                "uid": pending.requester.uid,
-                "reason": pending.reason,
-                "ticket": pending.ticket,
-                "expires_s": pending.expires_ns.saturating_sub(now_ns) / NS_PER_S,
-            });
-            if let Command::Limit { account, limit, .. } = &pending.command
-                && let Ok(account) = names::account(&self.plan, account)
-            {
-                row["current"] = json!(self.limits.show(account, *limit));
-            }
-            row
-        });
-        let rows: Vec<_> = rows.collect();
-        Response::with(format!("{} waiting", rows.len()), json!(rows))
-    }
 }
 
-fn busy(message: &str) -> Box<Response> {
+pub(super) fn busy(message: &str) -> Box<Response> {
     Box::new(Response::error(ErrorKind::Busy, message))
 }
 
@@ -446,16 +361,18 @@ fn user(order: &Order) -> Text<31> {
     Text::cut(user.as_bytes())
 }
 
+/// All texts are fields, which the log's writer quotes: what an operator types cannot forge a line.
 fn log(order: &Order, outcome: &str, message: &str) {
     tracing::info!(
         target: "operations",
         uid = order.requester.uid,
         pid = order.requester.pid,
-        command = %order.command,
-        reason = %order.reason,
-        ticket = %order.ticket,
+        command = order.command.to_string().as_str(),
+        reason = order.reason.as_str(),
+        ticket = order.ticket.as_str(),
         approver_uid = order.approver.map(|peer| peer.uid),
         outcome,
-        message,
+        detail = message,
+        "command",
     );
 }

@@ -8,28 +8,29 @@
 //! whose receive buffer is full keeps at most its own provided buffers busy, then its peer is held back by TCP.
 
 mod completions;
+mod probe;
 mod provided;
+mod requests;
 mod ring;
+
+pub use probe::probe;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use io_uring::types::{CancelBuilder, Timespec};
-use io_uring::{opcode, squeue, types};
+use io_uring::{opcode, types};
 
 use self::provided::BufferGroup;
-use self::ring::Ring;
+use self::ring::{Ring, Wish};
 use super::connections::{Connections, State};
 use super::net::{self, errno};
 use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets, Token};
 
 /// Completions handled per poll.
 const COMPLETIONS_PER_POLL: usize = 256;
-/// How long the trial at start may take.
-const PROBE_TIME_MAX: Duration = Duration::from_secs(1);
 /// How long dropping the sockets waits for the kernel to let go of the memory.
 const DROP_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -94,45 +95,15 @@ pub struct UringSockets {
     connections: Connections,
 }
 
-/// Shows by a trial that everything this back end needs works here. The error says what does not.
-pub fn probe() -> io::Result<()> {
-    let mut sockets = UringSockets::new(1)?;
-    let (near, far) = UnixStream::pair()?;
-    let mut far = TcpStream::from(OwnedFd::from(far));
-    far.set_read_timeout(Some(PROBE_TIME_MAX))?;
-    sockets.adopt(TcpStream::from(OwnedFd::from(near)));
-    io::Write::write_all(&mut far, b"there")?;
-    let deadline = Instant::now() + PROBE_TIME_MAX;
-    while Instant::now() < deadline {
-        sockets.poll();
-        while let Some(event) = sockets.next_event() {
-            match event {
-                SocketEvent::Readable(id) if sockets.received(id) == b"there" => {
-                    sockets.send(id, b"back");
-                    sockets.flush();
-                    let mut answer = [0; 4];
-                    io::Read::read_exact(&mut far, &mut answer)?;
-                    return Ok(());
-                }
-                SocketEvent::Closed {
-                    reason: CloseReason::Error(error),
-                    ..
-                } => return Err(io::Error::from_raw_os_error(error)),
-                _ => {}
-            }
-        }
-    }
-    Err(io::Error::new(
-        io::ErrorKind::TimedOut,
-        "a receive through the ring did not complete",
-    ))
-}
-
 impl UringSockets {
     /// Makes ring, slots and buffers for `connections_max` connections. Allocates all that it will ever need, listeners apart.
     pub fn new(connections_max: usize) -> io::Result<Self> {
+        Self::with(connections_max, Wish::BEST)
+    }
+
+    fn with(connections_max: usize, wish: Wish) -> io::Result<Self> {
         let mut connections = Connections::new(connections_max, BufferGroup::BYTES)?;
-        let mut ring = Ring::new(connections_max)?;
+        let mut ring = Ring::new(connections_max, wish)?;
         let flights = (0..connections_max as u32)
             .map(|slot| {
                 let memory = connections.extra(slot);
@@ -208,74 +179,6 @@ impl UringSockets {
             return;
         }
         self.arm_receive(slot);
-    }
-
-    /// Queues an entry that names no memory, or memory of the slot.
-    fn push(&mut self, entry: squeue::Entry, operation: Operation, slot: u32) {
-        let generation = self.connections.at(slot).generation;
-        let entry = entry.user_data(operation.user_data(slot, generation));
-        // SAFETY: sends point into the slot's send buffer, whose bytes do not move before `sent`; receives use the slot's
-        // registered buffers. That memory lives until the ring is gone, and the slot is not reused before completion.
-        unsafe { self.ring.push(&entry) };
-    }
-
-    /// Begins to receive again, if nothing stands against it.
-    fn arm_receive(&mut self, slot: u32) {
-        let flight = &mut self.flights[slot as usize];
-        let at = self.connections.at(slot);
-        let stands = matches!(at.state, State::Open | State::Closing(_)) && at.ended.is_none();
-        if flight.receiving || flight.finishing || !flight.group.holds_nothing() || !stands {
-            return;
-        }
-        let Some(stream) = &at.stream else { return };
-        flight.receiving = true;
-        let group = slot as u16;
-        let entry = if self.ring.setup().fixed_files {
-            opcode::RecvMulti::new(types::Fixed(slot), group).build()
-        } else {
-            opcode::RecvMulti::new(types::Fd(stream.as_raw_fd()), group).build()
-        };
-        self.push(entry, Operation::Receive, slot);
-    }
-
-    /// Queues the next send of the slot, if it has bytes and none is under way.
-    fn arm_send(&mut self, slot: u32) {
-        let flight = &mut self.flights[slot as usize];
-        let at = self.connections.at(slot);
-        if flight.sending || flight.finishing || at.send.is_empty() {
-            return;
-        }
-        let Some(stream) = &at.stream else { return };
-        flight.sending = true;
-        let chunk = at.send.chunk();
-        let (start, count) = (chunk.as_ptr(), chunk.len() as u32);
-        let entry = if self.ring.setup().fixed_files {
-            opcode::Send::new(types::Fixed(slot), start, count)
-                .flags(libc::MSG_NOSIGNAL)
-                .build()
-        } else {
-            opcode::Send::new(types::Fd(stream.as_raw_fd()), start, count)
-                .flags(libc::MSG_NOSIGNAL)
-                .build()
-        };
-        self.push(entry, Operation::Send, slot);
-    }
-
-    fn arm_accept(&mut self, index: usize) {
-        let listener = &mut self.listeners[index];
-        listener.armed = true;
-        let entry = opcode::AcceptMulti::new(types::Fd(listener.socket.as_raw_fd()))
-            .flags(libc::SOCK_CLOEXEC)
-            .build()
-            .user_data(Operation::Accept.user_data(index as u32, 0));
-        // SAFETY: the entry names no memory.
-        unsafe { self.ring.push(&entry) };
-    }
-
-    fn cancel(&mut self, operation: Operation, slot: u32) {
-        let generation = self.connections.at(slot).generation;
-        let entry = opcode::AsyncCancel::new(operation.user_data(slot, generation)).build();
-        self.push(entry, Operation::Cancel, slot);
     }
 
     fn mark_dirty(&mut self, slot: u32) {
@@ -434,6 +337,14 @@ impl Drop for UringSockets {
         if !self.ring.is_started() {
             return;
         }
+        let busy = |flight: &Flight| flight.receiving || flight.sending;
+        if !self.ring.is_owned_here() {
+            // Only the owner may ask the kernel to stop; it will stop by itself, some time after the ring is closed.
+            if self.flights.iter().any(busy) {
+                self.connections.leak_memory();
+            }
+            return;
+        }
         self.ring.submit();
         let deadline = Instant::now() + DROP_TIME_MAX;
         let all = CancelBuilder::any().all();
@@ -442,7 +353,6 @@ impl Drop for UringSockets {
             .ring
             .submitter()
             .register_sync_cancel(Some(timeout), all);
-        let busy = |flight: &Flight| flight.receiving || flight.sending;
         while self.flights.iter().any(busy) {
             if Instant::now() >= deadline {
                 self.connections.leak_memory();

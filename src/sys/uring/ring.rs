@@ -6,10 +6,9 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::thread::{self, ThreadId};
 
 use io_uring::{EnterFlags, IoUring, Probe, cqueue, opcode, squeue};
-
-use crate::sys::net::check;
 
 /// Submission entries are halved down to this when memory is short.
 const ENTRIES_MIN: u32 = 32;
@@ -38,6 +37,20 @@ impl Completion {
     }
 }
 
+/// The best that is tried. Less is for the tests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish {
+    pub(super) deferred: bool,
+    pub(super) fixed_files: bool,
+}
+
+impl Wish {
+    pub(super) const BEST: Self = Self {
+        deferred: true,
+        fixed_files: true,
+    };
+}
+
 /// What could be had of what was wished for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setup {
@@ -53,7 +66,7 @@ pub(super) struct Setup {
 pub(super) struct Ring {
     ring: IoUring,
     setup: Setup,
-    started: bool,
+    owner: Option<ThreadId>,
     enter_fd: i32,
     enter_flags: u32,
     system_calls: u64,
@@ -61,11 +74,11 @@ pub(super) struct Ring {
 
 impl Ring {
     /// A disabled ring for `connections` connections.
-    pub(super) fn new(connections: usize) -> io::Result<Self> {
+    pub(super) fn new(connections: usize, wish: Wish) -> io::Result<Self> {
         let wished = (2 * connections as u32)
             .next_power_of_two()
             .clamp(64, ENTRIES_MAX);
-        let (ring, deferred, entries) = build_best(wished)?;
+        let (ring, deferred, entries) = build_best(wished, wish.deferred)?;
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe)?;
         let needed = [
@@ -83,10 +96,11 @@ impl Ring {
                 ));
             }
         }
-        let fixed_files = ring
-            .submitter()
-            .register_files_sparse(connections as u32)
-            .is_ok();
+        let fixed_files = wish.fixed_files
+            && ring
+                .submitter()
+                .register_files_sparse(connections as u32)
+                .is_ok();
         Ok(Self {
             enter_fd: ring.as_raw_fd(),
             ring,
@@ -95,7 +109,7 @@ impl Ring {
                 fixed_files,
                 entries,
             },
-            started: false,
+            owner: None,
             enter_flags: 0,
             system_calls: 3,
         })
@@ -119,12 +133,17 @@ impl Ring {
     }
 
     pub(super) fn is_started(&self) -> bool {
-        self.started
+        self.owner.is_some()
+    }
+
+    /// True on the thread that started it.
+    pub(super) fn is_owned_here(&self) -> bool {
+        self.owner == Some(thread::current().id())
     }
 
     /// Makes the calling thread the owner.
     pub(super) fn start(&mut self) {
-        self.started = true;
+        self.owner = Some(thread::current().id());
         self.system_calls += 2;
         self.ring
             .submitter()
@@ -171,7 +190,7 @@ impl Ring {
             if unsafe { self.ring.submission().push(entry) }.is_ok() {
                 return;
             }
-            if !self.started {
+            if !self.is_started() {
                 self.start();
             }
             self.enter(0, None);
@@ -233,9 +252,8 @@ impl Ring {
             (std::ptr::null(), 0)
         };
         // SAFETY: the descriptor is this ring's; the entries were pushed under the contract of `push`; the argument, if
-        // given, is an io_uring_getevents_arg that outlives the call, and so is the time it points at. What cannot be
-        // submitted now (EBUSY, EAGAIN, EINTR) stays queued for the next turn.
-        unsafe {
+        // given, is an io_uring_getevents_arg that outlives the call, and so is the time it points at.
+        let result = unsafe {
             libc::syscall(
                 libc::SYS_io_uring_enter,
                 self.enter_fd,
@@ -244,6 +262,16 @@ impl Ring {
                 flags,
                 pointer,
                 bytes,
+            )
+        };
+        if result < 0 {
+            let error = io::Error::last_os_error();
+            // What cannot be submitted now stays queued for the next turn.
+            let passes = [libc::EINTR, libc::EAGAIN, libc::EBUSY, libc::ETIME];
+            let errno = error.raw_os_error().unwrap_or(0);
+            assert!(
+                passes.contains(&errno),
+                "io_uring_enter: {error} (EEXIST: the sockets belong to another thread)"
             );
         }
     }
@@ -285,11 +313,14 @@ impl Ring {
 }
 
 /// Tries the flags from best to good enough, and halves the entries while memory is short.
-fn build_best(wished: u32) -> io::Result<(IoUring, bool, u32)> {
+fn build_best(wished: u32, may_defer: bool) -> io::Result<(IoUring, bool, u32)> {
     let mut entries = wished;
     loop {
         let mut last = None;
         for deferred in [true, false] {
+            if deferred && !may_defer {
+                continue;
+            }
             let mut builder = IoUring::builder();
             builder
                 .setup_r_disabled()
@@ -304,7 +335,6 @@ fn build_best(wished: u32) -> io::Result<(IoUring, bool, u32)> {
             }
             match builder.build(entries) {
                 Ok(ring) => {
-                    check(ring.as_raw_fd())?;
                     return Ok((ring, deferred, entries));
                 }
                 Err(error) => last = Some(error),

@@ -25,9 +25,20 @@ struct Field {
     end: u16,
 }
 
-/// Scratch for [`parse`]: 2 KiB, reused.
+/// Tags below are found without a search.
+const LOW_TAGS: usize = 160;
+/// Where a low tag stands: position plus one, and whether it stands there again.
+type Place = u16;
+/// Mark of a place whose tag stands more than once.
+pub(super) const REPEATED: Place = 1 << 15;
+const _: () = assert!(FIELDS_MAX < REPEATED as usize);
+/// Tags below have a place.
+pub(super) const PLACED_TAGS: u32 = LOW_TAGS as u32;
+
+/// Scratch for [`parse`]: below 3 KiB, reused.
 pub struct FieldIndex {
     fields: [Field; FIELDS_MAX],
+    places: [Place; LOW_TAGS],
 }
 
 impl FieldIndex {
@@ -39,6 +50,7 @@ impl FieldIndex {
                 start: 0,
                 end: 0,
             }; FIELDS_MAX],
+            places: [0; LOW_TAGS],
         }
     }
 }
@@ -85,6 +97,8 @@ pub struct Fault {
 pub struct Message<'a> {
     bytes: &'a [u8],
     fields: &'a [Field],
+    places: &'a [Place; LOW_TAGS],
+    has_high_tags: bool,
     msg_type: MsgType,
     msg_seq_num: Option<u64>,
     poss_dup: bool,
@@ -129,65 +143,165 @@ pub fn parse<'a>(frame: &'a [u8], scratch: &'a mut FieldIndex) -> Result<Message
     if frame.len() > FRAME_BYTES_MAX {
         return error(FRAME_BYTES_MAX, ParseFault::TooLong);
     }
-    let mut message = Message::empty(frame);
+    let Some(body_end) = body_end(frame) else {
+        return error(frame.len(), ParseFault::Order);
+    };
+    let FieldIndex { fields, places } = scratch;
+    *places = [0; LOW_TAGS];
+    let mut rare = Rare::default();
     let mut count = 0usize;
-    let mut seen = 0u8;
-    let mut data: Option<(u32, usize)> = None;
     let mut at = 0usize;
-    while at < frame.len() {
+    while at < body_end {
         let Some((tag, start)) = read_tag(frame, at) else {
             return error(at, ParseFault::Tag);
         };
-        let end = match data.take() {
-            Some((data_tag, len)) if data_tag == tag && frame.get(start + len) == Some(&SOH) => {
-                start + len
-            }
-            _ => match find_soh(frame, start) {
-                Some(end) => end,
-                None => return error(start, ParseFault::Truncated),
-            },
+        let end = if rare.data_tag == 0 {
+            find_soh(frame, start)
+        } else {
+            rare.data_end(frame, tag, start, body_end)
         };
-        let value = &frame[start..end];
-        if count < 3 && tag != [tags::BEGIN_STRING, tags::BODY_LENGTH, tags::MSG_TYPE][count] {
-            return error(at, ParseFault::Order);
-        }
-        if count == FIELDS_MAX {
-            // The trailer needs no place; anything else is too much, and says so.
-            if tag != tags::CHECK_SUM {
-                message.set_fault(tag, SessionRejectReason::Other);
-            }
-            at = end + 1;
+        let Some(end) = end else {
+            return error(start, ParseFault::Truncated);
+        };
+        at = end + 1;
+        let Some(field) = fields.get_mut(count) else {
+            rare.set_fault(tag, SessionRejectReason::Other);
             continue;
-        }
-        scratch.fields[count] = Field {
+        };
+        *field = Field {
             tag,
             start: start as u16,
             end: end as u16,
         };
         count += 1;
-        if value.is_empty() {
-            message.set_fault(tag, SessionRejectReason::TagWithoutValue);
-        } else {
-            message.take_header(tag, value, &mut seen);
-            if let Some(data_tag) = tags::data_tag_of(tag) {
-                match digits(value) {
-                    Some(len) if len <= frame.len() as u64 => data = Some((data_tag, len as usize)),
-                    _ => message.set_fault(tag, SessionRejectReason::BadFormat),
-                }
-            }
+        if tag >= LENGTH_TAG_MIN || start == end {
+            rare.note(tag, &frame[start..end]);
         }
-        at = end + 1;
+        if let Some(place) = places.get_mut(tag as usize) {
+            // The first one keeps its place.
+            *place = if *place == 0 {
+                count as Place
+            } else {
+                *place | REPEATED
+            };
+        }
     }
-    if count < 3 {
-        return error(frame.len(), ParseFault::Order);
+    let first = [tags::BEGIN_STRING, tags::BODY_LENGTH, tags::MSG_TYPE];
+    if count < 3 || (0..3).any(|n| fields[n].tag != first[n]) {
+        return error(0, ParseFault::Order);
     }
-    message.fields = &scratch.fields[..count];
-    Ok(message)
+    if let Some(field) = fields.get_mut(count) {
+        *field = Field {
+            tag: tags::CHECK_SUM,
+            start: (body_end + 3) as u16,
+            end: (frame.len() - 1) as u16,
+        };
+        count += 1;
+    }
+    Ok(Message::new(frame, &fields[..count], places, &rare))
 }
 
-/// Tag and the offset of its value.
-#[inline]
+/// Lowest tag of a length field.
+const LENGTH_TAG_MIN: u32 = 90;
+/// `10=NNN<SOH>`
+const TRAILER_BYTES: usize = 7;
+
+/// Where the trailer begins: behind it there is always a word to load from any place of the body.
+fn body_end(frame: &[u8]) -> Option<usize> {
+    let (body, trailer) = frame.split_last_chunk::<TRAILER_BYTES>()?;
+    let [b'1', b'0', b'=', _, _, _, SOH] = trailer else {
+        return None;
+    };
+    (body.last() == Some(&SOH)).then_some(body.len())
+}
+
+/// What most fields have nothing to do with, kept out of the way of the loop.
+#[derive(Default)]
+struct Rare {
+    fault: Option<Fault>,
+    has_high_tags: bool,
+    /// The data field that the length field before it announced; zero for none.
+    data_tag: u32,
+    data_len: usize,
+}
+
+impl Rare {
+    /// Fields with no value, with a length of data, or with a high tag.
+    #[inline(never)]
+    fn note(&mut self, tag: u32, value: &[u8]) {
+        self.has_high_tags |= tag >= PLACED_TAGS;
+        if value.is_empty() {
+            self.set_fault(tag, SessionRejectReason::TagWithoutValue);
+        } else if let Some(data_tag) = tags::data_tag_of(tag) {
+            match digits(value) {
+                Some(len) if len <= FRAME_BYTES_MAX as u64 => {
+                    self.data_tag = data_tag;
+                    self.data_len = len as usize;
+                }
+                _ => self.set_fault(tag, SessionRejectReason::BadFormat),
+            }
+        }
+    }
+
+    /// The end of the field behind a length field: by the length where it leads to a SOH, else at the first SOH.
+    #[inline(never)]
+    fn data_end(&mut self, frame: &[u8], tag: u32, start: usize, body_end: usize) -> Option<usize> {
+        let (data_tag, end) = (self.data_tag, start + self.data_len);
+        self.data_tag = 0;
+        if tag == data_tag && end < body_end && frame[end] == SOH {
+            return Some(end);
+        }
+        find_soh(frame, start)
+    }
+
+    /// Keeps the fault with the lowest tag, as the specification orders the checks.
+    #[cold]
+    #[inline(never)]
+    fn set_fault(&mut self, tag: u32, reason: SessionRejectReason) {
+        set_fault(&mut self.fault, tag, reason);
+    }
+}
+
+/// Keeps the fault with the lowest tag.
+#[cold]
+#[inline(never)]
+fn set_fault(fault: &mut Option<Fault>, tag: u32, reason: SessionRejectReason) {
+    if fault.is_none_or(|fault| tag < fault.tag) {
+        *fault = Some(Fault { tag, reason });
+    }
+}
+
+#[inline(always)]
+fn word_at(frame: &[u8], at: usize) -> Option<u64> {
+    let bytes = frame.get(at..at + 8)?;
+    Some(u64::from_le_bytes([
+        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
+    ]))
+}
+
+/// Tag and the offset of its value. Tags of one to three digits out of one word.
+#[inline(always)]
 fn read_tag(frame: &[u8], at: usize) -> Option<(u32, usize)> {
+    let word = word_at(frame, at)?;
+    let byte = |n: u32| (word >> (8 * n)) as u8;
+    let digit = |n: u32| byte(n).wrapping_sub(b'0') as u32;
+    let (d0, d1) = (digit(0), digit(1));
+    if byte(2) == b'=' && d0 <= 9 && d1 <= 9 {
+        return Some((d0 * 10 + d1, at + 3));
+    }
+    let d2 = digit(2);
+    if byte(3) == b'=' && d0 <= 9 && d1 <= 9 && d2 <= 9 {
+        return Some((d0 * 100 + d1 * 10 + d2, at + 4));
+    }
+    if byte(1) == b'=' && d0 <= 9 {
+        return Some((d0, at + 2));
+    }
+    read_long_tag(frame, at)
+}
+
+#[cold]
+#[inline(never)]
+fn read_long_tag(frame: &[u8], at: usize) -> Option<(u32, usize)> {
     let mut tag = 0u32;
     for (i, &c) in frame[at..].iter().enumerate() {
         let digit = c.wrapping_sub(b'0');
@@ -202,19 +316,34 @@ fn read_tag(frame: &[u8], at: usize) -> Option<(u32, usize)> {
     None
 }
 
-#[inline]
+/// The first SOH at or after `from`, a word at a time: the lowest byte that is zero after the exclusive or is exact.
+#[inline(always)]
 fn find_soh(frame: &[u8], from: usize) -> Option<usize> {
-    frame[from..]
-        .iter()
-        .position(|&byte| byte == SOH)
-        .map(|at| from + at)
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut at = from;
+    loop {
+        let word = word_at(frame, at)? ^ ONES;
+        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if zeros != 0 {
+            return Some(at + (zeros.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
 }
 
 impl<'a> Message<'a> {
-    fn empty(bytes: &'a [u8]) -> Self {
-        Self {
+    #[inline]
+    fn new(
+        bytes: &'a [u8],
+        fields: &'a [Field],
+        places: &'a [Place; LOW_TAGS],
+        rare: &Rare,
+    ) -> Self {
+        let mut message = Self {
             bytes,
-            fields: &[],
+            fields,
+            places,
+            has_high_tags: rare.has_high_tags,
             msg_type: MsgType::default(),
             msg_seq_num: None,
             poss_dup: false,
@@ -223,73 +352,91 @@ impl<'a> Message<'a> {
             target_comp_id: None,
             sending_time: None,
             orig_sending_time: None,
-            fault: None,
+            fault: rare.fault,
+        };
+        message.msg_type = MsgType::from_bytes(message.msg_type_bytes());
+        message.sender_comp_id = message.header(tags::SENDER_COMP_ID);
+        message.target_comp_id = message.header(tags::TARGET_COMP_ID);
+        message.sending_time = message.header(tags::SENDING_TIME);
+        message.orig_sending_time = message.header(tags::ORIG_SENDING_TIME);
+        message.poss_dup = message.header_flag(tags::POSS_DUP_FLAG);
+        message.poss_resend = message.header_flag(tags::POSS_RESEND);
+        if let Some(text) = message.header(tags::MSG_SEQ_NUM) {
+            message.msg_seq_num = digits(text);
+            if message.msg_seq_num.is_none() {
+                set_fault(
+                    &mut message.fault,
+                    tags::MSG_SEQ_NUM,
+                    SessionRejectReason::BadFormat,
+                );
+            }
         }
+        if message.places[tags::MSG_TYPE as usize] & REPEATED != 0 {
+            set_fault(
+                &mut message.fault,
+                tags::MSG_TYPE,
+                SessionRejectReason::TagRepeated,
+            );
+        }
+        message
     }
 
-    /// Keeps the fault with the lowest tag, as the specification orders the checks.
-    #[cold]
-    fn set_fault(&mut self, tag: u32, reason: SessionRejectReason) {
-        if self.fault.is_none_or(|fault| tag < fault.tag) {
-            self.fault = Some(Fault { tag, reason });
+    /// A header field, that must stand once; `None` where it is absent or empty.
+    #[inline]
+    fn header(&mut self, tag: u32) -> Option<&'a [u8]> {
+        let place = self.places[tag as usize];
+        if place == 0 {
+            return None;
         }
+        if place & REPEATED != 0 {
+            set_fault(&mut self.fault, tag, SessionRejectReason::TagRepeated);
+        }
+        let value = self.value_at(place);
+        (!value.is_empty()).then_some(value)
     }
 
     #[inline]
-    fn take_header(&mut self, tag: u32, value: &'a [u8], seen: &mut u8) {
-        let bit = match tag {
-            tags::MSG_TYPE => {
-                self.msg_type = MsgType::from_bytes(value);
-                1
-            }
-            tags::MSG_SEQ_NUM => {
-                self.msg_seq_num = digits(value);
-                if self.msg_seq_num.is_none() {
-                    self.set_fault(tag, SessionRejectReason::BadFormat);
-                }
-                2
-            }
-            tags::SENDER_COMP_ID => {
-                self.sender_comp_id = Some(value);
-                4
-            }
-            tags::TARGET_COMP_ID => {
-                self.target_comp_id = Some(value);
-                8
-            }
-            tags::SENDING_TIME => {
-                self.sending_time = Some(value);
-                16
-            }
-            tags::POSS_DUP_FLAG => {
-                self.poss_dup = self.flag(tag, value);
-                32
-            }
-            tags::POSS_RESEND => {
-                self.poss_resend = self.flag(tag, value);
-                64
-            }
-            tags::ORIG_SENDING_TIME => {
-                self.orig_sending_time = Some(value);
-                128
-            }
-            _ => return,
-        };
-        if *seen & bit != 0 {
-            self.set_fault(tag, SessionRejectReason::TagRepeated);
-        }
-        *seen |= bit;
-    }
-
-    fn flag(&mut self, tag: u32, value: &[u8]) -> bool {
-        match value {
-            b"Y" => true,
-            b"N" => false,
-            _ => {
-                self.set_fault(tag, SessionRejectReason::BadFormat);
+    fn header_flag(&mut self, tag: u32) -> bool {
+        match self.header(tag) {
+            None | Some(b"N") => false,
+            Some(b"Y") => true,
+            Some(_) => {
+                set_fault(&mut self.fault, tag, SessionRejectReason::BadFormat);
                 false
             }
         }
+    }
+
+    /// The place of a low tag, 0 where it is absent.
+    #[inline]
+    pub(super) fn place(&self, tag: u32) -> u16 {
+        self.places
+            .get(tag as usize)
+            .map_or(0, |place| place & !REPEATED)
+    }
+
+    /// The place of a low tag, with the mark [`REPEATED`] where it stands more than once.
+    #[inline]
+    pub(super) fn place_and_repeat(&self, tag: u32) -> u16 {
+        self.places.get(tag as usize).copied().unwrap_or(0)
+    }
+
+    /// The value at a place; empty for none.
+    #[inline]
+    pub(super) fn value_at(&self, place: u16) -> &'a [u8] {
+        match self
+            .fields
+            .get(((place & !REPEATED) as usize).wrapping_sub(1))
+        {
+            Some(field) => self.value(field),
+            None => &[],
+        }
+    }
+
+    /// Whether tags stand in the message that have no place.
+    #[inline]
+    pub(super) fn has_high_tags(&self) -> bool {
+        self.has_high_tags
     }
 
     /// The frame.
@@ -364,27 +511,14 @@ impl<'a> Message<'a> {
 
     /// The lowest tag of 34, 49, 52, 56 that is absent.
     pub fn missing_header_tag(&self) -> Option<u32> {
-        let has = |tag| self.fields.iter().any(|field| field.tag == tag);
         [
-            (
-                self.msg_seq_num.is_some() || has(tags::MSG_SEQ_NUM),
-                tags::MSG_SEQ_NUM,
-            ),
-            (
-                self.sender_comp_id.is_some() || has(tags::SENDER_COMP_ID),
-                tags::SENDER_COMP_ID,
-            ),
-            (
-                self.sending_time.is_some() || has(tags::SENDING_TIME),
-                tags::SENDING_TIME,
-            ),
-            (
-                self.target_comp_id.is_some() || has(tags::TARGET_COMP_ID),
-                tags::TARGET_COMP_ID,
-            ),
+            tags::MSG_SEQ_NUM,
+            tags::SENDER_COMP_ID,
+            tags::SENDING_TIME,
+            tags::TARGET_COMP_ID,
         ]
         .into_iter()
-        .find_map(|(present, tag)| (!present).then_some(tag))
+        .find(|&tag| self.place(tag) == 0)
     }
 
     /// What [`parse`] found to be rejected: empty values, header fields repeated or of a wrong format, too many fields.
@@ -394,6 +528,10 @@ impl<'a> Message<'a> {
 
     /// Value of the first field with `tag`; empty where it was sent without a value.
     pub fn get(&self, tag: u32) -> Option<&'a [u8]> {
+        if (tag as usize) < LOW_TAGS && tag != tags::CHECK_SUM {
+            let place = self.place(tag);
+            return (place != 0).then(|| self.value_at(place));
+        }
         let field = self.fields.iter().find(|field| field.tag == tag)?;
         Some(self.value(field))
     }
@@ -415,5 +553,113 @@ impl<'a> Message<'a> {
     #[inline]
     fn value(&self, field: &Field) -> &'a [u8] {
         &self.bytes[field.start as usize..field.end as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::framed;
+    use super::*;
+
+    fn fault_of(body: &str) -> Option<Fault> {
+        let frame = framed("FIX.4.4", body);
+        parse(&frame, &mut FieldIndex::new()).unwrap().fault()
+    }
+
+    #[test]
+    fn garbled_messages_are_errors() {
+        for (body, why) in [
+            ("35=0|x=1|", ParseFault::Tag),
+            ("35=0|=1|", ParseFault::Tag),
+            ("35=0|34|", ParseFault::Tag),
+            ("35=0|-1=1|", ParseFault::Tag),
+            ("35=0||", ParseFault::Tag),
+            ("35=0|9999999=1|", ParseFault::Tag),
+            ("34=1|35=0|", ParseFault::Order),
+        ] {
+            let frame = framed("FIX.4.4", body);
+            let error = parse(&frame, &mut FieldIndex::new()).err().unwrap();
+            assert_eq!(error.why, why, "{body}");
+        }
+        assert!(parse(b"", &mut FieldIndex::new()).is_err());
+        assert!(parse(&[b'8'; FRAME_BYTES_MAX + 1], &mut FieldIndex::new()).is_err());
+    }
+
+    #[test]
+    fn faults_name_the_lowest_tag() {
+        use SessionRejectReason as R;
+        let fault = |tag, reason| Some(Fault { tag, reason });
+        assert_eq!(fault_of("35=0|34=1|58=x|"), None);
+        assert_eq!(fault_of("35=0|34=1|58=|"), fault(58, R::TagWithoutValue));
+        assert_eq!(
+            fault_of("35=0|34=1|58=|11=|"),
+            fault(11, R::TagWithoutValue)
+        );
+        assert_eq!(fault_of("35=0|34=x|"), fault(34, R::BadFormat));
+        assert_eq!(fault_of("35=0|34=1|43=X|"), fault(43, R::BadFormat));
+        assert_eq!(fault_of("35=0|34=1|34=2|"), fault(34, R::TagRepeated));
+        let many = format!("35=0|34=1|{}", "58=x|".repeat(FIELDS_MAX));
+        assert_eq!(fault_of(&many), fault(58, R::Other));
+        let just_enough = format!("35=0|34=1|{}", "58=x|".repeat(FIELDS_MAX - 5));
+        assert_eq!(fault_of(&just_enough), None);
+    }
+
+    #[test]
+    fn the_header_is_picked_up_and_what_is_missing_is_named() {
+        let body = "35=AF|34=18446744073709551615|43=Y|49=A|52=20231114-22:13:20|56=B|97=N|122=20231114-22:13:19|";
+        let frame = framed("FIX.4.2", body);
+        let mut index = FieldIndex::new();
+        let message = parse(&frame, &mut index).unwrap();
+        assert_eq!(message.version(), Some(FixVersion::Fix42));
+        assert_eq!(message.msg_type(), MsgType::ORDER_MASS_STATUS_REQUEST);
+        assert_eq!(message.msg_type_bytes(), b"AF");
+        assert_eq!(message.msg_seq_num(), Some(u64::MAX));
+        assert_eq!((message.poss_dup(), message.poss_resend()), (true, false));
+        assert_eq!(message.sender_comp_id(), Some(&b"A"[..]));
+        assert_eq!(message.target_comp_id(), Some(&b"B"[..]));
+        assert_eq!(message.sending_time_ns(), Some(1_700_000_000_000_000_000));
+        assert_eq!(
+            message.orig_sending_time_ns(),
+            Some(1_699_999_999_000_000_000)
+        );
+        assert_eq!(message.missing_header_tag(), None);
+        for (field, tag) in [
+            ("34=18446744073709551615|", 34),
+            ("49=A|", 49),
+            ("52=20231114-22:13:20|", 52),
+            ("56=B|", 56),
+        ] {
+            let frame = framed("FIX.4.2", &body.replace(field, ""));
+            let message = parse(&frame, &mut index).unwrap();
+            assert_eq!(message.missing_header_tag(), Some(tag));
+        }
+    }
+
+    #[test]
+    fn of_repeated_fields_the_first_is_found() {
+        let frame = framed("FIX.4.4", "35=A|34=1|58=a|58=b|372=D|372=F|");
+        let mut index = FieldIndex::new();
+        let message = parse(&frame, &mut index).unwrap();
+        assert_eq!(message.get(tags::TEXT), Some(&b"a"[..]));
+        assert_eq!(message.get(tags::REF_MSG_TYPE), Some(&b"D"[..]));
+        assert_eq!(message.get(tags::CHECK_SUM).map(<[u8]>::len), Some(3));
+        let all: Vec<u32> = message.fields().map(|(tag, _)| tag).collect();
+        assert_eq!(all, [8, 9, 35, 34, 58, 58, 372, 372, 10]);
+    }
+
+    #[test]
+    fn data_fields_hold_any_byte() {
+        let frame = framed("FIX.4.4", "35=A|34=1|95=9|96=a|10=000||58=x|");
+        let mut index = FieldIndex::new();
+        let message = parse(&frame, &mut index).unwrap();
+        assert_eq!(message.get(tags::RAW_DATA), Some(&b"a\x0110=000\x01"[..]));
+        assert_eq!(message.get(tags::TEXT), Some(&b"x"[..]));
+        assert_eq!(message.fields().count(), 8);
+        // A length that leads nowhere is not believed.
+        for length in ["7", "4000", "10"] {
+            let frame = framed("FIX.4.4", &format!("35=A|34=1|95={length}|96=abc|58=x|"));
+            let message = parse(&frame, &mut index).unwrap();
+            assert_eq!(message.get(tags::RAW_DATA), Some(&b"abc"[..]), "{length}");
+        }
     }
 }

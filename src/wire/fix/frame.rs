@@ -72,15 +72,12 @@ pub fn next_frame(bytes: &[u8], frame_bytes_max: usize) -> Framing {
         }
     };
     let message = &bytes[skip..];
-    let (start, len) = match read_header(message) {
+    let (start, len) = match read_header(message, frame_bytes_max) {
         Header::NeedMore => return Framing::NeedMore { skip },
         Header::Bad(why) => return malformed(bytes, skip, why),
         Header::Body { start, len } => (start, len),
     };
     let total = start + len + TRAILER_BYTES;
-    if total > frame_bytes_max {
-        return malformed(bytes, skip, Garbled::TooLong);
-    }
     if message.len() < total {
         return Framing::NeedMore { skip };
     }
@@ -105,14 +102,20 @@ pub fn checksum(bytes: &[u8]) -> u8 {
 }
 
 /// Reads `8=FIX...<SOH>9=N<SOH>35=`. `message` begins with `8=FIX`.
-fn read_header(message: &[u8]) -> Header {
-    let window = &message[..message.len().min(2 + BEGIN_STRING_BYTES_MAX + 1)];
-    let Some(end) = window.iter().position(|&byte| byte == SOH) else {
-        return if message.len() > window.len() || window.len() > 2 + BEGIN_STRING_BYTES_MAX {
-            Header::Bad(Garbled::HeaderOrder)
-        } else {
-            Header::NeedMore
-        };
+fn read_header(message: &[u8], frame_bytes_max: usize) -> Header {
+    // `8=FIX.4.x` first, as nearly all messages begin.
+    let end = match message.get(5..10) {
+        Some(&[a, b, c, d, SOH]) if a != SOH && b != SOH && c != SOH && d != SOH => 9,
+        _ => {
+            let window = &message[..message.len().min(2 + BEGIN_STRING_BYTES_MAX + 1)];
+            match window.iter().position(|&byte| byte == SOH) {
+                Some(end) => end,
+                None if window.len() > 2 + BEGIN_STRING_BYTES_MAX => {
+                    return Header::Bad(Garbled::HeaderOrder);
+                }
+                None => return Header::NeedMore,
+            }
+        }
     };
     let rest = &message[end + 1..];
     if let Some(answer) = expect(rest, b"9=") {
@@ -133,11 +136,14 @@ fn read_header(message: &[u8]) -> Header {
     let Some(len) = digits(&window[..number_len]) else {
         return Header::Bad(Garbled::BodyLength);
     };
+    let len = len as usize;
     let start = end + 1 + 2 + number_len + 1;
+    if start + len + TRAILER_BYTES > frame_bytes_max {
+        return Header::Bad(Garbled::TooLong);
+    }
     if let Some(answer) = expect(&message[start..], b"35=") {
         return answer;
     }
-    let len = len as usize;
     if len < BODY_BYTES_MIN {
         return Header::Bad(Garbled::BodyLength);
     }
@@ -190,4 +196,119 @@ fn malformed(bytes: &[u8], start: usize, why: Garbled) -> Framing {
         Start::At(at) | Start::None { keep_from: at } => at,
     };
     Framing::Malformed { skip, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::framed;
+    use super::*;
+
+    const MAX: usize = 1024;
+
+    fn heartbeat() -> Vec<u8> {
+        framed("FIX.4.4", "35=0|34=2|")
+    }
+
+    #[test]
+    fn junk_is_skipped_and_a_cut_start_is_kept() {
+        let good = heartbeat();
+        let mut bytes = b"junk 8=8=FI\x01".to_vec();
+        let skip = bytes.len();
+        bytes.extend_from_slice(&good);
+        let len = good.len();
+        assert_eq!(next_frame(&bytes, MAX), Framing::Frame { skip, len });
+        assert_eq!(next_frame(b"", MAX), Framing::NeedMore { skip: 0 });
+        assert_eq!(next_frame(b"junk8=FI", MAX), Framing::NeedMore { skip: 4 });
+        assert_eq!(next_frame(b"junkjunk", MAX), Framing::NeedMore { skip: 8 });
+        for cut in 0..len {
+            assert_eq!(
+                next_frame(&good[..cut], MAX),
+                Framing::NeedMore { skip: 0 },
+                "{cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn garbled_messages_do_not_take_the_next_one_along() {
+        use Garbled::*;
+        let good = heartbeat();
+        let rows: [(&[u8], Garbled); 11] = [
+            (
+                b"8=FIX.4.4\x019=9\x0135=0\x0134=2\x0110=163\x01",
+                BodyLength,
+            ),
+            (
+                b"8=FIX.4.4\x019=11\x0135=0\x0134=2\x0110=163\x01",
+                BodyLength,
+            ),
+            (b"8=FIX.4.4\x019=10\x0135=0\x0134=2\x0110=000\x01", CheckSum),
+            (b"8=FIX.4.4\x019=10\x0135=0\x0134=2\x0110=1x3\x01", CheckSum),
+            (b"8=FIX.4.4\x019=ten\x0135=0\x0134=2\x01", BodyLength),
+            (b"8=FIX.4.4\x019=\x0135=0\x0134=2\x01", BodyLength),
+            (b"8=FIX.4.4\x019=4\x0135=0\x0134=2\x01", BodyLength),
+            (b"8=FIX.4.4\x019=000000010\x0135=0\x0134=2\x01", BodyLength),
+            (b"8=FIX.4.4\x0135=0\x019=10\x0134=2\x01", HeaderOrder),
+            (b"8=FIX.4.4\x019=10\x0134=2\x0135=0\x01", HeaderOrder),
+            (b"8=FIX.a.very.long.version\x019=10\x01", HeaderOrder),
+        ];
+        for (bad, why) in rows {
+            let bytes = [bad, &good].concat();
+            let skip = bad.len();
+            assert_eq!(
+                next_frame(&bytes, MAX),
+                Framing::Malformed { skip, why },
+                "{}",
+                String::from_utf8_lossy(bad)
+            );
+        }
+    }
+
+    #[test]
+    fn the_ceiling_holds_before_the_body_comes() {
+        let front = b"8=FIX.4.4\x019=1001\x01";
+        assert!(matches!(
+            next_frame(front, MAX),
+            Framing::Malformed {
+                why: Garbled::TooLong,
+                ..
+            }
+        ));
+        assert_eq!(next_frame(front, 2 * MAX), Framing::NeedMore { skip: 0 });
+        let huge = b"8=FIX.4.4\x019=99999999\x01";
+        assert!(matches!(
+            next_frame(huge, MAX),
+            Framing::Malformed {
+                why: Garbled::TooLong,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn bytes_of_a_hostile_peer_are_looked_at_a_bounded_number_of_times() {
+        // Each answer consumes what was searched: the sum of all searches is linear in the bytes.
+        for unit in [
+            &b"8=FIX"[..],
+            b"8=FIX.4.4\x019=7\x0135=",
+            b"8",
+            b"8=FI",
+            b"x",
+        ] {
+            let bytes = unit.repeat(8192 / unit.len());
+            let (mut at, mut calls) = (0, 0);
+            loop {
+                calls += 1;
+                match next_frame(&bytes[at..], MAX) {
+                    Framing::Malformed { skip, .. } => {
+                        assert!(skip >= START.len().min(bytes.len() - at));
+                        at += skip;
+                    }
+                    Framing::NeedMore { .. } => break,
+                    Framing::Frame { .. } => panic!("no frame there"),
+                }
+            }
+            assert!(calls <= bytes.len() / START.len() + 2);
+        }
+    }
 }

@@ -11,8 +11,12 @@ pub mod field;
 pub mod frame;
 pub mod msg_type;
 mod pick;
+#[cfg(test)]
+mod property_tests;
 pub mod reject;
 pub mod tags;
+#[cfg(test)]
+mod tests;
 pub mod time;
 pub mod writer;
 

@@ -39,6 +39,14 @@ impl UtcText {
     }
 }
 
+impl UtcText {
+    /// The text in its place, and its length.
+    #[inline]
+    pub(super) fn padded(&self) -> (&[u8; 32], usize) {
+        (&self.bytes, (self.len as usize).min(TIME_CHARS_MAX))
+    }
+}
+
 /// Writes times; remembers the last second.
 #[derive(Clone, Copy)]
 pub struct TimeText {
@@ -157,7 +165,7 @@ pub fn parse_utc(text: &[u8]) -> Option<u64> {
     };
     let pair = |a: u8, b: u8| {
         let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
-        (a <= 9 && b <= 9).then_some((a * 10 + b) as u64)
+        (a <= 9 && b <= 9).then(|| (a * 10 + b) as u64)
     };
     let year = pair(y0, y1)? * 100 + pair(y2, y3)?;
     let (month, day) = (pair(m0, m1)?, pair(d0, d1)?);
@@ -224,5 +232,93 @@ fn civil_of_day(day: u64) -> (u64, u32, u32) {
         (year, month as u32 + 3, day)
     } else {
         (year + 1, month as u32 - 9, day)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn known_times() {
+        let known: [(&[u8], u64); 6] = [
+            (b"19700101-00:00:00", 0),
+            (b"20000229-23:59:59.999", 951_868_799_999_000_000),
+            (b"20231114-22:13:20.123456", 1_700_000_000_123_456_000),
+            (b"20231114-22:13:20.123456789", 1_700_000_000_123_456_789),
+            (b"20161231-23:59:60", 1_483_228_800_000_000_000),
+            (b"24991231-23:59:59", 16_725_225_599_000_000_000),
+        ];
+        for (text, ns) in known {
+            assert_eq!(
+                parse_utc(text),
+                Some(ns),
+                "{}",
+                String::from_utf8_lossy(text)
+            );
+        }
+        let none: [&[u8]; 14] = [
+            b"",
+            b"20231114",
+            b"20231114-22:13",
+            b"20231114-22:13:20.",
+            b"20231114-22:13:20.12",
+            b"20231114-22:13:20.12a",
+            b"20231114-22:13:20,123",
+            b"20231114T22:13:20",
+            b"20230229-00:00:00",
+            b"21000229-00:00:00",
+            b"20231301-00:00:00",
+            b"20231114-24:00:00",
+            b"20231114-22:13:61",
+            b"19691231-23:59:59",
+        ];
+        for text in none {
+            assert_eq!(parse_utc(text), None, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn every_day_of_five_centuries_is_the_next_one() {
+        let mut want = (1970u64, 1u64, 1u64);
+        for day in 0..193_500 {
+            let (year, month, date) = civil_of_day(day);
+            assert_eq!((year, month as u64, date as u64), want);
+            assert_eq!(day_of_civil(want.0, want.1, want.2), day);
+            want.2 += 1;
+            if want.2 > days_in_month(want.0, want.1) {
+                want = (want.0, want.1 + 1, 1);
+            }
+            if want.1 > 12 {
+                want = (want.0 + 1, 1, 1);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_round_trips(ns in proptest::collection::vec(0..16_725_225_600_000_000_000u64, 1..4)) {
+            for (precision, unit) in [
+                (Precision::Seconds, 1_000_000_000),
+                (Precision::Millis, 1_000_000),
+                (Precision::Micros, 1_000),
+                (Precision::Nanos, 1),
+            ] {
+                let mut time = TimeText::new(precision);
+                for &ns in &ns {
+                    let text = time.write(ns);
+                    prop_assert_eq!(parse_utc(text.as_bytes()), Some(ns / unit * unit));
+                    let same_second = ns / NS_PER_S * NS_PER_S + (ns ^ 77) % NS_PER_S;
+                    let text = time.write(same_second);
+                    prop_assert_eq!(parse_utc(text.as_bytes()), Some(same_second / unit * unit));
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_no_panic(text in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = parse_utc(&text);
+        }
     }
 }

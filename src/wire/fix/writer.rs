@@ -1,13 +1,14 @@
 //! Writes one FIX message into a caller's slice: header, fields in the order of the calls, trailer.
 //!
 //! The body is written behind a reserved head; `finish` puts `8=..9=..` right-aligned before it, so that BodyLength(9) has no
-//! leading zeros and nothing is moved. Running out of room is remembered and told by `finish`; it never panics.
+//! leading zeros and nothing is moved. Fields are stored in whole words, so the slice should be some 48 bytes longer than the message. Running out of room is remembered and told by `finish`; it never panics.
 //! Header order: 8, 9, 35, then ascending by tag; the caller keeps the order of the body.
 
 use super::frame::checksum;
 use super::msg_type::MsgType;
 use super::tags;
 use super::time::{TimeText, UtcText};
+use crate::domain::price::SCALE;
 use crate::domain::{FixVersion, Price, Quantity};
 use std::ops::Range;
 
@@ -16,8 +17,8 @@ const SOH: u8 = 1;
 const HEAD_BYTES: usize = 18;
 const BODY_BYTES_MAX: usize = 99_999;
 const TRAILER_BYTES: usize = 7;
-/// `999999=` and SOH
-const TAG_BYTES: usize = 8;
+/// `9999999=`
+const PREFIX_BYTES: usize = 8;
 
 /// Header of a message to be sent.
 #[derive(Clone, Copy, Debug)]
@@ -49,25 +50,27 @@ pub struct NoRoom;
 /// A message in the making.
 pub struct Writer<'a> {
     out: &'a mut [u8],
+    /// Where the next field begins; [`FULL`] once a field found no room.
     at: usize,
-    full: bool,
     version: FixVersion,
     sending_time: UtcText,
 }
 
+/// No slice is that long, so that every later field finds no room either.
+const FULL: usize = usize::MAX / 2;
+
 impl<'a> Writer<'a> {
     /// Begins a message: header up to 122.
+    #[inline]
     pub fn begin(out: &'a mut [u8], header: &Header<'_>, time: &mut TimeText) -> Self {
-        let full = out.len() < HEAD_BYTES;
         let mut writer = Self {
             out,
             at: HEAD_BYTES,
-            full,
             version: header.version,
             sending_time: time.write(header.sending_time_ns),
         };
         let (msg_type, len) = header.msg_type.padded();
-        writer.bytes(tags::MSG_TYPE, &msg_type[..len]);
+        writer.padded(tags::MSG_TYPE, u32::from_le_bytes(msg_type) as u64, len);
         writer.u64(tags::MSG_SEQ_NUM, header.msg_seq_num);
         if header.poss_dup {
             writer.char(tags::POSS_DUP_FLAG, b'Y');
@@ -89,75 +92,75 @@ impl<'a> Writer<'a> {
     }
 
     /// A field with any value; an empty one is left out, as FIX knows no empty values.
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&mut self, tag: u32, value: &[u8]) {
-        if value.is_empty() || !self.room(value.len()) {
-            return;
-        }
-        self.tag(tag);
-        self.out[self.at..self.at + value.len()].copy_from_slice(value);
-        self.at += value.len();
-        self.end();
+        let (prefix, prefix_len) = prefix(tag);
+        self.put_bytes(prefix, prefix_len, value);
     }
 
     /// A field of one character.
-    #[inline]
+    #[inline(always)]
     pub fn char(&mut self, tag: u32, value: u8) {
-        self.bytes(tag, &[value]);
+        self.padded(tag, value as u64, 1);
     }
 
     /// `Y` or `N`.
-    #[inline]
+    #[inline(always)]
     pub fn flag(&mut self, tag: u32, value: bool) {
         self.char(tag, if value { b'Y' } else { b'N' });
     }
 
     /// A whole number.
-    #[inline]
+    #[inline(always)]
     pub fn u64(&mut self, tag: u32, value: u64) {
-        let mut text = [0; 20];
-        let start = decimal(&mut text, value);
-        self.bytes(tag, &text[start..]);
+        let (prefix, prefix_len) = prefix(tag);
+        self.put_u64(prefix, prefix_len, value);
     }
 
     /// Text, and behind it the tag that it speaks of, in brackets; without them where `about` is zero.
     pub fn text_and_tag(&mut self, tag: u32, text: &[u8], about: u32) {
-        if about == 0 {
-            return self.bytes(tag, text);
+        let mut out = [0; 160];
+        let text = &text[..text.len().min(120)];
+        out[..text.len()].copy_from_slice(text);
+        let mut len = text.len();
+        if about != 0 {
+            let (number, number_len) = prefix(about);
+            let digits = &number.to_le_bytes()[..number_len - 1];
+            for part in [b" (", digits, b")"] {
+                out[len..len + part.len()].copy_from_slice(part);
+                len += part.len();
+            }
         }
-        let mut number = [0; 20];
-        let start = decimal(&mut number, about as u64);
-        let number = &number[start..];
-        if !self.room(text.len() + number.len() + 3) {
-            return;
-        }
-        self.tag(tag);
-        for part in [text, b" (", number, b")"] {
-            self.out[self.at..self.at + part.len()].copy_from_slice(part);
-            self.at += part.len();
-        }
-        self.end();
+        self.bytes(tag, &out[..len]);
     }
 
     /// A price, shortest form.
-    #[inline]
+    #[inline(always)]
     pub fn price(&mut self, tag: u32, value: Price) {
-        let mut text = [0; crate::domain::price::PRICE_CHARS_MAX];
-        let len = value.write(&mut text);
-        self.bytes(tag, &text[..len]);
+        let (prefix, prefix_len) = prefix(tag);
+        self.put_price(prefix, prefix_len, value);
     }
 
     /// A quantity.
-    #[inline]
+    #[inline(always)]
     pub fn quantity(&mut self, tag: u32, value: Quantity) {
         self.u64(tag, value.0);
     }
 
     /// A time field with the text of SendingTime(52).
-    #[inline]
+    #[inline(always)]
     pub fn sending_time(&mut self, tag: u32) {
-        let text = self.sending_time;
-        self.bytes(tag, text.as_bytes());
+        let (prefix, prefix_len) = prefix(tag);
+        let sending_time = self.sending_time;
+        let (text, len) = sending_time.padded();
+        if let Some(written) = self.window(|window: &mut [u8; PREFIX_BYTES + 33]| {
+            put8(window, 0, prefix);
+            window[prefix_len..prefix_len + 32].copy_from_slice(text);
+            window[prefix_len + len] = SOH;
+            prefix_len + len + 1
+        }) {
+            self.at += written;
+        }
     }
 
     /// A time field.
@@ -169,7 +172,7 @@ impl<'a> Writer<'a> {
     /// Ends the message: where it stands in the slice.
     pub fn finish(self) -> Result<Range<usize>, NoRoom> {
         let body_bytes = self.at - HEAD_BYTES;
-        if self.full || self.out.len() - self.at < TRAILER_BYTES || body_bytes > BODY_BYTES_MAX {
+        if self.at + TRAILER_BYTES > self.out.len() || body_bytes > BODY_BYTES_MAX {
             return Err(NoRoom);
         }
         let out = self.out;
@@ -198,29 +201,183 @@ impl<'a> Writer<'a> {
         Ok(start..self.at + TRAILER_BYTES)
     }
 
-    #[inline]
-    fn room(&mut self, value_bytes: usize) -> bool {
-        let fits = !self.full && self.out.len() - self.at > value_bytes + TAG_BYTES;
-        self.full = !fits;
-        fits
+    /// Up to four bytes of a value, given little-endian.
+    #[inline(always)]
+    fn padded(&mut self, tag: u32, value: u64, len: usize) {
+        if len == 0 {
+            return;
+        }
+        let (prefix, prefix_len) = prefix(tag);
+        if let Some(written) = self.window(|window: &mut [u8; PREFIX_BYTES + 8]| {
+            put8(window, 0, prefix);
+            put8(window, prefix_len, value | (SOH as u64) << (8 * len));
+            prefix_len + len + 1
+        }) {
+            self.at += written;
+        }
     }
 
     #[inline]
-    fn tag(&mut self, tag: u32) {
-        let mut text = [0; 20];
-        let start = decimal(&mut text, tag as u64);
-        let len = 20 - start;
-        self.out[self.at..self.at + len].copy_from_slice(&text[start..]);
-        self.at += len;
-        self.out[self.at] = b'=';
-        self.at += 1;
+    fn put_bytes(&mut self, prefix: u64, prefix_len: usize, value: &[u8]) {
+        if value.is_empty() {
+            return;
+        }
+        let Some(out) = self.out.get_mut(self.at..) else {
+            self.at = FULL;
+            return;
+        };
+        if out.len() < PREFIX_BYTES + value.len() + 1 {
+            self.at = FULL;
+            return;
+        }
+        put8_slice(out, prefix);
+        let out = &mut out[prefix_len..prefix_len + value.len() + 1];
+        copy_short(&mut out[..value.len()], value);
+        out[value.len()] = SOH;
+        self.at += prefix_len + value.len() + 1;
     }
 
     #[inline]
-    fn end(&mut self) {
-        self.out[self.at] = SOH;
-        self.at += 1;
+    fn put_u64(&mut self, prefix: u64, prefix_len: usize, value: u64) {
+        if let Some(written) = self.window(|window: &mut [u8; PREFIX_BYTES + 32]| {
+            put8(window, 0, prefix);
+            let end = put_decimal(window, prefix_len, value);
+            window[end] = SOH;
+            end + 1
+        }) {
+            self.at += written;
+        }
     }
+
+    #[inline]
+    fn put_price(&mut self, prefix: u64, prefix_len: usize, value: Price) {
+        if let Some(written) = self.window(|window: &mut [u8; PREFIX_BYTES + 40]| {
+            put8(window, 0, prefix);
+            let mut at = prefix_len;
+            window[at] = b'-';
+            at += (value.0 < 0) as usize;
+            let magnitude = value.0.unsigned_abs();
+            let (whole, fraction) = (magnitude / SCALE as u64, magnitude % SCALE as u64);
+            at = put_decimal(window, at, whole);
+            if fraction != 0 {
+                let digits = eight_digits(fraction as u32);
+                window[at] = b'.';
+                put8(window, at + 1, digits | ASCII_ZEROS);
+                at += 9 - (digits.leading_zeros() / 8) as usize;
+            }
+            window[at] = SOH;
+            at + 1
+        }) {
+            self.at += written;
+        }
+    }
+
+    /// The next `N` bytes, for a field that is at most that long; `None` where there are fewer.
+    #[inline(always)]
+    fn window<const N: usize>(
+        &mut self,
+        write: impl FnOnce(&mut [u8; N]) -> usize,
+    ) -> Option<usize> {
+        match self
+            .out
+            .get_mut(self.at..)
+            .and_then(|out| out.first_chunk_mut::<N>())
+        {
+            Some(window) => Some(write(window)),
+            None => {
+                self.at = FULL;
+                None
+            }
+        }
+    }
+}
+
+/// `tag=` in the low bytes, and its length. Folded to constants where the tag is one.
+#[inline(always)]
+const fn prefix(tag: u32) -> (u64, usize) {
+    let mut text = b'=' as u64;
+    let mut len = 1;
+    let mut rest = tag;
+    loop {
+        text = text << 8 | (b'0' as u32 + rest % 10) as u64;
+        len += 1;
+        rest /= 10;
+        // Seven digits at most; no tag has more.
+        if rest == 0 || len == PREFIX_BYTES {
+            return (text, len);
+        }
+    }
+}
+
+const ASCII_ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The eight digits of a number below 10^8, one per byte, the first in the lowest byte.
+#[inline(always)]
+fn eight_digits(value: u32) -> u64 {
+    let (high, low) = ((value / 10_000) as u64, (value % 10_000) as u64);
+    let fours = high | low << 32;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (twos - tens * 10) << 8
+}
+
+/// Writes `value` at `at`; returns where it ends. Needs room for 24 bytes.
+#[inline(always)]
+fn put_decimal(window: &mut [u8], at: usize, value: u64) -> usize {
+    const EIGHT: u64 = 100_000_000;
+    if value < EIGHT {
+        let digits = eight_digits(value as u32);
+        // The last digit stands even where it is zero.
+        let skip = (digits | 1 << 56).trailing_zeros() / 8;
+        put8(window, at, (digits | ASCII_ZEROS) >> (8 * skip));
+        return at + 8 - skip as usize;
+    }
+    put_long_decimal(window, at, value)
+}
+
+#[inline(never)]
+fn put_long_decimal(window: &mut [u8], at: usize, value: u64) -> usize {
+    let mut text = [0; 20];
+    let start = decimal(&mut text, value);
+    window[at..at + 20 - start].copy_from_slice(&text[start..]);
+    at + 20 - start
+}
+
+#[inline(always)]
+fn put8(window: &mut [u8], at: usize, value: u64) {
+    window[at..at + 8].copy_from_slice(&value.to_le_bytes());
+}
+
+#[inline(always)]
+fn put8_slice(out: &mut [u8], value: u64) {
+    out[..8].copy_from_slice(&value.to_le_bytes());
+}
+
+/// Copies values of the usual length without a call. Both are of one length.
+#[inline(always)]
+fn copy_short(to: &mut [u8], from: &[u8]) {
+    let len = from.len();
+    match len {
+        8..=16 => {
+            let (first, last) = (load::<8>(from, 0), load::<8>(from, len - 8));
+            to[..8].copy_from_slice(&first);
+            to[len - 8..].copy_from_slice(&last);
+        }
+        4..=7 => {
+            let (first, last) = (load::<4>(from, 0), load::<4>(from, len - 4));
+            to[..4].copy_from_slice(&first);
+            to[len - 4..].copy_from_slice(&last);
+        }
+        _ => to.copy_from_slice(from),
+    }
+}
+
+#[inline(always)]
+fn load<const N: usize>(from: &[u8], at: usize) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&from[at..at + N]);
+    bytes
 }
 
 /// Writes `value` right-aligned into `out`; returns where it begins.
