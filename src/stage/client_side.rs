@@ -181,7 +181,7 @@ impl Application for ClientSide {
                 }
             }
             PeerEvent::RejectReceived { .. } => self.status.add(Counter::SessionRejectsReceived, 1),
-            PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset => {}
+            PeerEvent::Connected | PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 match notice {

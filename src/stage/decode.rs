@@ -101,6 +101,8 @@ impl<S: Sockets> DecodeStage<S> {
             );
             self.side.status.set_ring(0, depths.0, depths.1, depths.2);
             tally::publish_board(&mut self.board, &self.side.status);
+            let refused = self.board.sockets().connections_refused();
+            self.side.status.set(Counter::ConnectionsRefused, refused);
             self.side.publish(now, self.board.peers());
         }
         self.board.flush();

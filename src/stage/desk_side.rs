@@ -333,13 +333,19 @@ impl Application for DeskSide {
                 let reason = tally::reason_of(why);
                 self.reasons[peer] = reason;
                 self.status.closed(reason);
-                if let Closed::Socket(CloseReason::Error(error)) = why {
-                    self.status.error(
-                        ErrorCode::SocketBroken,
-                        peer as u64,
-                        error as u64,
-                        now.wall_ns,
-                    );
+                let error = match why {
+                    Closed::Socket(CloseReason::Error(errno)) => {
+                        Some((ErrorCode::SocketBroken, errno))
+                    }
+                    Closed::ConnectFailed(errno) => {
+                        self.status.add(Counter::ConnectFailures, 1);
+                        Some((ErrorCode::ConnectFailed, errno))
+                    }
+                    _ => None,
+                };
+                if let Some((code, errno)) = error {
+                    self.status
+                        .error(code, peer as u64, errno as u64, now.wall_ns);
                 }
                 if self.links[peer].in_flight > 0 {
                     self.look_for_doubts();
@@ -366,6 +372,7 @@ impl Application for DeskSide {
                     self.on_refusal(peer, now, 0, &refusal);
                 }
             }
+            PeerEvent::Connected => self.status.add(Counter::ConnectionsOpened, 1),
             PeerEvent::SequenceReset => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
