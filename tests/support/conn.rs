@@ -126,6 +126,11 @@ impl<S: Read + Write> Conn<S> {
         number
     }
 
+    /// Whether a whole message is at hand without reading.
+    pub fn is_buffered(&self) -> bool {
+        first(&self.received).is_some()
+    }
+
     /// The next message of any type, in sequence; `None` when the peer is gone.
     pub fn read(&mut self) -> Option<Fix> {
         let message = self.read_any()?;

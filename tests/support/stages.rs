@@ -14,6 +14,7 @@ use gatehouse::config::sample::Sample;
 use gatehouse::domain::DeskIndex;
 use gatehouse::domain::Now;
 use gatehouse::domain::directory::Directory;
+use gatehouse::io::Sockets;
 use gatehouse::journal::{Log, LogId};
 use gatehouse::risk::{Risk, RiskPlan, SessionLimits};
 use gatehouse::session::ResendPolicy;
@@ -36,11 +37,13 @@ use super::memory_sockets::{MemorySockets, MemoryStream, SharedNetwork, listen};
 pub type MemoryConn = Conn<MemoryStream>;
 
 /// The stages and what the journal would drain.
-pub struct Stages {
-    pub decode: DecodeStage<MemorySockets>,
+pub struct Stages<S: Sockets = MemorySockets> {
+    pub decode: DecodeStage<S>,
     pub risk: RiskStage,
-    pub route: RouteStage<MemorySockets>,
+    pub route: RouteStage<S>,
     pub ports: ControlPorts,
+    /// Bound address of the listener.
+    pub address: SocketAddr,
     logs: Vec<Reader>,
     page: Words,
 }
@@ -75,7 +78,9 @@ impl Bench {
         let desk_host = listen(&network, sample.links[0]);
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let start_wall_ns = since.expect("after 1970").as_nanos() as u64;
-        let stages = assemble(&plan, &network, start_wall_ns);
+        let clients_io = MemorySockets::new(network.clone(), connections(&plan));
+        let desks_io = MemorySockets::new(network.clone(), 2);
+        let stages = assemble(&plan, clients_io, desks_io, start_wall_ns);
         Self {
             stages: Rc::new(RefCell::new(stages)),
             network,
@@ -169,12 +174,13 @@ impl Bench {
         // Past the next publication, so that the page is up to date.
         self.pass(10_000_000);
         self.turn(2);
-        match reader::read_words(self.stages.borrow().page, self.now().wall_ns) {
-            reader::State::Ready(snapshot) => snapshot,
-            reader::State::Dead { last, .. } => last,
-            other => panic!("{other}"),
-        }
+        self.stages.borrow().snapshot(self.now())
     }
+}
+
+/// Connections on the client side.
+pub fn connections(plan: &Plan) -> usize {
+    2 * plan.sessions.len() + 4
 }
 
 fn now_at(start_wall_ns: u64, mono_ns: u64) -> Now {
@@ -184,17 +190,35 @@ fn now_at(start_wall_ns: u64, mono_ns: u64) -> Now {
     }
 }
 
-impl Stages {
-    /// As the fused layout turns them.
-    pub fn turn(&mut self, now: Now) {
-        self.route.duty_cycle(now);
-        self.risk.duty_cycle(now);
-        self.decode.duty_cycle(now);
-        self.risk.duty_cycle(now);
-        self.route.forward(now);
+impl<S: Sockets> Stages<S> {
+    /// The status page.
+    pub fn snapshot(&self, now: Now) -> Box<Snapshot> {
+        match reader::read_words(self.page, now.wall_ns) {
+            reader::State::Ready(snapshot) => snapshot,
+            reader::State::Dead { last, .. } => last,
+            other => panic!("{other}"),
+        }
     }
 
-    fn drain(&mut self) {
+    /// As the fused layout turns them.
+    pub fn turn(&mut self, now: Now) {
+        let reports = self.route.duty_cycle(now);
+        self.risk.duty_cycle(now);
+        let requests = self.decode.duty_cycle(now);
+        let checked = self.risk.duty_cycle(now);
+        self.route.forward(now);
+        let status = [
+            (self.route.status(), reports),
+            (self.risk.status(), checked),
+            (self.decode.status(), requests),
+        ];
+        for (stage, work) in status {
+            stage.cycle(now, now.mono_ns, work);
+        }
+    }
+
+    /// What the journal would do.
+    pub fn drain(&mut self) {
         for log in &mut self.logs {
             while log.next().is_some() {}
             let cursor = log.cursor();
@@ -203,7 +227,8 @@ impl Stages {
     }
 }
 
-fn assemble(plan: &Plan, network: &SharedNetwork, wall_ns: u64) -> Stages {
+/// The stages of `plan` over these sockets: clients' and desks'.
+pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u64) -> Stages<S> {
     let shape = Shape {
         sessions: plan.sessions.iter().map(|s| s.name.clone()).collect(),
         links: vec![(
@@ -290,15 +315,15 @@ fn assemble(plan: &Plan, network: &SharedNetwork, wall_ns: u64) -> Stages {
         },
         resend: ResendPolicy::Replay,
     });
-    let connections = 2 * plan.sessions.len() + 4;
+    let connections = connections(plan);
     let mut board = Switchboard::new(
-        MemorySockets::new(network.clone(), connections),
+        clients_io,
         log(LogId::Client),
         clients.collect(),
         connections,
         10_000_000_000,
     );
-    board.listen(0, plan.listeners[0].address).expect("listens");
+    let address = board.listen(0, plan.listeners[0].address).expect("listens");
     let decode = DecodeStage::new(DecodeParts {
         board,
         to_risk,
@@ -323,13 +348,7 @@ fn assemble(plan: &Plan, network: &SharedNetwork, wall_ns: u64) -> Stages {
         resend: ResendPolicy::GapFillAll,
     };
     let route = RouteStage::new(RouteParts {
-        board: Switchboard::new(
-            MemorySockets::new(network.clone(), 2),
-            log(LogId::Desk),
-            vec![peer],
-            2,
-            0,
-        ),
+        board: Switchboard::new(desks_io, log(LogId::Desk), vec![peer], 2, 0),
         from_risk: requests,
         to_risk: reports,
         directory,
@@ -345,6 +364,7 @@ fn assemble(plan: &Plan, network: &SharedNetwork, wall_ns: u64) -> Stages {
         risk,
         route,
         ports,
+        address,
         logs,
         page,
     }
