@@ -82,7 +82,9 @@ pub fn run(args: &DemoArgs) -> ExitCode {
     };
     let place = match Place::make(args.keep.clone()) {
         Ok(place) => place,
-        Err(error) => return super::fail("cannot make a directory for logs and status page", error),
+        Err(error) => {
+            return super::fail("cannot make a directory for logs and status page", error);
+        }
     };
     match play(args, &place, &stop) {
         Ok(outcome) => {
@@ -110,7 +112,9 @@ struct Place {
 impl Place {
     fn make(keep: Option<PathBuf>) -> io::Result<Self> {
         let kept = keep.is_some();
-        let directory = keep.unwrap_or_else(|| std::env::temp_dir().join(format!("gatehouse-demo-{}", std::process::id())));
+        let directory = keep.unwrap_or_else(|| {
+            std::env::temp_dir().join(format!("gatehouse-demo-{}", std::process::id()))
+        });
         std::fs::create_dir_all(directory.parent().unwrap_or(&directory))?;
         std::fs::create_dir(&directory)?;
         Ok(Self { directory, kept })
@@ -119,7 +123,11 @@ impl Place {
     fn hint(&self) -> String {
         if self.kept {
             let status = self.directory.join("status");
-            format!("Logs are in {}; the last status page: gatehouse top --once --status {}", self.directory.display(), status.display())
+            format!(
+                "Logs are in {}; the last status page: gatehouse top --once --status {}",
+                self.directory.display(),
+                status.display()
+            )
         } else {
             "Where to look next: `gatehouse demo --keep DIR` keeps the logs and the status page (`gatehouse top --once --status DIR/status`);\n\
              README, \"A first client and desk\", sets up a gateway of your own."
@@ -152,14 +160,26 @@ struct Outcome {
 fn play(args: &DemoArgs, place: &Place, signals: &Signals) -> Result<Outcome, String> {
     let say = |what: &str| eprintln!("demo: {what}");
     let desk = Desk::start(args)?;
-    say(&format!("a simulated desk listens on {} and {}", desk.addresses[0], desk.addresses[1]));
+    say(&format!(
+        "a simulated desk listens on {} and {}",
+        desk.addresses[0], desk.addresses[1]
+    ));
     let plan = plan(args, place, &desk.addresses);
     let log_directory = plan.state.log_directory.clone();
     let gateway = app::start(Arc::new(plan)).map_err(|error| error.to_string())?;
-    let (io, io_reason) = (gateway.clients_io.backend, gateway.clients_io.reason.clone());
-    let (layout, idle, epoch) = (gateway.topology.layout, gateway.topology.idle, gateway.epoch);
+    let (io, io_reason) = (
+        gateway.clients_io.backend,
+        gateway.clients_io.reason.clone(),
+    );
+    let (layout, idle, epoch) = (
+        gateway.topology.layout,
+        gateway.topology.idle,
+        gateway.epoch,
+    );
     let address = gateway.addresses[0];
-    say(&format!("the gateway listens on {address} ({io}, {layout:?}, {idle:?})"));
+    say(&format!(
+        "the gateway listens on {address} ({io}, {layout:?}, {idle:?})"
+    ));
     for warning in &gateway.warnings {
         say(warning);
     }
@@ -167,10 +187,20 @@ fn play(args: &DemoArgs, place: &Place, signals: &Signals) -> Result<Outcome, St
     gateway.stop();
     let desk_ledger = desk.stop()?;
     let (load, seconds) = played?;
-    let order_log = log_store::read(&log_directory, LogId::Order, epoch).map_err(|error| error.to_string())?;
+    let order_log =
+        log_store::read(&log_directory, LogId::Order, epoch).map_err(|error| error.to_string())?;
     let gateway = GatewayLedger::read(&order_log).map_err(|error| error.to_string())?;
     let comparison = ledgers::compare(&load.totals, &gateway, &desk_ledger);
-    Ok(Outcome { load, comparison, gateway, io, io_reason, layout, idle, seconds })
+    Ok(Outcome {
+        load,
+        comparison,
+        gateway,
+        io,
+        io_reason,
+        layout,
+        idle,
+        seconds,
+    })
 }
 
 fn plan(args: &DemoArgs, place: &Place, links: &[SocketAddr]) -> Plan {
@@ -193,7 +223,10 @@ fn wait_for_links(gateway: &Gateway) -> Result<(), String> {
     let deadline = Instant::now() + Duration::from_millis(READY_MS);
     while gateway.links_ready() < LINKS {
         if gateway.has_failed() || Instant::now() > deadline {
-            return Err(format!("{} of {LINKS} links to the desk became ready", gateway.links_ready()));
+            return Err(format!(
+                "{} of {LINKS} links to the desk became ready",
+                gateway.links_ready()
+            ));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -201,7 +234,11 @@ fn wait_for_links(gateway: &Gateway) -> Result<(), String> {
 }
 
 /// Runs the load client on its own thread and shows how it goes.
-fn drive(args: &DemoArgs, address: SocketAddr, signals: &Signals) -> Result<(LoadResult, f64), String> {
+fn drive(
+    args: &DemoArgs,
+    address: SocketAddr,
+    signals: &Signals,
+) -> Result<(LoadResult, f64), String> {
     let config = LoadConfig {
         address,
         sessions: args.sessions as usize,
@@ -214,7 +251,11 @@ fn drive(args: &DemoArgs, address: SocketAddr, signals: &Signals) -> Result<(Loa
         rate: args.rate,
         requests: args.orders,
         warmup_ns: 0,
-        mix: Mix { new: 100, cancel: 0, replace: 0 },
+        mix: Mix {
+            new: 100,
+            cancel: 0,
+            replace: 0,
+        },
         price: sample::REFERENCE_PRICE,
         tick: crate::domain::Price(crate::domain::price::SCALE / 100),
         quantity: Quantity(100),
@@ -253,7 +294,9 @@ fn drive(args: &DemoArgs, address: SocketAddr, signals: &Signals) -> Result<(Loa
     if io::stderr().is_terminal() {
         eprintln!();
     }
-    let result = worker.join().map_err(|_| "the load client panicked".to_owned())?;
+    let result = worker
+        .join()
+        .map_err(|_| "the load client panicked".to_owned())?;
     Ok((result, started.elapsed().as_secs_f64()))
 }
 
@@ -296,10 +339,15 @@ impl Desk {
                 links: LINKS,
                 behaviours: Behaviours::default(),
                 seed: 1,
-                faults: PlantedFaults { drop_order: args.fault_drop_order, double_order: args.fault_double_order },
+                faults: PlantedFaults {
+                    drop_order: args.fault_drop_order,
+                    double_order: args.fault_double_order,
+                },
             },
         };
-        let sockets = (0..LINKS).map(|_| open(Choice::Poll, CONNECTIONS_PER_LINK)).collect::<Result<Vec<_>, _>>()?;
+        let sockets = (0..LINKS)
+            .map(|_| open(Choice::Poll, CONNECTIONS_PER_LINK))
+            .collect::<Result<Vec<_>, _>>()?;
         let stop = Arc::new(AtomicBool::new(false));
         let asked_to_stop = stop.clone();
         let (tell, told) = mpsc::channel();
@@ -326,18 +374,28 @@ impl Desk {
             server.ledger().clone()
         })
         .map_err(|error| error.to_string())?;
-        let addresses = told.recv().map_err(|_| "the desk's thread ended".to_owned())??;
-        Ok(Self { addresses, stop, worker })
+        let addresses = told
+            .recv()
+            .map_err(|_| "the desk's thread ended".to_owned())??;
+        Ok(Self {
+            addresses,
+            stop,
+            worker,
+        })
     }
 
     fn stop(self) -> Result<DeskLedger, String> {
         self.stop.store(true, Ordering::Release);
-        self.worker.join().map_err(|_| "the desk panicked".to_owned())
+        self.worker
+            .join()
+            .map_err(|_| "the desk panicked".to_owned())
     }
 }
 
 fn open(choice: Choice, connections: usize) -> Result<AnySockets, String> {
-    sockets::open(choice, connections).map(|(sockets, _)| sockets).map_err(|error| error.to_string())
+    sockets::open(choice, connections)
+        .map(|(sockets, _)| sockets)
+        .map_err(|error| error.to_string())
 }
 
 impl Outcome {
@@ -357,15 +415,36 @@ impl Outcome {
                 problems.push(what);
             }
         };
-        check(comparison.lost > 0, format!("{} orders are lost", comparison.lost));
-        check(comparison.duplicated > 0, format!("{} orders reached the desk more than once", comparison.duplicated));
+        check(
+            comparison.lost > 0,
+            format!("{} orders are lost", comparison.lost),
+        );
+        check(
+            comparison.duplicated > 0,
+            format!(
+                "{} orders reached the desk more than once",
+                comparison.duplicated
+            ),
+        );
         check(
             comparison.unknown_at_desk > 0,
-            format!("{} orders reached the desk and are not in the gateway's log", comparison.unknown_at_desk),
+            format!(
+                "{} orders reached the desk and are not in the gateway's log",
+                comparison.unknown_at_desk
+            ),
         );
-        check(orders.unresolved > 0, format!("{} orders have no answer", orders.unresolved));
-        check(orders.sent != sum, format!("{} orders sent, {sum} accounted for", orders.sent));
-        check(self.load.unsent > 0, format!("{} orders could not be sent", self.load.unsent));
+        check(
+            orders.unresolved > 0,
+            format!("{} orders have no answer", orders.unresolved),
+        );
+        check(
+            orders.sent != sum,
+            format!("{} orders sent, {sum} accounted for", orders.sent),
+        );
+        check(
+            self.load.unsent > 0,
+            format!("{} orders could not be sent", self.load.unsent),
+        );
         check(
             self.load.totals.duplicate_reports + self.load.totals.duplicate_acks > 0,
             "reports came more than once".to_owned(),
@@ -409,7 +488,10 @@ impl Outcome {
         let mut rows: Vec<(String, String)> = Vec::new();
         let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
         row("orders sent", totals.orders.sent.to_string());
-        row("  acknowledged by the desk", totals.orders.acknowledged.to_string());
+        row(
+            "  acknowledged by the desk",
+            totals.orders.acknowledged.to_string(),
+        );
         row("  filled", totals.filled.to_string());
         row("  rejected", totals.orders.rejected.to_string());
         for (reason, count) in &totals.rejects {
@@ -420,17 +502,26 @@ impl Outcome {
         row("received by the desk", self.comparison.received.to_string());
         row("lost", self.comparison.lost.to_string());
         row("duplicated", self.comparison.duplicated.to_string());
-        row("rate", format!("{} of {} orders/s", self.load.rate.achieved, self.load.rate.asked));
+        row(
+            "rate",
+            format!(
+                "{} of {} orders/s",
+                self.load.rate.achieved, self.load.rate.asked
+            ),
+        );
         row("latency p50", micros(latency.p50));
         row("latency p90", micros(latency.p90));
         row("latency p99", micros(latency.p99));
         row("latency p99.9", micros(latency.p99_9));
         row("latency max", micros(latency.max));
         row("sockets", format!("{} ({})", self.io, self.io_reason));
-        row("threads", format!("{:?}, {:?}", self.layout, self.idle).to_lowercase());
-        let mut table = Table::new(&["three ledgers", "agree"]);
+        row(
+            "threads",
+            format!("{:?}, {:?}", self.layout, self.idle).to_lowercase(),
+        );
+        let mut table = Table::new(["what", "how many"]);
         for (name, value) in rows {
-            table.row(&[name, value]);
+            table.row([name, value]);
         }
         let mut text = table.to_string();
         text.push_str("Latency: from the moment an order was due to its acknowledgement, desk and client on the same cores.\n");

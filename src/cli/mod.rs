@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod ctl;
+pub mod demo;
 pub mod desk;
 pub mod load;
 pub mod relay;
@@ -33,6 +34,8 @@ pub struct Cli {
 /// Subcommands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Show everything at work on this machine: simulated desk, gateway, load client
+    Demo(demo::DemoArgs),
     /// Prove a configuration before it is used
     Check(check::CheckArgs),
     /// Run the gateway
@@ -52,6 +55,7 @@ pub enum Command {
 /// Parses the process's arguments and runs the command.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Ctl(args) => ctl::run(&args),

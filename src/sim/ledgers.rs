@@ -14,8 +14,8 @@ use super::load_ledger::LoadTotals;
 use crate::domain::OrderId;
 use crate::domain::order::ClientRequest;
 use crate::domain::report::DeskInput;
-use crate::journal::record::{RecordError, RecordKind, Records};
 use crate::journal::entry;
+use crate::journal::record::{RecordError, RecordKind, Records};
 
 /// What the gateway's order log says about orders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,9 +58,13 @@ impl GatewayLedger {
         let mut records = Records::new(order_log);
         loop {
             let offset = records.offset();
-            let Some(record) = records.next() else { return Ok(ledger) };
+            let Some(record) = records.next() else {
+                return Ok(ledger);
+            };
             let record = record.map_err(|error| LedgerError::Damaged { offset, error })?;
-            let unreadable = LedgerError::Unreadable { sequence: record.sequence };
+            let unreadable = LedgerError::Unreadable {
+                sequence: record.sequence,
+            };
             match record.kind {
                 RecordKind::ClientInput => {
                     let (input, outcome) = entry::read_client(record.body).ok_or(unreadable)?;
@@ -73,15 +77,17 @@ impl GatewayLedger {
                         }
                     }
                 }
-                RecordKind::DeskInput => match entry::read_desk(record.body).ok_or(unreadable)?.input {
-                    DeskInput::Refused { id, .. } => {
-                        ledger.returned.insert(id);
+                RecordKind::DeskInput => {
+                    match entry::read_desk(record.body).ok_or(unreadable)?.input {
+                        DeskInput::Refused { id, .. } => {
+                            ledger.returned.insert(id);
+                        }
+                        DeskInput::InDoubt { id } => {
+                            ledger.in_doubt.insert(id);
+                        }
+                        _ => {}
                     }
-                    DeskInput::InDoubt { id } => {
-                        ledger.in_doubt.insert(id);
-                    }
-                    _ => {}
-                },
+                }
                 _ => {}
             }
         }
@@ -130,7 +136,12 @@ pub fn compare(client: &LoadTotals, gateway: &GatewayLedger, desk: &DeskLedger) 
     let received: HashMap<OrderId, u32> = desk
         .requests()
         .filter(|(_, received)| received.kind == RequestKind::New)
-        .map(|(id, received)| (OrderId::parse(id.as_bytes()).unwrap_or(OrderId::NONE), received.count))
+        .map(|(id, received)| {
+            (
+                OrderId::parse(id.as_bytes()).unwrap_or(OrderId::NONE),
+                received.count,
+            )
+        })
         .collect();
     let mut comparison = Comparison {
         sent: client.orders.sent,
@@ -140,7 +151,10 @@ pub fn compare(client: &LoadTotals, gateway: &GatewayLedger, desk: &DeskLedger) 
         ..Comparison::default()
     };
     for id in &gateway.passed {
-        if !received.contains_key(id) && !gateway.returned.contains(id) && !gateway.in_doubt.contains(id) {
+        if !received.contains_key(id)
+            && !gateway.returned.contains(id)
+            && !gateway.in_doubt.contains(id)
+        {
             comparison.lost += 1;
             example("lost", &id.to_string());
         }
@@ -161,7 +175,6 @@ pub fn compare(client: &LoadTotals, gateway: &GatewayLedger, desk: &DeskLedger) 
     comparison.examples = examples;
     comparison
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -193,12 +206,23 @@ mod tests {
     }
 
     fn client(sent: u64, unresolved: u64) -> LoadTotals {
-        LoadTotals { orders: Counts { sent, unresolved, ..Counts::default() }, ..LoadTotals::default() }
+        LoadTotals {
+            orders: Counts {
+                sent,
+                unresolved,
+                ..Counts::default()
+            },
+            ..LoadTotals::default()
+        }
     }
 
     #[test]
     fn agreement() {
-        let same = compare(&client(3, 0), &gateway(&[1, 2, 3], &[], &[]), &desk(&[1, 2, 3]));
+        let same = compare(
+            &client(3, 0),
+            &gateway(&[1, 2, 3], &[], &[]),
+            &desk(&[1, 2, 3]),
+        );
         assert!(same.is_good(), "{same:?}");
         let explained = compare(&client(3, 0), &gateway(&[1, 2, 3], &[2], &[3]), &desk(&[1]));
         assert!(explained.is_good(), "{explained:?}");
@@ -208,7 +232,11 @@ mod tests {
     fn each_disagreement_is_seen() {
         let lost = compare(&client(2, 1), &gateway(&[1, 2], &[], &[]), &desk(&[1]));
         assert_eq!((lost.lost, lost.duplicated), (1, 0));
-        let twice = compare(&client(2, 0), &gateway(&[1, 2], &[], &[]), &desk(&[1, 2, 2]));
+        let twice = compare(
+            &client(2, 0),
+            &gateway(&[1, 2], &[], &[]),
+            &desk(&[1, 2, 2]),
+        );
         assert_eq!((twice.lost, twice.duplicated), (0, 1));
         let stranger = compare(&client(1, 0), &gateway(&[1], &[], &[]), &desk(&[1, 9]));
         assert_eq!(stranger.unknown_at_desk, 1);

@@ -16,6 +16,7 @@ pub mod desk_server;
 mod desk_tests;
 pub mod endpoint;
 pub mod histogram;
+pub mod ledgers;
 pub mod load;
 pub mod load_codec;
 pub mod load_ledger;
