@@ -50,6 +50,10 @@ pub const PARK_NS_MAX: u64 = 100_000;
 pub const JOURNAL_IDLE_NS: u64 = 500_000;
 /// How long each phase of an orderly end may take: clients out, links out.
 pub const SHUTDOWN_PHASE_MS: u64 = 3_000;
+/// A duty cycle of a hot stage that takes longer is counted on the status page.
+pub const CYCLE_BOUND_NS: u64 = 200_000;
+/// The same for the journal thread, whose cycles contain a sync.
+pub const CYCLE_BOUND_COLD_NS: u64 = 100_000_000;
 /// Slot of the rings between the stages.
 pub const RING_SLOT_BYTES: usize = 256;
 /// Default depth of the rings between the stages.

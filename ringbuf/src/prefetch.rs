@@ -8,10 +8,10 @@ const LINE_BYTES: usize = 64;
 /// Beyond this the hardware's own prefetcher has understood.
 const PREFETCH_BYTES_MAX: usize = 512;
 
-/// Asks for all lines of `*target`, to be written.
+/// Asks for the lines of `*target`, to be written, but not for the one that its end is on: the other side may wait there.
 #[inline(always)]
-pub(crate) fn prefetch_for_write<T>(target: &T) {
-    prefetch_bytes_for_write(std::ptr::from_ref(target).cast(), size_of::<T>());
+pub(crate) fn prefetch_for_write<T>(target: *const T) {
+    prefetch_bytes_for_write(target.cast(), size_of::<T>() / LINE_BYTES * LINE_BYTES);
 }
 
 /// Asks for the lines of `length` bytes from `start`, to be written. The address need not be mapped.

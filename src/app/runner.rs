@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::config::plan::Idle;
 use crate::io::{LogFile, Sockets};
-use crate::limits::{JOURNAL_IDLE_NS, PARK_NS_MAX};
+use crate::limits::{CYCLE_BOUND_COLD_NS, CYCLE_BOUND_NS, JOURNAL_IDLE_NS, PARK_NS_MAX};
 use crate::stage::decode::DecodeStage;
 use crate::stage::journal::JournalStage;
 use crate::stage::risk::RiskStage;
@@ -72,11 +72,12 @@ pub trait Turn {
     fn turn(&mut self, clock: &mut Clock) -> usize;
     /// Sleeps until something may have happened, at most `ns`.
     fn wait(&mut self, ns: u64);
+    /// Tells the status page on which core it runs.
+    fn placed(&self, core: Option<usize>);
 }
 
 /// Turns until the end.
-pub fn run(turning: &mut impl Turn, lifecycle: &Lifecycle, idle: Idle) {
-    let mut clock = Clock::new();
+pub fn run(turning: &mut impl Turn, mut clock: Clock, lifecycle: &Lifecycle, idle: Idle) {
     while !lifecycle.is_in(Phase::Stop) {
         if turning.turn(&mut clock) > 0 {
             continue;
@@ -125,6 +126,10 @@ impl<S: Sockets> Turn for DecodeTurn<S> {
     fn wait(&mut self, ns: u64) {
         self.stage.board().sockets().wait(ns);
     }
+
+    fn placed(&self, core: Option<usize>) {
+        self.stage.status().set_thread(CYCLE_BOUND_NS, core);
+    }
 }
 
 impl Turn for RiskStage {
@@ -137,6 +142,10 @@ impl Turn for RiskStage {
 
     fn wait(&mut self, ns: u64) {
         std::thread::sleep(Duration::from_nanos(ns));
+    }
+
+    fn placed(&self, core: Option<usize>) {
+        self.status().set_thread(CYCLE_BOUND_NS, core);
     }
 }
 
@@ -179,6 +188,10 @@ impl<S: Sockets> Turn for RouteTurn<S> {
     fn wait(&mut self, ns: u64) {
         self.stage.board().sockets().wait(ns);
     }
+
+    fn placed(&self, core: Option<usize>) {
+        self.stage.status().set_thread(CYCLE_BOUND_NS, core);
+    }
 }
 
 /// The three stages on one thread: run to completion, so that an order and a report each pass in one turn.
@@ -208,11 +221,17 @@ impl<S: Sockets, T: Sockets> Turn for Fused<S, T> {
         self.decode.wait(ns / 2);
         self.route.wait(ns / 2);
     }
+
+    fn placed(&self, core: Option<usize>) {
+        self.decode.placed(core);
+        self.risk.placed(core);
+        self.route.placed(core);
+    }
 }
 
 /// The journal, on its own thread: sleeps when there is nothing, and empties the logs at the end.
-pub fn journal<F: LogFile>(mut stage: JournalStage<F>, lifecycle: &Lifecycle) {
-    let mut clock = Clock::new();
+pub fn journal<F: LogFile>(mut stage: JournalStage<F>, mut clock: Clock, lifecycle: &Lifecycle) {
+    stage.status().set_thread(CYCLE_BOUND_COLD_NS, None);
     while !lifecycle.is_in(Phase::Stop) {
         let now = clock.now();
         let records = stage.duty_cycle(now);

@@ -37,6 +37,8 @@ use crate::sys::thread;
 
 /// Links of the demo's desk.
 const LINKS: usize = 2;
+/// Slots of the gateway's rings.
+const DEMO_RING_SLOTS: usize = 1 << 15;
 /// How long the links may take to be ready.
 const READY_MS: u64 = 20_000;
 /// How long answers may take after the last order.
@@ -216,7 +218,10 @@ fn plan(args: &DemoArgs, place: &Place, links: &[SocketAddr]) -> Plan {
     // An acknowledgement and up to a few fills each.
     sample.executions_per_day_max = (args.orders as usize * 8).next_power_of_two();
     sample.window = args.orders as usize;
-    sample.plan()
+    let mut plan = sample.plan();
+    // Desk, client and gateway share the cores: a second in which one of them does not run must find room.
+    plan.threads.ring_slots = DEMO_RING_SLOTS;
+    plan
 }
 
 fn wait_for_links(gateway: &Gateway) -> Result<(), String> {

@@ -54,6 +54,9 @@ pub struct DecodeStage<S: Sockets> {
 impl<S: Sockets> DecodeStage<S> {
     /// No session is connected yet.
     pub fn new(parts: DecodeParts<S>) -> Self {
+        parts
+            .status
+            .name_ring(0, "risk_to_decode", parts.from_risk.capacity());
         let side = ClientSide::new(
             parts.to_risk,
             parts.directory,

@@ -77,6 +77,12 @@ impl RiskStage {
             .map(|desk| desk.get() + 1)
             .max()
             .unwrap_or(0);
+        parts
+            .status
+            .name_ring(0, "decode_to_risk", parts.from_client.capacity());
+        parts
+            .status
+            .name_ring(1, "route_to_risk", parts.from_desk.capacity());
         let watermark = parts.to_desk.capacity() / 4 * 3;
         Self {
             parts,
@@ -263,8 +269,9 @@ impl RiskStage {
 
     fn facts(&mut self, input: &FromClient) -> Facts {
         let parts = &mut self.parts;
-        let pressure =
-            parts.to_desk.depth() > self.watermark || parts.to_client.depth() > self.watermark;
+        let pressure = parts.to_desk.depth() > self.watermark
+            || parts.to_client.depth() > self.watermark
+            || parts.log.is_pressed();
         match known_account(input) {
             Some(account) => Facts {
                 entitled: parts.entitlements.allows(input.session, account),

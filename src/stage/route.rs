@@ -76,6 +76,7 @@ impl<S: Sockets> RouteStage<S> {
             status,
             ..
         } = parts;
+        status.name_ring(0, "risk_to_route", from_risk.capacity());
         let side = DeskSide::new(to_risk, parts.links, parts.acknowledge_timeout_ns, status);
         Self {
             board,

@@ -162,6 +162,7 @@ fn each_version_says_it_in_its_own_enumerations() {
     for (exec, status, leaves, [trans_42, type_42, type_44]) in rows {
         let mut report = report(exec, status);
         report.leaves = Quantity(leaves);
+        report.cumulated = Quantity(report.quantity.0 - leaves);
         let bytes = encoded(FixVersion::Fix42, ClientOutput::Report(report));
         with_message(&bytes, |message| {
             assert_eq!(

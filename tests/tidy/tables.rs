@@ -1,0 +1,173 @@
+//! Rows without a use: every counter, reason, bound and configuration key does something in the product.
+//!
+//! A row that nothing uses is a promise that nothing keeps: a counter that stays zero, a key that changes nothing. A use is the
+//! row's name as a word in product code outside the room that defines it; test code does not count.
+
+use std::collections::BTreeSet;
+
+use gatehouse::config::keys::KEYS;
+use gatehouse::domain::reject::REJECTS;
+use gatehouse::status::catalog::COUNTERS;
+use gatehouse::status::{ErrorCode, Fact, Histogram, LinkState, Reason, SessionState};
+
+use super::lexer;
+use super::source::Source;
+
+/// Sections of the configuration whose values are used up by reading them: names of files.
+const READ_BY_CONFIG_ITSELF: &[&str] = &["files"];
+
+/// Keys whose value decides how others are read, or that have one value only in this version.
+const KEYS_DECIDED_IN_CONFIG: &[(&str, &str, &str)] = &[
+    (
+        "desks.links",
+        "fix_version",
+        "4.4 is the one version of desks",
+    ),
+    (
+        "clients.sessions",
+        "fix_version",
+        "becomes `version` of the plan",
+    ),
+    (
+        "accounts.csv",
+        "desk",
+        "becomes `account_desks` of the plan",
+    ),
+];
+
+/// Every word of the product's code outside `home`.
+pub fn words_outside(sources: &[Source], home: &str) -> BTreeSet<String> {
+    sources
+        .iter()
+        .filter(|source| source.path.starts_with("src/") && !source.path.starts_with(home))
+        .flat_map(|source| lexer::words(&source.product).map(|(_, word)| word.to_owned()))
+        .collect()
+}
+
+/// Complaints about the names that are not among the words.
+fn unused<'a>(
+    file: &Source,
+    names: impl IntoIterator<Item = &'a str>,
+    used: &BTreeSet<String>,
+    what: &str,
+) -> Vec<String> {
+    let missing = names.into_iter().filter(|name| !used.contains(*name));
+    missing
+        .map(|name| {
+            let place = place_of(file, name);
+            format!("{}:{place}: {what} `{name}` is used nowhere", file.path)
+        })
+        .collect()
+}
+
+/// The line that defines the name.
+fn place_of(file: &Source, name: &str) -> usize {
+    let mut words = lexer::words(&file.text);
+    let found = words.find(|(_, word)| *word == name);
+    found.map_or(1, |(place, _)| lexer::line_of(&file.text, place))
+}
+
+fn source<'a>(sources: &'a [Source], path: &str) -> &'a Source {
+    let found = sources.iter().find(|source| source.path == path);
+    found.unwrap_or_else(|| panic!("{path} is not there"))
+}
+
+fn debug_names<T: std::fmt::Debug>(all: impl IntoIterator<Item = T>) -> Vec<String> {
+    all.into_iter().map(|item| format!("{item:?}")).collect()
+}
+
+/// Rows of the status page's catalogue.
+pub fn catalogue(sources: &[Source]) -> Vec<String> {
+    let used = words_outside(sources, "src/status/");
+    let catalog = source(sources, "src/status/catalog.rs");
+    let errors = source(sources, "src/status/errors.rs");
+    let mut found = Vec::new();
+    for (file, what, names) in [
+        (
+            catalog,
+            "counter",
+            debug_names(COUNTERS.iter().map(|row| row.counter)),
+        ),
+        (catalog, "histogram", debug_names(Histogram::ALL)),
+        (catalog, "fact", debug_names(Fact::ALL)),
+        (catalog, "session state", debug_names(SessionState::ALL)),
+        (catalog, "link state", debug_names(LinkState::ALL)),
+        (catalog, "reason", debug_names(Reason::ALL)),
+        (errors, "error", debug_names(ErrorCode::ALL)),
+    ] {
+        found.extend(unused(file, names.iter().map(String::as_str), &used, what));
+    }
+    found
+}
+
+/// Rows of the reject table.
+pub fn rejects(sources: &[Source]) -> Vec<String> {
+    let used = words_outside(sources, "src/domain/");
+    let file = source(sources, "src/domain/reject.rs");
+    let names = debug_names(REJECTS.iter().map(|row| row.reason));
+    unused(file, names.iter().map(String::as_str), &used, "reject")
+}
+
+/// Bounds of `limits.rs`.
+pub fn bounds(sources: &[Source]) -> Vec<String> {
+    let used = words_outside(sources, "src/limits.rs");
+    let file = source(sources, "src/limits.rs");
+    let names = constants(&file.code);
+    assert!(names.len() > 20, "bounds are not found any more");
+    unused(file, names.iter().map(String::as_str), &used, "bound")
+}
+
+/// `pub const NAME` in a file.
+fn constants(code: &str) -> Vec<String> {
+    let lines = code
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const "));
+    lines
+        .filter_map(|line| Some(line.split_once(':')?.0.to_owned()))
+        .collect()
+}
+
+/// Keys of the configuration.
+pub fn keys(sources: &[Source]) -> Vec<String> {
+    let used = words_outside(sources, "src/config/");
+    let file = source(sources, "src/config/keys.rs");
+    let names = KEYS
+        .iter()
+        .filter(|key| !READ_BY_CONFIG_ITSELF.contains(&key.section))
+        .filter(|key| {
+            let decided = KEYS_DECIDED_IN_CONFIG.iter();
+            !decided
+                .map(|(section, name, _)| (*section, *name))
+                .any(|decided| decided == (key.section, key.name))
+        })
+        .map(|key| key.name);
+    unused(file, names, &used, "key")
+}
+
+#[test]
+fn a_name_that_stands_in_tests_or_comments_only_is_unused() {
+    let sources = [
+        Source::new("src/status/catalog.rs", "A,\nB,\nC,\nD,", false),
+        Source::new(
+            "src/stage/x.rs",
+            "fn f() { A } // B\n#[cfg(test)]\nmod tests { fn g() { C } }",
+            false,
+        ),
+        Source::new("src/stage/tests.rs", "fn f() { D }", true),
+    ];
+    let used = words_outside(&sources, "src/status/");
+    assert_eq!(
+        unused(&sources[0], ["A", "B", "C", "D"], &used, "counter"),
+        [
+            "src/status/catalog.rs:2: counter `B` is used nowhere",
+            "src/status/catalog.rs:3: counter `C` is used nowhere",
+            "src/status/catalog.rs:4: counter `D` is used nowhere",
+        ]
+    );
+}
+
+#[test]
+fn constants_are_found() {
+    let code = "pub const A_MAX: usize = 1;\nconst B: u8 = 2;\npub const C: u8 =\n 3;";
+    assert_eq!(constants(code), ["A_MAX", "C"]);
+}
