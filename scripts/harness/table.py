@@ -45,7 +45,7 @@ class Table:
             if of_case != case:
                 case = of_case
                 print(f"\n{case}")
-            print(f"  {'ok    ' if good else 'FAILED'}  {what:<{width}}  {detail[:300]}")
+            print(f"  {'ok    ' if good else 'FAILED'}  {what:<{width}}  {detail[: 90 if good else 600]}")
         print(
             f"\nreal counterparts: {len(self.rows) - self.failed} good, {self.failed} failed, "
             f"{time.monotonic() - self.started:.0f} s",
