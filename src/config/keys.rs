@@ -156,7 +156,7 @@ keys! {
         "fix_version", Choice(&["4.2", "4.4"]), "", Word("4.4"), "BeginString(8).";
         "sender_comp_id", COMP_ID, "", Word("GATEHOUSE"), "SenderCompID(49) that we send; the client's TargetCompID(56).";
         "target_comp_id", COMP_ID, "", Required, "TargetCompID(56) that we send; the client's SenderCompID(49).";
-        "accounts", Names, "", Required, "Accounts that it may use, all of this client.";
+        "accounts", Names, "", Required, "Accounts that it may use, all of this client; where there is just one, orders need not name it.";
         "allowed_sources", Networks, "", Empty, "Addresses that it may come from, such as `10.1.0.0/16`; empty: any.";
         "heartbeat_interval_min_s", TIMER_S, "s", Value(1), "Shortest HeartBtInt(108) that is accepted.";
         "heartbeat_interval_max_s", TIMER_S, "s", Value(60), "Longest HeartBtInt(108) that is accepted.";
