@@ -103,6 +103,9 @@ impl ClientSide {
             cells.set_state(state, self.reasons[at], now.wall_ns);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
             cells.set_traffic(&peer.traffic());
+            if let Some(source) = peer.source {
+                cells.set_logons(peer.logons, source);
+            }
         }
     }
 }
