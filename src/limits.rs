@@ -38,6 +38,8 @@ pub const PUBLISH_INTERVAL_NS: u64 = 5_000_000;
 pub const ROWS_PER_PUBLISH: usize = 64;
 /// Slots of the table of requests in flight that one duty cycle walks over, looking for doubts or unanswered ones.
 pub const IN_FLIGHT_SLOTS_PER_CYCLE: usize = 256;
+/// A duty cycle that does work for longer than this is counted and shown: others have waited behind it.
+pub const CYCLE_NS_MAX: u64 = 1_000_000;
 /// Bytes that the journal thread takes from one log before it looks at the next.
 pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
 /// How often the journal thread syncs at level L0. What is younger is lost with the host (not with the process).

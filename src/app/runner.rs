@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::config::plan::Idle;
 use crate::io::{LogFile, Sockets};
-use crate::limits::{JOURNAL_IDLE_NS, PARK_NS_MAX};
+use crate::limits::{CYCLE_NS_MAX, JOURNAL_IDLE_NS, PARK_NS_MAX};
 use crate::stage::decode::DecodeStage;
 use crate::stage::journal::JournalStage;
 use crate::stage::risk::RiskStage;
@@ -72,6 +72,8 @@ pub trait Turn {
     fn turn(&mut self, clock: &mut Clock) -> usize;
     /// Sleeps until something may have happened, at most `ns`.
     fn wait(&mut self, ns: u64);
+    /// Shows on the status page where the thread is pinned, and how long a cycle may take.
+    fn show_thread(&self, core: Option<usize>);
 }
 
 /// Turns until the end.
@@ -125,6 +127,10 @@ impl<S: Sockets> Turn for DecodeTurn<S> {
     fn wait(&mut self, ns: u64) {
         self.stage.board().sockets().wait(ns);
     }
+
+    fn show_thread(&self, core: Option<usize>) {
+        self.stage.status().set_thread(CYCLE_NS_MAX, core);
+    }
 }
 
 impl Turn for RiskStage {
@@ -137,6 +143,10 @@ impl Turn for RiskStage {
 
     fn wait(&mut self, ns: u64) {
         std::thread::sleep(Duration::from_nanos(ns));
+    }
+
+    fn show_thread(&self, core: Option<usize>) {
+        self.status().set_thread(CYCLE_NS_MAX, core);
     }
 }
 
@@ -179,6 +189,10 @@ impl<S: Sockets> Turn for RouteTurn<S> {
     fn wait(&mut self, ns: u64) {
         self.stage.board().sockets().wait(ns);
     }
+
+    fn show_thread(&self, core: Option<usize>) {
+        self.stage.status().set_thread(CYCLE_NS_MAX, core);
+    }
 }
 
 /// The three stages on one thread: run to completion, so that an order and a report each pass in one turn.
@@ -207,6 +221,12 @@ impl<S: Sockets, T: Sockets> Turn for Fused<S, T> {
     fn wait(&mut self, ns: u64) {
         self.decode.wait(ns / 2);
         self.route.wait(ns / 2);
+    }
+
+    fn show_thread(&self, core: Option<usize>) {
+        self.decode.show_thread(core);
+        self.risk.show_thread(core);
+        self.route.show_thread(core);
     }
 }
 

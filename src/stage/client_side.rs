@@ -97,6 +97,7 @@ impl ClientSide {
             };
             let cells = self.status.session(SessionIndex(at as u32));
             cells.set_state(state, self.reasons[at], now.wall_ns);
+            cells.set_logons(peer.logons, peer.source);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
             cells.set_traffic(&peer.traffic());
         }
@@ -181,7 +182,7 @@ impl Application for ClientSide {
                 }
             }
             PeerEvent::RejectReceived { .. } => self.status.add(Counter::SessionRejectsReceived, 1),
-            PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset => {}
+            PeerEvent::Connected | PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 match notice {

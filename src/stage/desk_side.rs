@@ -132,6 +132,9 @@ impl DeskSide {
             // Removal may shift another entry into this slot: it is looked at again.
             self.in_flight.remove(entry.id);
             self.links[entry.link as usize].settled(entry.incarnation);
+            let (subject, detail) = (entry.link as u64, entry.id.raw());
+            self.status
+                .error(ErrorCode::InDoubt, subject, detail, now.wall_ns);
             self.push(FromDesk {
                 link: LinkIndex(entry.link),
                 received_ns: now.mono_ns,
@@ -209,6 +212,8 @@ impl DeskSide {
                 LinkState::Draining
             } else if link.suspect {
                 LinkState::Suspect
+            } else if link.ready && link.in_flight >= link.window {
+                LinkState::Throttled
             } else if link.ready {
                 LinkState::Ready
             } else if peer.session.can_send_application() {
@@ -333,6 +338,14 @@ impl Application for DeskSide {
                 let reason = tally::reason_of(why);
                 self.reasons[peer] = reason;
                 self.status.closed(reason);
+                if let Closed::ConnectFailed(errno) = why {
+                    self.status.add(Counter::ConnectFailures, 1);
+                    let (subject, detail) = (peer as u64, errno as u64);
+                    self.status
+                        .error(ErrorCode::ConnectFailed, subject, detail, now.wall_ns);
+                    // It carried nothing: nothing is lost with it.
+                    return;
+                }
                 if let Closed::Socket(CloseReason::Error(error)) = why {
                     self.status.error(
                         ErrorCode::SocketBroken,
@@ -366,6 +379,7 @@ impl Application for DeskSide {
                     self.on_refusal(peer, now, 0, &refusal);
                 }
             }
+            PeerEvent::Connected => self.status.add(Counter::ConnectionsOpened, 1),
             PeerEvent::SequenceReset => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);

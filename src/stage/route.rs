@@ -60,6 +60,8 @@ pub struct RouteStage<S: Sockets> {
     commands: Arc<ArrayQueue<LinkCommand>>,
     side: DeskSide,
     next_publish_ns: u64,
+    /// Per desk: the link that took the last new order or replace.
+    last_link: Vec<Option<usize>>,
 }
 
 impl<S: Sockets> RouteStage<S> {
@@ -76,6 +78,8 @@ impl<S: Sockets> RouteStage<S> {
             status,
             ..
         } = parts;
+        status.name_ring(0, "risk_to_route", from_risk.capacity());
+        let desks = parts.links.iter().map(|(desk, _)| desk.get() + 1).max();
         let side = DeskSide::new(to_risk, parts.links, parts.acknowledge_timeout_ns, status);
         Self {
             board,
@@ -86,6 +90,7 @@ impl<S: Sockets> RouteStage<S> {
             commands,
             side,
             next_publish_ns: 0,
+            last_link: vec![None; desks.unwrap_or(0)],
         }
     }
 
@@ -155,7 +160,7 @@ impl<S: Sockets> RouteStage<S> {
             return false;
         }
         if !self.board.has_room(1) {
-            self.side.status.add(Counter::StagingFull, 1);
+            tally::count_staging_full(&self.side.status, LogId::Desk, now.wall_ns);
             return false;
         }
         let Some(request) = self.from_risk.pop() else {
@@ -195,6 +200,12 @@ impl<S: Sockets> RouteStage<S> {
         };
         let state = &mut self.side.links[link];
         state.in_flight += 1;
+        if !matches!(request.request, DeskRequest::Cancel { .. }) {
+            let last = self.last_link[state.desk.get()].replace(link);
+            if last.is_some_and(|last| last != link) {
+                self.side.status.add(Counter::LinkSwitches, 1);
+            }
+        }
         self.side.in_flight.insert(Entry {
             id: request.id,
             link: link as u32,

@@ -38,6 +38,8 @@ pub enum Verdict {
 /// What happened to a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PeerEvent {
+    /// A connection that we made stands; the logon is under way.
+    Connected,
     /// Application messages may go both ways.
     LoggedOn,
     /// No more.
@@ -69,6 +71,8 @@ pub enum Closed {
     Session(DisconnectReason),
     /// The peer or the network.
     Socket(CloseReason),
+    /// It never stood (errno).
+    ConnectFailed(i32),
     /// It did not read for too long.
     SlowConsumer,
     /// An operator.
@@ -419,6 +423,7 @@ impl<S: Sockets> Switchboard<S> {
             SocketEvent::Connected { token, connection } => {
                 let at = token as usize;
                 self.bind(connection, at);
+                application.on_event(at, now, PeerEvent::Connected);
                 self.actions.clear();
                 self.peers[at].session.on_connected(now, &mut self.actions);
                 self.perform(at, now, application);
@@ -430,7 +435,7 @@ impl<S: Sockets> Switchboard<S> {
                 application.on_event(
                     token as usize,
                     now,
-                    PeerEvent::Disconnected(Closed::Socket(CloseReason::Error(error))),
+                    PeerEvent::Disconnected(Closed::ConnectFailed(error)),
                 );
             }
             SocketEvent::Readable(connection) => self.on_readable(now, connection, application),
@@ -802,7 +807,7 @@ impl<S: Sockets> Switchboard<S> {
                     peer.connecting = false;
                     peer.back_off(now);
                     let code = error.raw_os_error().unwrap_or(0);
-                    let closed = Closed::Socket(CloseReason::Error(code));
+                    let closed = Closed::ConnectFailed(code);
                     application.on_event(at, now, PeerEvent::Disconnected(closed));
                 }
             }
