@@ -38,8 +38,6 @@ pub const PUBLISH_INTERVAL_NS: u64 = 5_000_000;
 pub const ROWS_PER_PUBLISH: usize = 64;
 /// Slots of the table of requests in flight that one duty cycle walks over, looking for doubts or unanswered ones.
 pub const IN_FLIGHT_SLOTS_PER_CYCLE: usize = 256;
-/// A duty cycle that does work for longer than this is counted and shown: others have waited behind it.
-pub const CYCLE_NS_MAX: u64 = 1_000_000;
 /// Bytes that the journal thread takes from one log before it looks at the next.
 pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
 /// How often the journal thread syncs at level L0. What is younger is lost with the host (not with the process).
@@ -52,6 +50,10 @@ pub const PARK_NS_MAX: u64 = 100_000;
 pub const JOURNAL_IDLE_NS: u64 = 500_000;
 /// How long each phase of an orderly end may take: clients out, links out.
 pub const SHUTDOWN_PHASE_MS: u64 = 3_000;
+/// A duty cycle of a hot stage that takes longer is counted on the status page.
+pub const CYCLE_BOUND_NS: u64 = 200_000;
+/// The same for the journal thread, whose cycles contain a sync.
+pub const CYCLE_BOUND_COLD_NS: u64 = 100_000_000;
 /// Slot of the rings between the stages.
 pub const RING_SLOT_BYTES: usize = 256;
 /// Default depth of the rings between the stages.

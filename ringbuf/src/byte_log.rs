@@ -90,8 +90,9 @@ impl LogGauge {
 
     /// The greatest depth seen, in bytes.
     ///
-    /// Never more than the true maximum, and never less than half of it, as for [`Gauge`](crate::Gauge::high_water): the
-    /// reader notes the depth when it has used up what it knew of, the writer when it looks for room.
+    /// Never more than the true maximum, and never less than half of it: the reader notes the depth each time it has used
+    /// up what it knew of, and the writer each time it looks for room, so full is always seen as full. Between two looks
+    /// of the reader the depth cannot exceed the sum of what it saw at both.
     pub fn high_water_bytes(&self) -> usize {
         self.area.high_water()
     }

@@ -116,10 +116,10 @@ impl Gauge {
 
     /// The greatest depth seen so far.
     ///
-    /// Never more than the true maximum, and never less than half of it: the consumer notes the depth each time it has
-    /// used up what it knew of, and the producer each time it looks for room, so full is always seen as full. Between
-    /// two looks of the consumer the depth cannot exceed the sum of what it saw at both. This costs no extra access to
-    /// a line of the other side.
+    /// Never more than the true maximum. Less by at most a sixteenth of the capacity (at least 1) plus what the consumer
+    /// released at once: the producer notes the depth each time it looks for room, so full is always seen as full, and
+    /// the consumer each time it has released another sixteenth, between which the depth cannot rise unseen by more
+    /// than was released. So it costs the hot path a cache miss per sixteenth of a lap.
     pub fn high_water(&self) -> usize {
         self.shared.high_water()
     }

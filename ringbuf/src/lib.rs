@@ -1,6 +1,6 @@
 //! Two queues between one writing thread and one reading thread, and the only lock-free code of the project.
 //!
-//! * [`spsc`]: a ring of fixed slots that are filled and read in place, for messages between stages.
+//! * [`mod@spsc`]: a ring of fixed slots that are filled and read in place, for messages between stages.
 //! * [`byte_log`]: frames of any length in memory that the caller provides, which may outlive the process, for what must
 //!   be drained to disk and can be read again by its writer until it is overwritten.
 //!

@@ -47,4 +47,10 @@ impl<T> Cell<T> {
         #[cfg(not(loom))]
         self.0.get()
     }
+
+    /// The address, for a hint to the cache: not an access.
+    #[inline(always)]
+    pub(crate) fn address(&self) -> *const T {
+        std::ptr::from_ref(self).cast()
+    }
 }

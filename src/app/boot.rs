@@ -113,6 +113,8 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
         &thread::isolated_cores().unwrap_or_default(),
     );
     let mut warnings = topology.warnings.clone();
+    // One calibrated clock for all threads.
+    let clock = Clock::new();
     let lifecycle = Lifecycle::default();
     lifecycle.enter(Phase::Run);
     let Parts {
@@ -130,6 +132,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
     let (reports, started) = mpsc::channel();
     let hot = HotThread {
         reports,
+        clock: clock.clone(),
         lifecycle: lifecycle.clone(),
         idle: topology.idle,
     };
@@ -140,10 +143,10 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
         );
         Ok(())
     };
-    let journal_lifecycle = lifecycle.clone();
+    let (journal_lifecycle, journal_clock) = (lifecycle.clone(), clock.clone());
     spawn(
         "gh-journal",
-        Box::new(move || runner::journal(journal, &journal_lifecycle)),
+        Box::new(move || runner::journal(journal, journal_clock, &journal_lifecycle)),
     )?;
     let cores = &topology.cores;
     match topology.layout {
@@ -218,9 +221,10 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
     }
     tell_facts(&control_status, &plan, &gateway, &memory);
     let control = Control::new(plan, ports, page, control_status, own_uid(), peer_of);
+    let mut control_clock = clock;
     let spawned = thread::spawn("gh-control", move || {
         match control.serve(control_listener, control_stop) {
-            Ok(status) => status.stopped(Clock::new().now().wall_ns),
+            Ok(status) => status.stopped(control_clock.now().wall_ns),
             Err(error) => tracing::error!(%error, "the control socket is gone"),
         }
     });
@@ -264,6 +268,7 @@ impl Report {
 #[derive(Clone)]
 struct HotThread {
     reports: Sender<Result<Report, BootError>>,
+    clock: Clock,
     lifecycle: Lifecycle,
     idle: Idle,
 }
@@ -277,6 +282,7 @@ impl HotThread {
     ) {
         let Self {
             reports,
+            clock,
             lifecycle,
             idle,
         } = self;
@@ -296,12 +302,12 @@ impl HotThread {
         }
         match grow() {
             Ok((mut turning, mut report)) => {
-                turning.show_thread(pinned_to);
                 report.warnings = warnings;
                 // Whoever waits for it may have given up: then the lifecycle ends this loop at once.
                 let _ = reports.send(Ok(report));
                 drop(reports);
-                runner::run(&mut turning, &lifecycle, idle);
+                turning.placed(pinned_to);
+                runner::run(&mut turning, clock, &lifecycle, idle);
             }
             Err(error) => {
                 let _ = reports.send(Err(error));

@@ -217,6 +217,14 @@ impl DecodeSeed {
             to_risk: self.to_risk,
             from_risk: self.from_risk,
             directory: self.directory,
+            sole_account: plan
+                .sessions
+                .iter()
+                .map(|session| match session.accounts[..] {
+                    [account] => Some(account),
+                    _ => None,
+                })
+                .collect(),
             cancel_on_disconnect: plan
                 .sessions
                 .iter()

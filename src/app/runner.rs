@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::config::plan::Idle;
 use crate::io::{LogFile, Sockets};
-use crate::limits::{CYCLE_NS_MAX, JOURNAL_IDLE_NS, PARK_NS_MAX};
+use crate::limits::{CYCLE_BOUND_COLD_NS, CYCLE_BOUND_NS, JOURNAL_IDLE_NS, PARK_NS_MAX};
 use crate::stage::decode::DecodeStage;
 use crate::stage::journal::JournalStage;
 use crate::stage::risk::RiskStage;
@@ -72,13 +72,12 @@ pub trait Turn {
     fn turn(&mut self, clock: &mut Clock) -> usize;
     /// Sleeps until something may have happened, at most `ns`.
     fn wait(&mut self, ns: u64);
-    /// Shows on the status page where the thread is pinned, and how long a cycle may take.
-    fn show_thread(&self, core: Option<usize>);
+    /// Tells the status page on which core it runs.
+    fn placed(&self, core: Option<usize>);
 }
 
 /// Turns until the end.
-pub fn run(turning: &mut impl Turn, lifecycle: &Lifecycle, idle: Idle) {
-    let mut clock = Clock::new();
+pub fn run(turning: &mut impl Turn, mut clock: Clock, lifecycle: &Lifecycle, idle: Idle) {
     while !lifecycle.is_in(Phase::Stop) {
         if turning.turn(&mut clock) > 0 {
             continue;
@@ -128,8 +127,8 @@ impl<S: Sockets> Turn for DecodeTurn<S> {
         self.stage.board().sockets().wait(ns);
     }
 
-    fn show_thread(&self, core: Option<usize>) {
-        self.stage.status().set_thread(CYCLE_NS_MAX, core);
+    fn placed(&self, core: Option<usize>) {
+        self.stage.status().set_thread(CYCLE_BOUND_NS, core);
     }
 }
 
@@ -145,8 +144,8 @@ impl Turn for RiskStage {
         std::thread::sleep(Duration::from_nanos(ns));
     }
 
-    fn show_thread(&self, core: Option<usize>) {
-        self.status().set_thread(CYCLE_NS_MAX, core);
+    fn placed(&self, core: Option<usize>) {
+        self.status().set_thread(CYCLE_BOUND_NS, core);
     }
 }
 
@@ -190,8 +189,8 @@ impl<S: Sockets> Turn for RouteTurn<S> {
         self.stage.board().sockets().wait(ns);
     }
 
-    fn show_thread(&self, core: Option<usize>) {
-        self.stage.status().set_thread(CYCLE_NS_MAX, core);
+    fn placed(&self, core: Option<usize>) {
+        self.stage.status().set_thread(CYCLE_BOUND_NS, core);
     }
 }
 
@@ -223,16 +222,16 @@ impl<S: Sockets, T: Sockets> Turn for Fused<S, T> {
         self.route.wait(ns / 2);
     }
 
-    fn show_thread(&self, core: Option<usize>) {
-        self.decode.show_thread(core);
-        self.risk.show_thread(core);
-        self.route.show_thread(core);
+    fn placed(&self, core: Option<usize>) {
+        self.decode.placed(core);
+        self.risk.placed(core);
+        self.route.placed(core);
     }
 }
 
 /// The journal, on its own thread: sleeps when there is nothing, and empties the logs at the end.
-pub fn journal<F: LogFile>(mut stage: JournalStage<F>, lifecycle: &Lifecycle) {
-    let mut clock = Clock::new();
+pub fn journal<F: LogFile>(mut stage: JournalStage<F>, mut clock: Clock, lifecycle: &Lifecycle) {
+    stage.status().set_thread(CYCLE_BOUND_COLD_NS, None);
     while !lifecycle.is_in(Phase::Stop) {
         let now = clock.now();
         let records = stage.duty_cycle(now);

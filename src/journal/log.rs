@@ -61,6 +61,12 @@ impl Log {
         self.writer.position()
     }
 
+    /// Whether the memory is more than three quarters full: the disk is too slow, or has failed.
+    pub fn is_pressed(&mut self) -> bool {
+        let held = self.writer.position() - self.writer.released();
+        held > self.writer.capacity_bytes() as u64 / 4 * 3
+    }
+
     /// Depth and high-water mark of the memory, for the status page.
     pub fn gauge(&self) -> ringbuf::byte_log::LogGauge {
         self.writer.gauge()

@@ -145,7 +145,8 @@ pub enum DeskMessage {
     MassCancelReport(MassCancelReport),
 }
 
-/// What the owner of the connections is to do.
+/// What the owner of the connections is to do. Nearly all are `Send`: boxing the message would cost an allocation each.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DeskOutput {
     /// Send a message on a link that is up.

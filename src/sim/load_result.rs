@@ -120,7 +120,6 @@ impl LoadResult {
             (t.changes.unresolved, "changes without an answer"),
             (t.duplicate_acks, "requests acknowledged more than once"),
             (t.duplicate_reports, "reports that came twice"),
-            (t.foreign_reports, "reports of no request of this run"),
         ];
         let counted = counted
             .into_iter()
@@ -182,6 +181,11 @@ impl fmt::Display for LoadResult {
                 write!(f, "{:>10.1}", value as f64 / 1000.0)?;
             }
             writeln!(f, "{:>12.1}{:>12}", p.max as f64 / 1000.0, p.count)?;
+        }
+        if t.foreign_reports > 0 {
+            // No fault: orders of an earlier run may still rest and trade.
+            let count = t.foreign_reports;
+            writeln!(f, "\n{count} reports of no request of this run")?;
         }
         let rate = self.rate;
         writeln!(f, "\nrate {}/s of {}/s", rate.achieved, rate.asked)?;

@@ -11,11 +11,11 @@ use ringbuf::spsc::{Consumer, Producer};
 use super::client_side::ClientSide;
 use super::switchboard::Switchboard;
 use super::tally;
-use crate::domain::Now;
 use crate::domain::command::SessionCommand;
 use crate::domain::directory::Directory;
 use crate::domain::order::FromClient;
 use crate::domain::report::{ClientOutput, ToClient};
+use crate::domain::{AccountIndex, Now};
 use crate::io::Sockets;
 use crate::journal::{Cause, LogId};
 use crate::limits::{INPUTS_PER_CYCLE, PUBLISH_INTERVAL_NS};
@@ -32,6 +32,8 @@ pub struct DecodeParts<S: Sockets> {
     pub from_risk: Consumer<ToClient>,
     /// Names on the wire.
     pub directory: Arc<Directory>,
+    /// Per session: the account of orders that name none; there is one where the session may use just one.
+    pub sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
     pub cancel_on_disconnect: Vec<bool>,
     /// From the control thread.
@@ -52,11 +54,13 @@ pub struct DecodeStage<S: Sockets> {
 impl<S: Sockets> DecodeStage<S> {
     /// No session is connected yet.
     pub fn new(parts: DecodeParts<S>) -> Self {
-        let slots = parts.from_risk.capacity();
-        parts.status.name_ring(0, "risk_to_decode", slots);
+        parts
+            .status
+            .name_ring(0, "risk_to_decode", parts.from_risk.capacity());
         let side = ClientSide::new(
             parts.to_risk,
             parts.directory,
+            parts.sole_account,
             parts.cancel_on_disconnect,
             parts.status,
         );

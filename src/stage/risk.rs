@@ -78,13 +78,13 @@ impl RiskStage {
             .map(|desk| desk.get() + 1)
             .max()
             .unwrap_or(0);
+        parts
+            .status
+            .name_ring(0, "decode_to_risk", parts.from_client.capacity());
+        parts
+            .status
+            .name_ring(1, "route_to_risk", parts.from_desk.capacity());
         let watermark = parts.to_desk.capacity() / 4 * 3;
-        for (ring, name, slots) in [
-            (0, "decode_to_risk", parts.from_client.capacity()),
-            (1, "route_to_risk", parts.from_desk.capacity()),
-        ] {
-            parts.status.name_ring(ring, name, slots);
-        }
         Self {
             parts,
             out: Outputs::default(),
@@ -274,8 +274,9 @@ impl RiskStage {
 
     fn facts(&mut self, input: &FromClient) -> Facts {
         let parts = &mut self.parts;
-        let pressure =
-            parts.to_desk.depth() > self.watermark || parts.to_client.depth() > self.watermark;
+        let pressure = parts.to_desk.depth() > self.watermark
+            || parts.to_client.depth() > self.watermark
+            || parts.log.is_pressed();
         match known_account(input) {
             Some(account) => Facts {
                 entitled: parts.entitlements.allows(input.session, account),

@@ -310,7 +310,8 @@ fn exec_type(version: FixVersion, report: &ClientReport) -> u8 {
         (ClientExec::TradeCancel, FixVersion::Fix44) => b'H',
         (ClientExec::TradeCorrect, FixVersion::Fix44) => b'G',
         (ClientExec::Status, FixVersion::Fix44) => b'I',
-        (ClientExec::Trade, FixVersion::Fix42) if report.leaves.is_zero() => b'2',
+        // A late fill of an order that was cancelled leaves nothing open, and is partial all the same.
+        (ClientExec::Trade, FixVersion::Fix42) if report.cumulated >= report.quantity => b'2',
         (ClientExec::Trade, FixVersion::Fix42) => b'1',
         // What 20 says is not said again: 150 tells the state that the order is in.
         (

@@ -1,0 +1,13 @@
+//! What the end-to-end tests share: a gateway in this process, and peers around it that share no code with it.
+#![allow(dead_code, unused_imports)] // Each test binary uses its part.
+
+pub mod client;
+pub mod conn;
+pub mod desk;
+pub mod fix;
+pub mod world;
+
+pub use client::Client;
+pub use desk::Desk;
+pub use fix::Fix;
+pub use world::{World, combinations, wait};
