@@ -338,21 +338,19 @@ impl Application for DeskSide {
                 let reason = tally::reason_of(why);
                 self.reasons[peer] = reason;
                 self.status.closed(reason);
-                if let Closed::ConnectFailed(errno) = why {
-                    self.status.add(Counter::ConnectFailures, 1);
-                    let (subject, detail) = (peer as u64, errno as u64);
+                let error = match why {
+                    Closed::Socket(CloseReason::Error(errno)) => {
+                        Some((ErrorCode::SocketBroken, errno))
+                    }
+                    Closed::ConnectFailed(errno) => {
+                        self.status.add(Counter::ConnectFailures, 1);
+                        Some((ErrorCode::ConnectFailed, errno))
+                    }
+                    _ => None,
+                };
+                if let Some((code, errno)) = error {
                     self.status
-                        .error(ErrorCode::ConnectFailed, subject, detail, now.wall_ns);
-                    // It carried nothing: nothing is lost with it.
-                    return;
-                }
-                if let Closed::Socket(CloseReason::Error(error)) = why {
-                    self.status.error(
-                        ErrorCode::SocketBroken,
-                        peer as u64,
-                        error as u64,
-                        now.wall_ns,
-                    );
+                        .error(code, peer as u64, errno as u64, now.wall_ns);
                 }
                 if self.links[peer].in_flight > 0 {
                     self.look_for_doubts();

@@ -57,6 +57,8 @@ pub struct RouteStage<S: Sockets> {
     directory: Arc<Directory>,
     scopes: ScopeBoard,
     account_desks: Vec<DeskIndex>,
+    /// Per desk: the link that carried the last new order.
+    flow: Vec<Option<u32>>,
     commands: Arc<ArrayQueue<LinkCommand>>,
     side: DeskSide,
     next_publish_ns: u64,
@@ -87,6 +89,7 @@ impl<S: Sockets> RouteStage<S> {
             directory,
             scopes,
             account_desks,
+            flow: vec![None; desks.unwrap_or(0)],
             commands,
             side,
             next_publish_ns: 0,
@@ -200,9 +203,9 @@ impl<S: Sockets> RouteStage<S> {
         };
         let state = &mut self.side.links[link];
         state.in_flight += 1;
-        if !matches!(request.request, DeskRequest::Cancel { .. }) {
-            let last = self.last_link[state.desk.get()].replace(link);
-            if last.is_some_and(|last| last != link) {
+        if matches!(request.request, DeskRequest::New) {
+            let before = self.flow[state.desk.get()].replace(link as u32);
+            if before.is_some_and(|before| before != link as u32) {
                 self.side.status.add(Counter::LinkSwitches, 1);
             }
         }

@@ -38,7 +38,7 @@ pub enum Verdict {
 /// What happened to a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PeerEvent {
-    /// A connection that we made stands; the logon is under way.
+    /// The connection that we asked for stands; the logon follows.
     Connected,
     /// Application messages may go both ways.
     LoggedOn,
@@ -71,7 +71,7 @@ pub enum Closed {
     Session(DisconnectReason),
     /// The peer or the network.
     Socket(CloseReason),
-    /// It never stood (errno).
+    /// The connection could not be made (errno).
     ConnectFailed(i32),
     /// It did not read for too long.
     SlowConsumer,

@@ -17,6 +17,7 @@ pub fn reason_of(closed: Closed) -> Reason {
         Closed::Socket(CloseReason::Peer) => Reason::Peer,
         Closed::Socket(CloseReason::Error(_)) => Reason::Error,
         Closed::Socket(CloseReason::Local) => Reason::Logout,
+        Closed::ConnectFailed(_) => Reason::ConnectFailed,
         Closed::Session(reason) => match reason {
             DisconnectReason::FirstMessageNotLogon | DisconnectReason::GarbledLogon => {
                 Reason::GarbledLogon
