@@ -62,8 +62,6 @@ pub struct RouteStage<S: Sockets> {
     commands: Arc<ArrayQueue<LinkCommand>>,
     side: DeskSide,
     next_publish_ns: u64,
-    /// Per desk: the link that took the last new order or replace.
-    last_link: Vec<Option<usize>>,
 }
 
 impl<S: Sockets> RouteStage<S> {
@@ -93,7 +91,6 @@ impl<S: Sockets> RouteStage<S> {
             commands,
             side,
             next_publish_ns: 0,
-            last_link: vec![None; desks.unwrap_or(0)],
         }
     }
 
