@@ -5,8 +5,8 @@
 
 use ringbuf::spsc::Producer;
 
+use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::peer::Peer;
-use super::switchboard::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::tally;
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
 use crate::domain::{DeskIndex, DeskText, LinkIndex, Now, OrderId, RejectReason};
@@ -132,6 +132,9 @@ impl DeskSide {
             // Removal may shift another entry into this slot: it is looked at again.
             self.in_flight.remove(entry.id);
             self.links[entry.link as usize].settled(entry.incarnation);
+            let (subject, detail) = (entry.link as u64, entry.id.raw());
+            self.status
+                .error(ErrorCode::InDoubt, subject, detail, now.wall_ns);
             self.push(FromDesk {
                 link: LinkIndex(entry.link),
                 received_ns: now.mono_ns,
@@ -209,6 +212,8 @@ impl DeskSide {
                 LinkState::Draining
             } else if link.suspect {
                 LinkState::Suspect
+            } else if link.ready && link.in_flight >= link.window {
+                LinkState::Throttled
             } else if link.ready {
                 LinkState::Ready
             } else if peer.session.can_send_application() {
@@ -373,7 +378,7 @@ impl Application for DeskSide {
                 }
             }
             PeerEvent::Connected => self.status.add(Counter::ConnectionsOpened, 1),
-            PeerEvent::SequenceReset => {}
+            PeerEvent::SequenceReset(_) => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 if let Notice::GapDetected { expected, received } = notice {

@@ -160,7 +160,7 @@ impl<S: Sockets> RouteStage<S> {
             return false;
         }
         if !self.board.has_room(1) {
-            self.side.status.add(Counter::StagingFull, 1);
+            tally::count_staging_full(&self.side.status, LogId::Desk, now.wall_ns);
             return false;
         }
         let Some(request) = self.from_risk.pop() else {

@@ -95,7 +95,9 @@ pub(super) fn ascending_body(message: &Message<'_>) -> bool {
 }
 
 pub(super) fn request(message: &[u8], version: FixVersion) -> Result<ClientRequest, DecodeError> {
-    with_message(message, |message| decode_order(message, version, &names()))
+    with_message(message, |message| {
+        decode_order(message, version, &names(), None)
+    })
 }
 
 pub(super) fn report(exec: ClientExec, status: OrderStatus) -> ClientReport {
@@ -313,7 +315,7 @@ fn mass_cancel_reports_and_business_rejects() {
 const ORDER_44: &str = "35=D|34=4|49=CLIENT|52=20231114-22:13:20.123|56=GATE|1=ACC1|11=ord-1|38=100|40=2|44=10.5|54=1|55=600000|59=0|60=20231114-22:13:20.123|";
 
 /// `ORDER_44` with one field put in the place of another; an empty one takes it out.
-fn order_with(old: &str, new: &str) -> Vec<u8> {
+pub(super) fn order_with(old: &str, new: &str) -> Vec<u8> {
     let old = format!("|{old}|");
     assert!(ORDER_44.contains(&old), "{old}");
     let new = if new.is_empty() {
