@@ -22,6 +22,9 @@ pub struct Identity {
     pub peer: String,
 }
 
+/// Fields of a message without its header.
+pub type Body = Vec<(u32, String)>;
+
 /// A connection and its session.
 pub struct Conn<S = TcpStream> {
     pub identity: Identity,
@@ -30,7 +33,7 @@ pub struct Conn<S = TcpStream> {
     /// Next one expected
     pub next_in: u64,
     /// Application messages that were sent, for resends: number, 35, body
-    pub sent: Vec<(u64, String, Vec<(u32, String)>)>,
+    pub sent: Vec<(u64, String, Body)>,
     stream: Option<S>,
     received: Vec<u8>,
 }
