@@ -2,7 +2,8 @@
 //!
 //! Runs on the thread of the stage that owns the board; totals are copied, so that they cannot drift from the board's own.
 
-use super::switchboard::{Closed, Switchboard};
+use super::application::Closed;
+use super::switchboard::Switchboard;
 use crate::io::{CloseReason, Sockets};
 use crate::journal::LogId;
 use crate::session::{DisconnectReason, Notice};
