@@ -42,7 +42,7 @@ const DEMO_RING_SLOTS: usize = 1 << 15;
 /// How long the links may take to be ready.
 const READY_MS: u64 = 20_000;
 /// How long answers may take after the last order.
-const DRAIN_NS: u64 = 20_000_000_000;
+const DRAIN_NS: u64 = 10_000_000_000;
 
 /// Show everything at work on this machine: simulated desk, gateway, load client
 #[derive(Args, Debug)]
@@ -186,12 +186,14 @@ fn play(args: &DemoArgs, place: &Place, signals: &Signals) -> Result<Outcome, St
         say(warning);
     }
     let played = wait_for_links(&gateway).and_then(|()| drive(args, address, signals));
+    let end_wall_ns = Clock::new().now().wall_ns;
     gateway.stop();
     let desk_ledger = desk.stop()?;
     let (load, seconds) = played?;
     let order_log =
         log_store::read(&log_directory, LogId::Order, epoch).map_err(|error| error.to_string())?;
-    let gateway = GatewayLedger::read(&order_log).map_err(|error| error.to_string())?;
+    let gateway =
+        GatewayLedger::read(&order_log, end_wall_ns).map_err(|error| error.to_string())?;
     let comparison = ledgers::compare(&load.totals, &gateway, &desk_ledger);
     Ok(Outcome {
         load,

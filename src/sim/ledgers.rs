@@ -52,8 +52,8 @@ pub enum LedgerError {
 }
 
 impl GatewayLedger {
-    /// Reads the bytes of an order log.
-    pub fn read(order_log: &[u8]) -> Result<Self, LedgerError> {
+    /// Reads the bytes of an order log. Doubts after `end_wall_ns` explain nothing: the gateway's own end caused them.
+    pub fn read(order_log: &[u8], end_wall_ns: u64) -> Result<Self, LedgerError> {
         let mut ledger = Self::default();
         let mut records = Records::new(order_log);
         loop {
@@ -82,7 +82,7 @@ impl GatewayLedger {
                         DeskInput::Refused { id, .. } => {
                             ledger.returned.insert(id);
                         }
-                        DeskInput::InDoubt { id } => {
+                        DeskInput::InDoubt { id } if record.time_ns <= end_wall_ns => {
                             ledger.in_doubt.insert(id);
                         }
                         _ => {}

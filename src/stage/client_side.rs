@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use ringbuf::spsc::Producer;
 
+use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::peer::Peer;
-use super::switchboard::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::tally;
 use crate::domain::directory::Directory;
 use crate::domain::order::{ClientRequest, FromClient};
@@ -103,6 +103,9 @@ impl ClientSide {
             cells.set_state(state, self.reasons[at], now.wall_ns);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
             cells.set_traffic(&peer.traffic());
+            if let Some(source) = peer.source {
+                cells.set_logons(peer.logons, source);
+            }
         }
     }
 }
@@ -185,7 +188,7 @@ impl Application for ClientSide {
                 }
             }
             PeerEvent::RejectReceived { .. } => self.status.add(Counter::SessionRejectsReceived, 1),
-            PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset => {}
+            PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset(_) => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 match notice {

@@ -1,6 +1,7 @@
 //! How what happens on a switchboard is counted on the status page: one table for both stages that own one.
 
-use super::switchboard::{Closed, Switchboard};
+use super::application::Closed;
+use super::switchboard::Switchboard;
 use crate::io::{CloseReason, Sockets};
 use crate::session::{DisconnectReason, Notice};
 use crate::status::{Counter, Reason, StageWriter};
