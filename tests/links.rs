@@ -79,8 +79,9 @@ fn the_first_ready_link_carries_orders_and_a_lost_one_leaves_doubt() {
         client.refused("x3", "38=451", "Insufficient buying power");
         accepted(&mut world, 0, &mut client, "a3", "38=450");
         client.log_out();
-        let status = world.wait_status("no doubt left", |status| {
+        let status = world.wait_status("no doubt left, and two switches", |status| {
             status.links.iter().all(|link| link.in_doubt == 0)
+                && status.total(Counter::LinkSwitches) == 2
         });
         assert!(status.links[0].reconnects >= 1, "{:?}", status.links);
         assert_eq!(status.links[1].reconnects, 0, "{:?}", status.links);
@@ -206,13 +207,14 @@ fn without_a_link_orders_are_refused_until_one_is_back() {
     client.conn.expect("9").is("11=c1 41=n2 39=0 434=1 102=2");
     // Meanwhile it tries, with longer and longer pauses, and is there as soon as the desk is.
     world.wait_status("several attempts", |status| {
-        World::closed(status, "connect_failed") + World::closed(status, "error") >= 3
+        World::closed(status, "connect_failed") >= 3 && status.total(Counter::ConnectFailures) >= 3
     });
     world.desk().come_back();
     world.desk().log_on();
     world.wait_for_links(1);
     accepted(&mut world, 0, &mut client, "n4", "");
     assert_eq!(world.status().links[0].reconnects, 1);
+    assert_eq!(world.status().total(Counter::ConnectionsOpened), 2);
 }
 
 #[test]

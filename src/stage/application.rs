@@ -20,6 +20,8 @@ pub enum Verdict {
 /// What happened to a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PeerEvent {
+    /// The connection that we asked for stands; the logon follows.
+    Connected,
     /// Application messages may go both ways.
     LoggedOn,
     /// No more.
@@ -51,6 +53,8 @@ pub enum Closed {
     Session(DisconnectReason),
     /// The peer or the network.
     Socket(CloseReason),
+    /// The connection could not be made (errno).
+    ConnectFailed(i32),
     /// It did not read for too long.
     SlowConsumer,
     /// An operator.

@@ -188,7 +188,7 @@ impl Application for ClientSide {
                 }
             }
             PeerEvent::RejectReceived { .. } => self.status.add(Counter::SessionRejectsReceived, 1),
-            PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset(_) => {}
+            PeerEvent::Connected | PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset(_) => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 match notice {

@@ -132,6 +132,9 @@ impl DeskSide {
             // Removal may shift another entry into this slot: it is looked at again.
             self.in_flight.remove(entry.id);
             self.links[entry.link as usize].settled(entry.incarnation);
+            let (subject, detail) = (entry.link as u64, entry.id.raw());
+            self.status
+                .error(ErrorCode::InDoubt, subject, detail, now.wall_ns);
             self.push(FromDesk {
                 link: LinkIndex(entry.link),
                 received_ns: now.mono_ns,
@@ -209,6 +212,8 @@ impl DeskSide {
                 LinkState::Draining
             } else if link.suspect {
                 LinkState::Suspect
+            } else if link.ready && link.in_flight >= link.window {
+                LinkState::Throttled
             } else if link.ready {
                 LinkState::Ready
             } else if peer.session.can_send_application() {
@@ -333,13 +338,19 @@ impl Application for DeskSide {
                 let reason = tally::reason_of(why);
                 self.reasons[peer] = reason;
                 self.status.closed(reason);
-                if let Closed::Socket(CloseReason::Error(error)) = why {
-                    self.status.error(
-                        ErrorCode::SocketBroken,
-                        peer as u64,
-                        error as u64,
-                        now.wall_ns,
-                    );
+                let error = match why {
+                    Closed::Socket(CloseReason::Error(errno)) => {
+                        Some((ErrorCode::SocketBroken, errno))
+                    }
+                    Closed::ConnectFailed(errno) => {
+                        self.status.add(Counter::ConnectFailures, 1);
+                        Some((ErrorCode::ConnectFailed, errno))
+                    }
+                    _ => None,
+                };
+                if let Some((code, errno)) = error {
+                    self.status
+                        .error(code, peer as u64, errno as u64, now.wall_ns);
                 }
                 if self.links[peer].in_flight > 0 {
                     self.look_for_doubts();
@@ -366,6 +377,7 @@ impl Application for DeskSide {
                     self.on_refusal(peer, now, 0, &refusal);
                 }
             }
+            PeerEvent::Connected => self.status.add(Counter::ConnectionsOpened, 1),
             PeerEvent::SequenceReset(_) => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);

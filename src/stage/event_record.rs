@@ -14,6 +14,7 @@ const BODY_BYTES: usize = 18;
 /// An event of a peer.
 pub(super) fn of_peer(event: &PeerEvent) -> [u8; BODY_BYTES] {
     match *event {
+        PeerEvent::Connected => body(7, 0, 0, 0),
         PeerEvent::LoggedOn => body(1, 0, 0, 0),
         PeerEvent::LoggedOut => body(2, 0, 0, 0),
         PeerEvent::Disconnected(why) => body(3, tally::reason_of(why) as u8, errno(why), 0),
@@ -47,7 +48,9 @@ pub(super) fn of_stranger(stranger: Stranger) -> [u8; BODY_BYTES] {
 
 fn errno(why: Closed) -> u64 {
     match why {
-        Closed::Socket(crate::io::CloseReason::Error(errno)) => errno as u64,
+        Closed::Socket(crate::io::CloseReason::Error(errno)) | Closed::ConnectFailed(errno) => {
+            errno as u64
+        }
         _ => 0,
     }
 }
@@ -82,6 +85,7 @@ pub fn describe(body: &[u8]) -> Option<String> {
         ),
         5 => format!("rejected our message {first}"),
         6 => format!("sequence numbers start anew: {}", reset_cause(detail)?),
+        7 => "connected".to_owned(),
         10 => "sent bytes that are no message".to_owned(),
         11 => "sent a message that was not expected".to_owned(),
         12 => format!("sequence gap: expected {first}, received {second}; asked for a resend"),

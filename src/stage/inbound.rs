@@ -10,7 +10,7 @@ use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::peer::{Binding, PeerName};
 use super::switchboard::Switchboard;
 use crate::domain::{ClientOrderId, Now, Text};
-use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets};
+use crate::io::{ConnectionId, SocketEvent, Sockets};
 use crate::journal::{Cause, RecordKind};
 use crate::limits::{FRAME_BYTES_MAX, FRAMES_PER_TURN};
 use crate::session::{self, Action};
@@ -46,6 +46,7 @@ impl<S: Sockets> Switchboard<S> {
             SocketEvent::Connected { token, connection } => {
                 let at = token as usize;
                 self.bind(connection, at);
+                self.tell(at, now, PeerEvent::Connected, application);
                 self.actions.clear();
                 self.peers[at].session.on_connected(now, &mut self.actions);
                 self.perform(at, now, application);
@@ -57,7 +58,7 @@ impl<S: Sockets> Switchboard<S> {
                 self.tell(
                     token as usize,
                     now,
-                    PeerEvent::Disconnected(Closed::Socket(CloseReason::Error(error))),
+                    PeerEvent::Disconnected(Closed::ConnectFailed(error)),
                     application,
                 );
             }

@@ -57,6 +57,8 @@ pub struct RouteStage<S: Sockets> {
     directory: Arc<Directory>,
     scopes: ScopeBoard,
     account_desks: Vec<DeskIndex>,
+    /// Per desk: the link that carried the last new order.
+    flow: Vec<Option<u32>>,
     commands: Arc<ArrayQueue<LinkCommand>>,
     side: DeskSide,
     next_publish_ns: u64,
@@ -77,6 +79,7 @@ impl<S: Sockets> RouteStage<S> {
             ..
         } = parts;
         status.name_ring(0, "risk_to_route", from_risk.capacity());
+        let desks = parts.links.iter().map(|(desk, _)| desk.get() + 1).max();
         let side = DeskSide::new(to_risk, parts.links, parts.acknowledge_timeout_ns, status);
         Self {
             board,
@@ -84,6 +87,7 @@ impl<S: Sockets> RouteStage<S> {
             directory,
             scopes,
             account_desks,
+            flow: vec![None; desks.unwrap_or(0)],
             commands,
             side,
             next_publish_ns: 0,
@@ -156,7 +160,7 @@ impl<S: Sockets> RouteStage<S> {
             return false;
         }
         if !self.board.has_room(1) {
-            self.side.status.add(Counter::StagingFull, 1);
+            tally::count_staging_full(&self.side.status, LogId::Desk, now.wall_ns);
             return false;
         }
         let Some(request) = self.from_risk.pop() else {
@@ -196,6 +200,12 @@ impl<S: Sockets> RouteStage<S> {
         };
         let state = &mut self.side.links[link];
         state.in_flight += 1;
+        if matches!(request.request, DeskRequest::New) {
+            let before = self.flow[state.desk.get()].replace(link as u32);
+            if before.is_some_and(|before| before != link as u32) {
+                self.side.status.add(Counter::LinkSwitches, 1);
+            }
+        }
         self.side.in_flight.insert(Entry {
             id: request.id,
             link: link as u32,

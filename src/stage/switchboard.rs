@@ -17,7 +17,7 @@ use super::event_record;
 use super::peer::{Binding, Peer, PeerConfig, PeerName, Role};
 use crate::domain::Now;
 use crate::domain::time::NS_PER_MS;
-use crate::io::{CloseReason, ConnectionId, Sockets, Token};
+use crate::io::{ConnectionId, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
 use crate::limits::{CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK};
 use crate::session::{self, Action, Actions, Admin, LogoutText};
@@ -397,7 +397,7 @@ impl<S: Sockets> Switchboard<S> {
                     peer.connecting = false;
                     peer.back_off(now);
                     let code = error.raw_os_error().unwrap_or(0);
-                    let closed = Closed::Socket(CloseReason::Error(code));
+                    let closed = Closed::ConnectFailed(code);
                     self.tell(at, now, PeerEvent::Disconnected(closed), application);
                 }
             }

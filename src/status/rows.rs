@@ -148,11 +148,6 @@ impl SessionCells {
     pub fn rejected(self) {
         bump(at!(self, SessionRow, rejects), 1);
     }
-
-    /// Counts messages sent again.
-    pub fn resent(self, messages: u64) {
-        bump(at!(self, SessionRow, resent), messages);
-    }
 }
 
 /// A session's row, the risk stage's part.

@@ -150,7 +150,7 @@ pub(super) fn links(span: &Span) -> Panel {
         let before = span.before.and_then(|before| before.links.get(at));
         let tone = match link.state {
             "ready" => Tone::Good,
-            "down" | "lost" | "fenced" | "disabled" => Tone::Bad,
+            "down" | "lost" | "disabled" => Tone::Bad,
             _ => Tone::Warn,
         };
         vec![

@@ -84,11 +84,6 @@ impl PollSockets {
         })
     }
 
-    /// Clients that were accepted and closed at once because all slots were in use.
-    pub fn connections_refused(&self) -> u64 {
-        self.connections.refused
-    }
-
     /// Connections that stand.
     pub fn connections_open(&self) -> usize {
         self.active.len()
@@ -365,5 +360,9 @@ impl Sockets for PollSockets {
 
     fn system_calls(&self) -> u64 {
         self.system_calls
+    }
+
+    fn connections_refused(&self) -> u64 {
+        self.connections.refused
     }
 }
