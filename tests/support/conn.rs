@@ -22,6 +22,9 @@ pub struct Identity {
     pub peer: String,
 }
 
+/// MsgSeqNum(34), MsgType(35), body.
+pub type Sent = (u64, String, Vec<(u32, String)>);
+
 /// A connection and its session.
 pub struct Conn<S = TcpStream> {
     pub identity: Identity,
@@ -29,8 +32,8 @@ pub struct Conn<S = TcpStream> {
     pub next_out: u64,
     /// Next one expected
     pub next_in: u64,
-    /// Application messages that were sent, for resends: number, 35, body
-    pub sent: Vec<(u64, String, Vec<(u32, String)>)>,
+    /// Application messages that were sent, for resends
+    pub sent: Vec<Sent>,
     stream: Option<S>,
     received: Vec<u8>,
 }
