@@ -113,7 +113,7 @@ fn every_kind(
                     client.expect("8").is("150=8");
                     client.send("D", &order(at, &id, "44=1e5"));
                     client.expect("3").is("371=44");
-                    client.send("D", &order(at, &id, "1=-"));
+                    client.send("D", &order(at, &id, "40=3"));
                     client.next();
                 }
                 // Refused there.

@@ -329,6 +329,14 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
         to_risk,
         from_risk,
         directory: directory.clone(),
+        sole_account: plan
+            .sessions
+            .iter()
+            .map(|session| match session.accounts[..] {
+                [account] => Some(account),
+                _ => None,
+            })
+            .collect(),
         cancel_on_disconnect: plan
             .sessions
             .iter()
