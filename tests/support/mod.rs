@@ -5,6 +5,8 @@ pub mod client;
 pub mod conn;
 pub mod desk;
 pub mod fix;
+pub mod memory_sockets;
+pub mod stages;
 pub mod steady;
 pub mod world;
 
