@@ -1,4 +1,6 @@
 //! What desks say, in the dialects that they say it in.
+//!
+//! Messages are written out as text, so that a dialect is seen as it is on the wire.
 
 use super::decode_desk::decode_desk;
 use super::tests::{framed, with_message};

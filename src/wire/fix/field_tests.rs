@@ -1,4 +1,6 @@
 //! The parser: what is garbled, what is a fault, what the header says, and where data fields end.
+//!
+//! Messages are written out as text with `|` for SOH where that reads better.
 
 use super::field::*;
 use super::tests::framed;
