@@ -1,6 +1,6 @@
 //! The parser: what is garbled, what is a fault, what the header says, and where data fields end.
 //!
-//! Messages are written out as text with `|` for SOH where that reads better.
+//! Each test names the message, the tag and the fault that it expects.
 
 use super::field::*;
 use super::tests::framed;
