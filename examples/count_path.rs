@@ -135,9 +135,9 @@ impl World {
             .last_connection()
             .expect("the gateway connects to its desk");
         self.client = self.client_sockets().peer_connects(0);
-        let client = self.from_client("A", "98=0|108=30|");
+        let client = self.client_message("A", "98=0|108=30|");
         self.client_sends(&client);
-        let desk = self.from_desk("A", "98=0|108=30|");
+        let desk = self.desk_message("A", "98=0|108=30|");
         self.desk_sends(&desk);
         for _ in 0..4 {
             self.turn(None);
@@ -158,13 +158,13 @@ impl World {
     }
 
     /// A message of the client, under its next number. Fields end with `|`.
-    fn from_client(&mut self, kind: &str, body: &str) -> Vec<u8> {
+    fn client_message(&mut self, kind: &str, body: &str) -> Vec<u8> {
         let number = self.client_number;
         self.client_number += 1;
         self.message(kind, number, "CLIENT1", "GATEHOUSE", body)
     }
 
-    fn from_desk(&mut self, kind: &str, body: &str) -> Vec<u8> {
+    fn desk_message(&mut self, kind: &str, body: &str) -> Vec<u8> {
         let number = self.desk_number;
         self.desk_number += 1;
         self.message(kind, number, "DESK", "GATEHOUSE", body)
@@ -201,7 +201,7 @@ impl World {
             n % 10,
             self.time_text(),
         );
-        self.from_client("D", &body)
+        self.client_message("D", &body)
     }
 
     /// What the desk says of order `n`, whose id at the desk is `id`: accepted, or filled.
@@ -225,7 +225,7 @@ impl World {
             if filled { price.as_str() } else { "0" },
             self.time_text(),
         );
-        self.from_desk("8", &body)
+        self.desk_message("8", &body)
     }
 
     fn client_sends(&mut self, bytes: &[u8]) {

@@ -342,7 +342,6 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
             .iter()
             .map(|session| session.cancel_on_disconnect)
             .collect(),
-        sole_account: vec![None; plan.sessions.len()],
         commands: ports.sessions.clone(),
         status: writers.decode,
     });
