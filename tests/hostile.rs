@@ -1,4 +1,6 @@
 //! Bad peers and bad input: each gets its defined answer or its end with a counted reason, and others' orders go on meanwhile.
+//!
+//! Counters and reasons are read from the status page, as an operator would.
 
 mod support;
 

@@ -1,4 +1,6 @@
 //! Links of a desk that come, go and refuse: order of preference, doubt and its end, no resend of orders, refusals to the client.
+//!
+//! The desk and the client are raw sockets of the test; the gateway runs whole, in this process.
 
 mod support;
 

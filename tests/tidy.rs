@@ -133,5 +133,5 @@ fn every_key_of_the_configuration_does_something() {
 
 #[test]
 fn documents_agree_with_what_is_there() {
-    hold(documents::check(&source::files("")));
+    hold(documents::check(&source::files(""), &modules().sources));
 }

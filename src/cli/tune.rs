@@ -202,7 +202,9 @@ mod tests {
         let profile = profile("shared").unwrap();
         let findings = tuning::check(&host, profile);
         let text = check_text(profile, &findings, false);
-        assert!(text.contains("swappiness  wrong"), "{text}");
+        let row = text.lines().find(|line| line.starts_with("swappiness"));
+        let cells: Vec<_> = row.unwrap().split_whitespace().take(3).collect();
+        assert_eq!(cells, ["swappiness", "wrong", "60"], "{text}");
         assert!(text.contains("  why   a page that comes back"), "{text}");
         assert!(text.contains("0 good, 1 wrong (1 of them"), "{text}");
         let json: serde_json::Value =

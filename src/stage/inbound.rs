@@ -195,26 +195,24 @@ impl<S: Sockets> Switchboard<S> {
                     .as_slice()
                     .iter()
                     .any(|action| matches!(action, Action::Deliver))
-                {
-                    if let Verdict::Refused(error) =
+                    && let Verdict::Refused(error) =
                         application.on_message(at, now, sequence, &message)
-                    {
-                        match error.refusal {
-                            Refusal::Session(reason) => {
-                                peer.session
-                                    .reject(&message, Some(error.tag), reason, actions)
-                            }
-                            Refusal::Business(reason) => {
-                                business = Some(Refused {
-                                    error,
-                                    reason,
-                                    number: message.msg_seq_num().unwrap_or(0),
-                                    msg_type: message.msg_type(),
-                                    ref_id: Text::cut(
-                                        message.get(fix::tags::CL_ORD_ID).unwrap_or_default(),
-                                    ),
-                                });
-                            }
+                {
+                    match error.refusal {
+                        Refusal::Session(reason) => {
+                            peer.session
+                                .reject(&message, Some(error.tag), reason, actions)
+                        }
+                        Refusal::Business(reason) => {
+                            business = Some(Refused {
+                                error,
+                                reason,
+                                number: message.msg_seq_num().unwrap_or(0),
+                                msg_type: message.msg_type(),
+                                ref_id: Text::cut(
+                                    message.get(fix::tags::CL_ORD_ID).unwrap_or_default(),
+                                ),
+                            });
                         }
                     }
                 }

@@ -269,7 +269,6 @@ named! {
         Disabled, "disabled", "An operator disabled it.";
         OperatorLogout, "operator_logout", "An operator logged it out.";
         AcknowledgeTimeout, "acknowledge_timeout", "The desk left requests unanswered.";
-        Shutdown, "shutdown", "The gateway is going down.";
     }
 }
 

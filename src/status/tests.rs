@@ -1,4 +1,6 @@
 //! Tests of the page as a whole: what writers write is what readers read. `made_page` is also what `top` is drawn from in its tests.
+//!
+//! Writers and readers share memory of the test itself; nothing is mapped.
 
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -22,8 +22,8 @@ pub struct Identity {
     pub peer: String,
 }
 
-/// Fields of a message without its header.
-pub type Body = Vec<(u32, String)>;
+/// MsgSeqNum(34), MsgType(35), body.
+pub type Sent = (u64, String, Vec<(u32, String)>);
 
 /// A connection and its session.
 pub struct Conn<S = TcpStream> {
@@ -32,8 +32,8 @@ pub struct Conn<S = TcpStream> {
     pub next_out: u64,
     /// Next one expected
     pub next_in: u64,
-    /// Application messages that were sent, for resends: number, 35, body
-    pub sent: Vec<(u64, String, Body)>,
+    /// Application messages that were sent, for resends
+    pub sent: Vec<Sent>,
     stream: Option<S>,
     received: Vec<u8>,
 }

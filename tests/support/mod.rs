@@ -1,4 +1,6 @@
 //! What the end-to-end tests share: a gateway in this process, and peers around it that share no code with it.
+//!
+//! Each test makes its own world with ports and directories of its own, so that tests run side by side.
 #![allow(dead_code, unused_imports)] // Each test binary uses its part.
 
 pub mod client;

@@ -1,4 +1,6 @@
 //! A client whose orders go on whatever others do: one order after the other, each awaited, on a thread of its own.
+//!
+//! It fails the test where an answer does not come in time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
