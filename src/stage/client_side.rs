@@ -25,7 +25,8 @@ pub struct ClientSide {
     pub(super) status: StageWriter,
     /// Per session: whether its open orders are cancelled when it is lost.
     cancel_on_disconnect: Vec<bool>,
-    /// Sessions that are lost and of which the risk stage has not been told. Each at most once.
+    /// Sessions that are lost and of which the risk stage has not been told. Each at most once; no request is taken before
+    /// they are told, so that what a session sends when it is back is not cancelled with the rest.
     lost: Vec<usize>,
     /// Per session: why it is not connected.
     reasons: Vec<Reason>,
@@ -105,7 +106,7 @@ impl ClientSide {
 
 impl Application for ClientSide {
     fn has_room(&mut self) -> bool {
-        let room = self.to_risk.has_room(1);
+        let room = self.lost.is_empty() && self.to_risk.has_room(1);
         if !room {
             self.status.add(Counter::RingFull, 1);
         }
@@ -150,13 +151,13 @@ impl Application for ClientSide {
         match event {
             PeerEvent::LoggedOn => {
                 self.reasons[peer] = Reason::None;
-                self.lost.retain(|&lost| lost != peer);
                 self.status.add(Counter::Logons, 1);
             }
             PeerEvent::LoggedOut => {
                 self.status.add(Counter::Logouts, 1);
                 if self.cancel_on_disconnect[peer] && !self.lost.contains(&peer) {
                     self.lost.push(peer);
+                    self.report_lost(now);
                 }
             }
             PeerEvent::Disconnected(why) => {

@@ -86,12 +86,13 @@ impl DeskSide {
     pub(super) fn announce(&mut self, now: Now, peers: &[Peer]) -> usize {
         let mut told = 0;
         for (at, peer) in peers.iter().enumerate() {
-            let ready = peer.session.can_send_application() && peer.session.gap().is_none();
-            self.links[at].ready = ready && !self.links[at].draining;
-            if self.links[at].ready == self.told_ready[at] || !self.to_risk.has_room(1) {
+            let link = &mut self.links[at];
+            // Cancels still pass a link that is draining; the risk stage asks for links that carry orders.
+            link.ready = peer.session.can_send_application() && peer.session.gap().is_none();
+            let ready = link.ready && !link.draining;
+            if ready == self.told_ready[at] || !self.to_risk.has_room(1) {
                 continue;
             }
-            let ready = self.links[at].ready;
             self.told_ready[at] = ready;
             let (event, counter) = if ready {
                 (LinkEvent::Ready, Counter::LinkReady)
@@ -148,7 +149,19 @@ impl DeskSide {
         self.doubts_left -= 1;
         if self.doubts_left == 0 {
             self.gap_filled.fill(None);
+            // Answers that came meanwhile may have shifted entries behind the walk: none may be forgotten.
+            if self.links.iter().any(|link| link.stale > 0) {
+                self.doubts_left = self.in_flight.slots();
+            }
         }
+    }
+
+    /// What is unanswered on the link will not be answered under its number.
+    fn lose(&mut self, peer: usize) {
+        if self.links[peer].in_flight > 0 {
+            self.look_for_doubts();
+        }
+        self.links[peer].lost();
     }
 
     fn look_for_doubts(&mut self) {
@@ -341,11 +354,10 @@ impl Application for DeskSide {
                         now.wall_ns,
                     );
                 }
-                if self.links[peer].in_flight > 0 {
-                    self.look_for_doubts();
-                }
-                self.links[peer].lost();
+                self.lose(peer);
             }
+            // Numbers are used again: a refusal by number must not meet a request of the old count.
+            PeerEvent::SequenceReset => self.lose(peer),
             PeerEvent::GapFilled { begin, end } => {
                 let (first, last) = self.gap_filled[peer].unwrap_or((begin, end));
                 self.gap_filled[peer] = Some((first.min(begin), last.max(end)));
@@ -353,20 +365,17 @@ impl Application for DeskSide {
             }
             PeerEvent::RejectReceived { reference } => {
                 self.status.add(Counter::SessionRejectsReceived, 1);
-                if self.to_risk.has_room(1) {
-                    let refusal = DeskRefusal {
-                        ref_seq_num: Some(reference),
-                        ref_id: None,
-                        ref_msg_type: None,
-                        tag: 0,
-                        reason: 99,
-                        business: false,
-                        text: DeskText::cut(b"Rejected by the desk's session layer"),
-                    };
-                    self.on_refusal(peer, now, 0, &refusal);
-                }
+                let refusal = DeskRefusal {
+                    ref_seq_num: Some(reference),
+                    ref_id: None,
+                    ref_msg_type: None,
+                    tag: 0,
+                    reason: 99,
+                    business: false,
+                    text: DeskText::cut(b"Rejected by the desk's session layer"),
+                };
+                self.on_refusal(peer, now, 0, &refusal);
             }
-            PeerEvent::SequenceReset => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 if let Notice::GapDetected { expected, received } = notice {

@@ -21,6 +21,8 @@ pub mod scopes;
 mod sent;
 pub mod switchboard;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 pub use peer::{Peer, PeerConfig, Role};
 pub use switchboard::{Application, PeerEvent, Stranger, Switchboard, Verdict};

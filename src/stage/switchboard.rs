@@ -56,7 +56,7 @@ pub enum PeerEvent {
         /// MsgSeqNum(34) of ours
         reference: u64,
     },
-    /// Sequence numbers start anew.
+    /// Our sequence numbers start anew: what was sent under the old ones cannot be told by its number any more.
     SequenceReset,
     /// To be counted.
     Notice(Notice),
@@ -202,6 +202,8 @@ pub struct Switchboard<S: Sockets> {
     pub(super) buffer: Box<[u8]>,
     /// Peers that are behind, each once.
     pub(super) serving: Vec<usize>,
+    /// Whose turn is next among them.
+    pub(super) next_serving: usize,
     bindings: Vec<Binding>,
     connected: usize,
     names: HashMap<PeerName, usize>,
@@ -241,6 +243,7 @@ impl<S: Sockets> Switchboard<S> {
             time: TimeText::new(fix::Precision::Millis),
             buffer: vec![0; 2 * FRAME_BYTES_MAX].into_boxed_slice(),
             serving: Vec::with_capacity(peers.len()),
+            next_serving: 0,
             peers,
             connected: 0,
             bindings: vec![Binding::Free; connections_max],
@@ -419,6 +422,10 @@ impl<S: Sockets> Switchboard<S> {
             SocketEvent::Connected { token, connection } => {
                 let at = token as usize;
                 self.bind(connection, at);
+                if !self.peers[at].enabled {
+                    // Disabled while it was being made.
+                    return self.disconnect(at, now, Closed::Operator, true, application);
+                }
                 self.actions.clear();
                 self.peers[at].session.on_connected(now, &mut self.actions);
                 self.perform(at, now, application);
@@ -542,13 +549,14 @@ impl<S: Sockets> Switchboard<S> {
         let mut business = None;
         match fix::parse(bytes, scratch) {
             Ok(message) => {
-                if message.msg_type().is_admin() {
-                    traffic.admin_in.count(message.msg_type());
-                } else if !application.has_room() {
+                let kind = message.msg_type();
+                // A Reject(35=3) of the peer concerns a message of the application's: it must find room like one.
+                if (!kind.is_admin() || kind == MsgType::REJECT) && !application.has_room() {
                     traffic.stalled += 1;
                     sockets.requeue(connection);
                     return false;
                 }
+                traffic.admin_in.count(kind);
                 traffic.frames_in += 1;
                 peer.messages_in += 1;
                 peer.bytes_in += bytes.len() as u64;
@@ -720,9 +728,12 @@ impl<S: Sockets> Switchboard<S> {
                 }
                 Action::SequenceReset { next_out, .. } => {
                     let peer = &mut self.peers[at];
-                    peer.sent.reset(next_out);
-                    peer.cursor.cancel();
-                    application.on_event(at, now, PeerEvent::SequenceReset);
+                    // A peer that sets only its own numbers may still ask for ours, and is still owed what waits for it.
+                    if next_out != peer.sent.next() {
+                        peer.sent.reset(next_out);
+                        peer.cursor.cancel();
+                        application.on_event(at, now, PeerEvent::SequenceReset);
+                    }
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
                 Action::Notice(notice) => application.on_event(at, now, PeerEvent::Notice(notice)),
@@ -789,9 +800,11 @@ impl<S: Sockets> Switchboard<S> {
         for _ in 0..SESSION_TIMERS_PER_TICK.min(self.peers.len()) {
             let at = self.next_timer;
             self.next_timer = (at + 1) % self.peers.len();
+            // Without room nothing was read either: a peer must not look silent because of us.
+            let has_room = self.log.has_room_for(2, FRAME_BYTES_MAX);
             let peer = &mut self.peers[at];
             if peer.connection.is_some() {
-                if now.mono_ns >= peer.session.next_deadline_ns() {
+                if has_room && now.mono_ns >= peer.session.next_deadline_ns() {
                     self.actions.clear();
                     peer.session.on_timer(now, &mut self.actions);
                     self.perform(at, now, application);
