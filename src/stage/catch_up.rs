@@ -69,7 +69,8 @@ impl<S: Sockets> Switchboard<S> {
         self.peers[at].cursor.request(begin, end);
         self.fall_behind(at, now);
         if self.peers[at].resend == ResendPolicy::GapFillAll {
-            application.on_event(at, now, PeerEvent::GapFilled { begin, end });
+            let sequence = self.received_sequence;
+            application.on_event(at, now, sequence, PeerEvent::GapFilled { begin, end });
         }
     }
 

@@ -18,6 +18,12 @@ use crate::session::{Notice, State};
 use crate::status::{Counter, ErrorCode, Reason, SessionState, StageWriter};
 use crate::wire::fix::{Message, decode_order};
 
+/// A session that was lost, and the record of it.
+struct Lost {
+    session: usize,
+    sequence: u64,
+}
+
 /// Clients' side of the decode stage.
 pub struct ClientSide {
     pub(super) to_risk: Producer<FromClient>,
@@ -27,7 +33,7 @@ pub struct ClientSide {
     cancel_on_disconnect: Vec<bool>,
     /// Sessions that are lost and of which the risk stage has not been told. Each at most once; no request is taken before
     /// they are told, so that what a session sends when it is back is not cancelled with the rest.
-    lost: Vec<usize>,
+    lost: Vec<Lost>,
     /// Per session: why it is not connected.
     reasons: Vec<Reason>,
     next_row: usize,
@@ -56,8 +62,8 @@ impl ClientSide {
     pub(super) fn report_lost(&mut self, now: Now) -> usize {
         let mut told = 0;
         while !self.lost.is_empty() && self.to_risk.has_room(1) {
-            let Some(at) = self.lost.pop() else { break };
-            self.push(at, now, 0, ClientRequest::Lost);
+            let Some(lost) = self.lost.pop() else { break };
+            self.push(lost.session, now, lost.sequence, ClientRequest::Lost);
             told += 1;
         }
         told
@@ -99,6 +105,9 @@ impl ClientSide {
             let cells = self.status.session(SessionIndex(at as u32));
             cells.set_state(state, self.reasons[at], now.wall_ns);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
+            if let Some(source) = peer.source {
+                cells.set_logons(peer.logons, source);
+            }
             cells.set_traffic(&peer.traffic());
         }
     }
@@ -146,7 +155,7 @@ impl Application for ClientSide {
         }
     }
 
-    fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent) {
+    fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent) {
         let subject = peer as u64;
         match event {
             PeerEvent::LoggedOn => {
@@ -155,8 +164,10 @@ impl Application for ClientSide {
             }
             PeerEvent::LoggedOut => {
                 self.status.add(Counter::Logouts, 1);
-                if self.cancel_on_disconnect[peer] && !self.lost.contains(&peer) {
-                    self.lost.push(peer);
+                let told_soon = self.lost.iter().any(|lost| lost.session == peer);
+                if self.cancel_on_disconnect[peer] && !told_soon {
+                    let session = peer;
+                    self.lost.push(Lost { session, sequence });
                     self.report_lost(now);
                 }
             }

@@ -17,6 +17,13 @@ use crate::session::Notice;
 use crate::status::{Counter, ErrorCode, Histogram, LinkState, Reason, StageWriter};
 use crate::wire::fix::{DeskMessage, DeskRefusal, Message, decode_desk};
 
+#[derive(Clone, Copy)]
+struct GapFilled {
+    begin: u64,
+    end: u64,
+    sequence: u64,
+}
+
 /// Desks' side of the route stage.
 pub struct DeskSide {
     pub(super) to_risk: Producer<FromDesk>,
@@ -25,8 +32,10 @@ pub struct DeskSide {
     pub(super) status: StageWriter,
     /// Per link: what the risk stage was last told.
     told_ready: Vec<bool>,
-    /// Per link: numbers of ours that the desk asked for again and that were gap-filled.
-    gap_filled: Vec<Option<(u64, u64)>>,
+    /// Per link: record of its last coming, going or reset.
+    last_event: Vec<u64>,
+    /// Per link: numbers of ours that the desk asked for again and that were gap-filled, and the record of its wish.
+    gap_filled: Vec<Option<GapFilled>>,
     /// Per link: why it is not ready.
     reasons: Vec<Reason>,
     acknowledge_timeout_ns: Vec<u64>,
@@ -63,6 +72,7 @@ impl DeskSide {
             in_flight: InFlight::new(2 * window),
             status,
             told_ready: vec![false; count],
+            last_event: vec![0; count],
             gap_filled: vec![None; count],
             reasons: vec![Reason::None; count],
             acknowledge_timeout_ns,
@@ -103,7 +113,7 @@ impl DeskSide {
             self.push(FromDesk {
                 link: LinkIndex(at as u32),
                 received_ns: now.mono_ns,
-                cause_sequence: 0,
+                cause_sequence: self.last_event[at],
                 input: DeskInput::Link(event),
             });
             told += 1;
@@ -125,18 +135,22 @@ impl DeskSide {
             let link = &self.links[entry.link as usize];
             let lost = entry.incarnation != link.incarnation;
             let filled = self.gap_filled[entry.link as usize]
-                .is_some_and(|(begin, end)| !lost && (begin..=end).contains(&entry.msg_seq_num));
-            if !lost && !filled {
-                self.step_doubts();
-                continue;
-            }
+                .filter(|gap| (gap.begin..=gap.end).contains(&entry.msg_seq_num));
+            let cause_sequence = match (lost, filled) {
+                (true, _) => self.last_event[entry.link as usize],
+                (false, Some(gap)) => gap.sequence,
+                (false, None) => {
+                    self.step_doubts();
+                    continue;
+                }
+            };
             // Removal may shift another entry into this slot: it is looked at again.
             self.in_flight.remove(entry.id);
             self.links[entry.link as usize].settled(entry.incarnation);
             self.push(FromDesk {
                 link: LinkIndex(entry.link),
                 received_ns: now.mono_ns,
-                cause_sequence: 0,
+                cause_sequence,
                 input: DeskInput::InDoubt { id: entry.id },
             });
             reported += 1;
@@ -334,9 +348,10 @@ impl Application for DeskSide {
         Verdict::Taken
     }
 
-    fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent) {
+    fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent) {
         match event {
             PeerEvent::LoggedOn => {
+                self.last_event[peer] = sequence;
                 self.reasons[peer] = Reason::None;
                 self.status.add(Counter::Logons, 1);
                 self.status.link(LinkIndex(peer as u32)).connected();
@@ -354,13 +369,24 @@ impl Application for DeskSide {
                         now.wall_ns,
                     );
                 }
+                if sequence > 0 {
+                    self.last_event[peer] = sequence;
+                }
                 self.lose(peer);
             }
             // Numbers are used again: a refusal by number must not meet a request of the old count.
-            PeerEvent::SequenceReset => self.lose(peer),
+            PeerEvent::SequenceReset => {
+                self.last_event[peer] = sequence;
+                self.lose(peer);
+            }
             PeerEvent::GapFilled { begin, end } => {
-                let (first, last) = self.gap_filled[peer].unwrap_or((begin, end));
-                self.gap_filled[peer] = Some((first.min(begin), last.max(end)));
+                let gap = self.gap_filled[peer].get_or_insert(GapFilled {
+                    begin,
+                    end,
+                    sequence,
+                });
+                gap.begin = gap.begin.min(begin);
+                gap.end = gap.end.max(end);
                 self.look_for_doubts();
             }
             PeerEvent::RejectReceived { reference } => {
@@ -374,7 +400,7 @@ impl Application for DeskSide {
                     business: false,
                     text: DeskText::cut(b"Rejected by the desk's session layer"),
                 };
-                self.on_refusal(peer, now, 0, &refusal);
+                self.on_refusal(peer, now, sequence, &refusal);
             }
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);

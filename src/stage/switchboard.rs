@@ -110,8 +110,8 @@ pub trait Application {
         sequence: u64,
         message: &Message<'_>,
     ) -> Verdict;
-    /// Something else.
-    fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent);
+    /// Something else. `sequence` is the record in the log that tells of it, or of the message that caused it; zero: none.
+    fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent);
     /// Something about a connection without a session.
     fn on_stranger(&mut self, now: Now, stranger: Stranger);
 }
@@ -209,6 +209,8 @@ pub struct Switchboard<S: Sockets> {
     names: HashMap<PeerName, usize>,
     scratch: Box<FieldIndex>,
     actions: Actions,
+    /// Record of the message received last
+    pub(super) received_sequence: u64,
     logon_timeout_ns: u64,
     next_tick_ns: u64,
     next_timer: usize,
@@ -250,6 +252,7 @@ impl<S: Sockets> Switchboard<S> {
             names,
             scratch: Box::new(FieldIndex::new()),
             actions: Actions::new(),
+            received_sequence: 0,
             logon_timeout_ns,
             next_tick_ns: 0,
             next_timer: 0,
@@ -437,6 +440,7 @@ impl<S: Sockets> Switchboard<S> {
                 application.on_event(
                     token as usize,
                     now,
+                    0,
                     PeerEvent::Disconnected(Closed::Socket(CloseReason::Error(error))),
                 );
             }
@@ -541,6 +545,7 @@ impl<S: Sockets> Switchboard<S> {
             scratch,
             actions,
             traffic,
+            received_sequence,
             ..
         } = self;
         let bytes = &sockets.received(connection)[frame];
@@ -569,6 +574,7 @@ impl<S: Sockets> Switchboard<S> {
                     bytes,
                 );
                 let sequence = record.map_or(0, |record| record.sequence);
+                *received_sequence = sequence;
                 peer.session.on_message(now, &message, actions);
                 if actions
                     .as_slice()
@@ -720,23 +726,41 @@ impl<S: Sockets> Switchboard<S> {
                 Action::Resend { begin, end } => self.resend(at, now, begin, end, application),
                 Action::LoggedOn => {
                     self.peers[at].logged_on();
-                    application.on_event(at, now, PeerEvent::LoggedOn);
+                    let sequence = self.note(at, now, RecordKind::Connection, b"logged on");
+                    application.on_event(at, now, sequence, PeerEvent::LoggedOn);
                 }
-                Action::LoggedOut => application.on_event(at, now, PeerEvent::LoggedOut),
+                Action::LoggedOut => {
+                    let sequence = self.note(at, now, RecordKind::Connection, b"logged out");
+                    application.on_event(at, now, sequence, PeerEvent::LoggedOut);
+                }
                 Action::RejectReceived { reference } => {
-                    application.on_event(at, now, PeerEvent::RejectReceived { reference });
+                    let sequence = self.received_sequence;
+                    application.on_event(
+                        at,
+                        now,
+                        sequence,
+                        PeerEvent::RejectReceived { reference },
+                    );
                 }
-                Action::SequenceReset { next_out, .. } => {
+                Action::SequenceReset {
+                    next_in, next_out, ..
+                } => {
+                    let mut body = [0; 16];
+                    body[..8].copy_from_slice(&next_in.to_le_bytes());
+                    body[8..].copy_from_slice(&next_out.to_le_bytes());
+                    let sequence = self.note(at, now, RecordKind::SequenceReset, &body);
                     let peer = &mut self.peers[at];
                     // A peer that sets only its own numbers may still ask for ours, and is still owed what waits for it.
                     if next_out != peer.sent.next() {
                         peer.sent.reset(next_out);
                         peer.cursor.cancel();
-                        application.on_event(at, now, PeerEvent::SequenceReset);
+                        application.on_event(at, now, sequence, PeerEvent::SequenceReset);
                     }
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
-                Action::Notice(notice) => application.on_event(at, now, PeerEvent::Notice(notice)),
+                Action::Notice(notice) => {
+                    application.on_event(at, now, 0, PeerEvent::Notice(notice));
+                }
             }
         }
         if let Some(reason) = closing {
@@ -775,7 +799,18 @@ impl<S: Sockets> Switchboard<S> {
         self.actions.clear();
         peer.session.on_disconnected(now, &mut self.actions);
         self.perform(at, now, application);
-        application.on_event(at, now, PeerEvent::Disconnected(why));
+        let sequence = self.note(at, now, RecordKind::Connection, ending(why));
+        application.on_event(at, now, sequence, PeerEvent::Disconnected(why));
+    }
+
+    /// Records what happened to a peer, so that what follows from it has a cause; returns the record's sequence. Without room
+    /// there is none: the event itself cannot wait.
+    fn note(&mut self, at: usize, now: Now, kind: RecordKind, body: &[u8]) -> u64 {
+        let channel = self.peers[at].channel;
+        let record = self
+            .log
+            .append(kind, channel, Cause::default(), now.wall_ns, body);
+        record.map_or(0, |record| record.sequence)
     }
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
@@ -816,7 +851,7 @@ impl<S: Sockets> Switchboard<S> {
                     peer.back_off(now);
                     let code = error.raw_os_error().unwrap_or(0);
                     let closed = Closed::Socket(CloseReason::Error(code));
-                    application.on_event(at, now, PeerEvent::Disconnected(closed));
+                    application.on_event(at, now, 0, PeerEvent::Disconnected(closed));
                 }
             }
         }
@@ -833,6 +868,17 @@ impl<S: Sockets> Switchboard<S> {
                 self.refuse(now, connection, Stranger::LogonTimeout, application);
             }
         }
+    }
+}
+
+/// Body of the record of a connection's end.
+fn ending(why: Closed) -> &'static [u8] {
+    match why {
+        Closed::Session(_) => b"closed by the session layer",
+        Closed::Socket(CloseReason::Peer) => b"closed by the peer",
+        Closed::Socket(_) => b"broken",
+        Closed::SlowConsumer => b"closed: the peer did not read",
+        Closed::Operator => b"closed by an operator",
     }
 }
 

@@ -303,14 +303,15 @@ fn a_session_that_is_back_at_once_still_has_its_orders_cancelled() {
     }
     let mut taken = Vec::new();
     for _ in 0..6 {
-        taken.extend(clients.from_client.pop().map(|input| input.request));
+        taken.extend(clients.from_client.pop());
         clients.turn();
     }
     let kinds: Vec<_> = taken
         .iter()
-        .map(|request| matches!(request, ClientRequest::Lost))
+        .map(|input| matches!(input.request, ClientRequest::Lost))
         .collect();
     assert_eq!(kinds, [false, false, true, false], "{taken:?}");
+    assert!(taken.iter().all(|input| input.cause_sequence > 0));
 }
 
 #[test]
@@ -532,7 +533,12 @@ fn after_a_reset_a_number_does_not_mean_an_older_request() {
     }
     links.say("3", 2, "45=2|58=bad|");
     links.turn();
-    let told = links.told();
+    let causes: Vec<_> = std::iter::from_fn(|| links.from_desk.pop()).collect();
+    assert!(
+        causes.iter().all(|input| input.cause_sequence > 0),
+        "everything pushed has a record: {causes:?}"
+    );
+    let told: Vec<_> = causes.iter().map(|input| input.input).collect();
     assert_eq!(told[..2], [READY, DeskInput::InDoubt { id: order }]);
     let refused = matches!(told[2], DeskInput::Refused { id, .. } if id == other);
     assert!(refused && told.len() == 3, "{told:?}");

@@ -85,8 +85,8 @@ impl SessionCells {
         }
     }
 
-    /// Counts a logon from `peer`.
-    pub fn logged_on(self, peer: SocketAddr) {
+    /// Logons since the start, the last one from `peer`.
+    pub fn set_logons(self, logons: u64, peer: SocketAddr) {
         let address = match peer.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
             IpAddr::V6(ip) => ip,
@@ -96,28 +96,10 @@ impl SessionCells {
         self.0[start].store(bits as u64, Relaxed);
         self.0[start + 1].store((bits >> 64) as u64, Relaxed);
         at!(self, SessionRow, peer_port).store(peer.port() as u64, Relaxed);
-        bump(at!(self, SessionRow, logons), 1);
+        at!(self, SessionRow, logons).store(logons, Relaxed);
     }
 
-    /// One message in; `next_in` is the next expected number.
-    #[inline]
-    pub fn received(self, bytes: usize, next_in: u64, wall_ns: u64) {
-        bump(at!(self, SessionRow, messages_in), 1);
-        bump(at!(self, SessionRow, bytes_in), bytes as u64);
-        at!(self, SessionRow, next_in).store(next_in, Relaxed);
-        at!(self, SessionRow, last_in_wall_ns).store(wall_ns, Relaxed);
-    }
-
-    /// One message out; `next_out` is the next number to send.
-    #[inline]
-    pub fn sent(self, bytes: usize, next_out: u64, wall_ns: u64) {
-        bump(at!(self, SessionRow, messages_out), 1);
-        bump(at!(self, SessionRow, bytes_out), bytes as u64);
-        at!(self, SessionRow, next_out).store(next_out, Relaxed);
-        at!(self, SessionRow, last_out_wall_ns).store(wall_ns, Relaxed);
-    }
-
-    /// Both sequence numbers, after a reset or a recovery.
+    /// Both sequence numbers.
     pub fn set_sequences(self, next_in: u64, next_out: u64) {
         at!(self, SessionRow, next_in).store(next_in, Relaxed);
         at!(self, SessionRow, next_out).store(next_out, Relaxed);
@@ -147,11 +129,6 @@ impl SessionCells {
     /// Counts a session or business reject sent.
     pub fn rejected(self) {
         bump(at!(self, SessionRow, rejects), 1);
-    }
-
-    /// Counts messages sent again.
-    pub fn resent(self, messages: u64) {
-        bump(at!(self, SessionRow, resent), messages);
     }
 }
 
@@ -205,22 +182,6 @@ impl LinkCells {
         bump(at!(self, LinkRow, connects), 1);
     }
 
-    /// One message out; `request` where it was a client's request.
-    #[inline]
-    pub fn sent(self, request: bool, next_out: u64, wall_ns: u64) {
-        bump(at!(self, LinkRow, sent), request as u64);
-        at!(self, LinkRow, next_out).store(next_out, Relaxed);
-        at!(self, LinkRow, last_out_wall_ns).store(wall_ns, Relaxed);
-    }
-
-    /// One message in; `report` where it was about a request.
-    #[inline]
-    pub fn received(self, report: bool, next_in: u64, wall_ns: u64) {
-        bump(at!(self, LinkRow, received), report as u64);
-        at!(self, LinkRow, next_in).store(next_in, Relaxed);
-        at!(self, LinkRow, last_in_wall_ns).store(wall_ns, Relaxed);
-    }
-
     /// Messages since the start, and when the last ones came and went.
     pub fn set_traffic(self, traffic: &RowTraffic) {
         for (cell, value) in [
@@ -259,7 +220,7 @@ impl LinkCells {
         at!(self, LinkRow, last_ack_ns).store(ns, Relaxed);
     }
 
-    /// Both sequence numbers, after a reset or a recovery.
+    /// Both sequence numbers.
     pub fn set_sequences(self, next_in: u64, next_out: u64) {
         at!(self, LinkRow, next_in).store(next_in, Relaxed);
         at!(self, LinkRow, next_out).store(next_out, Relaxed);
