@@ -100,7 +100,7 @@ fn wire(c: &mut Criterion) {
                 panic!("no frame");
             };
             let message = parse(&order[skip..skip + len], &mut index).unwrap();
-            black_box(decode_order(&message, FixVersion::Fix44, &directory).unwrap());
+            black_box(decode_order(&message, FixVersion::Fix44, &directory, None).unwrap());
         });
     });
     let mut header = Header {

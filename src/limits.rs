@@ -64,6 +64,8 @@ pub const SHUTDOWN_PHASE_MS: u64 = 3_000;
 pub const CYCLE_BOUND_NS: u64 = 200_000;
 /// The same for the journal thread, whose cycles contain a sync.
 pub const CYCLE_BOUND_COLD_NS: u64 = 100_000_000;
+/// Lines about connections and sessions that the operator's log gets in a second; the rest is counted.
+pub const EVENT_LINES_PER_S: u32 = 50;
 /// Slot of the rings between the stages.
 pub const RING_SLOT_BYTES: usize = 256;
 /// Default depth of the rings between the stages.

@@ -57,10 +57,10 @@ fn an_order_is_acknowledged_and_filled_in_parts() {
             client.order("a1", "44=10.25");
             let request = desk.request("D");
             request.is(&format!(
-                "1={account} 55=SYM0 54=1 38=100 40=2 44=10.25 59=0 43=- 41=-"
+                "1={account} 55=SYM1 54=1 38=100 40=2 44=10.25 59=0 43=- 41=-"
             ));
             assert!(request.get(11).len() <= 10, "{request:?}");
-            let order = format!("11=a1 1={account} 55=SYM0 54=1 38=100 40=2 44=10.25 59=0 41=-");
+            let order = format!("11=a1 1={account} 55=SYM1 54=1 38=100 40=2 44=10.25 59=0 41=-");
             desk.report(&request, "");
             let accepted = client.report(&order);
             accepted.is("150=0 39=0 14=0 151=100 6=0 31=- 32=- 103=- 58=- 19=-");
@@ -107,7 +107,7 @@ fn the_desk_and_the_gateway_reject_in_the_words_of_the_version() {
         client.order("r3", "55=NOTHING");
         client.report("11=r3 55=NOTHING 150=8 39=8 14=0 151=0 37=NONE 103=1");
         // An account of somebody else.
-        let foreign = by(client, "1=A1", "1=A0");
+        let foreign = by(client, "1=A2", "1=A1");
         client.order("r4", &foreign);
         client
             .report("11=r4 150=8 39=8 37=NONE")
@@ -136,13 +136,31 @@ fn the_desk_and_the_gateway_reject_in_the_words_of_the_version() {
 }
 
 #[test]
+fn an_order_without_an_account_is_for_the_only_one() {
+    for accounts in [2, 4] {
+        let mut world = World::start(|sample| sample.accounts = accounts);
+        for_each_version(&mut world, |client, desk| {
+            client.order("m1", "1=-");
+            if accounts == 2 {
+                desk.request("D").is(&format!("1={}", client.account));
+            } else {
+                // It may use two: which one is meant?
+                let number = client.conn.next_out - 1;
+                let reject = client.conn.expect("j");
+                reject.is(&format!("45={number} 372=D 379=m1 380=5"));
+            }
+        });
+    }
+}
+
+#[test]
 fn cancels_are_done_refused_or_come_unasked() {
     let mut world = World::start(|_| {});
     for_each_version(&mut world, |client, desk| {
         let order = open_order(client, desk, "a1", "");
         client.cancel("c1", "a1");
         let cancel = desk.request("F");
-        cancel.is(&format!("41={} 55=SYM0 54=1", order.get(11)));
+        cancel.is(&format!("41={} 55=SYM1 54=1", order.get(11)));
         assert_ne!(cancel.get(11), order.get(11));
         // While it is on its way, another one is refused.
         client.cancel("c2", "a1");
@@ -365,8 +383,8 @@ fn clients_ask_for_the_state_of_their_orders() {
         let unknown = client.report("11=nothing 39=8 14=0 151=0 37=NONE 103=5");
         unknown.is(&by(client, "150=I 20=- 790=q3", "150=8 20=3 790=-"));
 
-        open_order(client, desk, "s3", "55=SYM1");
-        let sell = open_order(client, desk, "s4", "55=SYM1 54=2");
+        open_order(client, desk, "s3", "55=SYM2");
+        let sell = open_order(client, desk, "s4", "55=SYM2 54=2");
         if client.is_42() {
             for (kind, body) in [("AF", "584=m1 585=7"), ("q", "11=m2 530=7")] {
                 client.conn.send(kind, &support::fix::fields(body));
@@ -390,7 +408,7 @@ fn clients_ask_for_the_state_of_their_orders() {
             ids
         };
         assert_eq!(mass(client, "584=m1 585=7", 3), ["s2", "s3", "s4"]);
-        assert_eq!(mass(client, "584=m1 585=1 55=SYM1", 2), ["s3", "s4"]);
+        assert_eq!(mass(client, "584=m1 585=1 55=SYM2", 2), ["s3", "s4"]);
         client
             .conn
             .send("AF", &support::fix::fields("584=m9 585=1 55=WHAT"));
@@ -401,11 +419,11 @@ fn clients_ask_for_the_state_of_their_orders() {
             let body = format!("{body} 60={time}");
             client.conn.send("q", &support::fix::fields(&body));
         };
-        mass_cancel(client, "11=mc1 530=1 55=SYM1 54=2");
+        mass_cancel(client, "11=mc1 530=1 55=SYM2 54=2");
         let report = client.conn.expect("r");
-        report.is("11=mc1 530=1 531=1 533=1 55=SYM1 532=-");
+        report.is("11=mc1 530=1 531=1 533=1 55=SYM2 532=-");
         let cancel = desk.request("F");
-        cancel.is(&format!("41={} 54=2 55=SYM1", sell.get(11)));
+        cancel.is(&format!("41={} 54=2 55=SYM2", sell.get(11)));
         desk.report(&cancel, "150=4 39=4 151=0");
         client.report("11=s4 41=- 150=4 39=4");
         mass_cancel(client, "11=mc2 530=7");

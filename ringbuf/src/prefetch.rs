@@ -1,6 +1,6 @@
 //! A hint to the cache: "I am about to write here".
 //!
-//! Used by the writing sides. A ring slot was last read by the other core, so the first store to it would wait for the
+//! Used by the ring's producer. A ring slot was last read by the other core, so the first store to it would wait for the
 //! line; asked for one message ahead, the line is already ours when the next message comes. A hint changes nothing but
 //! time, so it is left out wherever it cannot be given.
 
@@ -11,15 +11,10 @@ const PREFETCH_BYTES_MAX: usize = 512;
 /// Asks for the lines of `*target`, to be written, but not for the one that its end is on: the other side may wait there.
 #[inline(always)]
 pub(crate) fn prefetch_for_write<T>(target: *const T) {
-    prefetch_bytes_for_write(target.cast(), size_of::<T>() / LINE_BYTES * LINE_BYTES);
-}
-
-/// Asks for the lines of `length` bytes from `start`, to be written. The address need not be mapped.
-#[inline(always)]
-pub(crate) fn prefetch_bytes_for_write(start: *const u8, length: usize) {
+    let length = size_of::<T>() / LINE_BYTES * LINE_BYTES;
     let mut offset = 0;
     while offset < length.min(PREFETCH_BYTES_MAX) {
-        hint(start.wrapping_add(offset));
+        hint(target.cast::<u8>().wrapping_add(offset));
         offset += LINE_BYTES;
     }
 }

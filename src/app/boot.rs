@@ -307,8 +307,11 @@ impl HotThread {
         } = self;
         thread::prefault_stack();
         let mut warnings = Vec::new();
+        let mut pinned_to = None;
         if let Some(core) = core {
-            match thread::pin(core) {
+            let pinned = thread::pin(core);
+            pinned_to = pinned.is_ok().then_some(core);
+            match pinned {
                 Ok(pinned) if !pinned.isolated => warnings.push(format!(
                     "core {core} is not isolated: other threads may run on it; see isolcpus and nohz_full in the tuning profiles"
                 )),
@@ -322,7 +325,7 @@ impl HotThread {
                 // Whoever waits for it may have given up: then the lifecycle ends this loop at once.
                 let _ = reports.send(Ok(report));
                 drop(reports);
-                turning.placed(core);
+                turning.placed(pinned_to);
                 runner::run(&mut turning, clock, &lifecycle, idle);
             }
             Err(error) => {

@@ -123,9 +123,9 @@ keys! {
     "listeners" {
         "name", NAME, "", Required, "Name of the port.";
         "address", Address, "", Required, "Where clients connect, such as `10.0.0.1:9100`.";
-        "io", IO, "", Word("auto"), "Sockets: `uring`, `poll`, or `auto` (uring where the kernel grants it).";
+        "io", IO, "", Word("auto"), "Sockets: `uring`, `poll`, or `auto` (uring where the kernel grants it). The same for all listeners.";
         "connections_max", Number(1, CONNECTIONS_MAX as u64), "connections", Value(1024), "Most connections at once, before and after logon.";
-        "logon_timeout_s", Number(1, 300), "s", Value(10), "A connection that has not logged on after this is closed.";
+        "logon_timeout_s", Number(1, 300), "s", Value(10), "A connection that has not logged on after this is closed. The lowest of all listeners counts.";
     }
     "desks" {
         "name", NAME, "", Required, "Name of the desk; `accounts.csv` refers to it.";
@@ -134,7 +134,7 @@ keys! {
     "desks.links" {
         "name", NAME, "", Required, "Name of the link.";
         "address", Address, "", Required, "Where the desk listens.";
-        "io", IO, "", Word("auto"), "Sockets, as for listeners.";
+        "io", IO, "", Word("auto"), "Sockets, as for listeners. The same for all links.";
         "fix_version", Choice(&["4.4"]), "", Word("4.4"), "BeginString(8).";
         "sender_comp_id", COMP_ID, "", Word("GATEHOUSE"), "SenderCompID(49) that we send.";
         "target_comp_id", COMP_ID, "", Required, "TargetCompID(56): the desk.";
@@ -156,7 +156,7 @@ keys! {
         "fix_version", Choice(&["4.2", "4.4"]), "", Word("4.4"), "BeginString(8).";
         "sender_comp_id", COMP_ID, "", Word("GATEHOUSE"), "SenderCompID(49) that we send; the client's TargetCompID(56).";
         "target_comp_id", COMP_ID, "", Required, "TargetCompID(56) that we send; the client's SenderCompID(49).";
-        "accounts", Names, "", Required, "Accounts that it may use, all of this client.";
+        "accounts", Names, "", Required, "Accounts that it may use, all of this client; where there is just one, orders need not name it.";
         "allowed_sources", Networks, "", Empty, "Addresses that it may come from, such as `10.1.0.0/16`; empty: any.";
         "heartbeat_interval_min_s", TIMER_S, "s", Value(1), "Shortest HeartBtInt(108) that is accepted.";
         "heartbeat_interval_max_s", TIMER_S, "s", Value(60), "Longest HeartBtInt(108) that is accepted.";

@@ -18,7 +18,7 @@ use crate::sim::desk_command::{CommandError, DeskCommand};
 use crate::sim::desk_ledger::DeskLedger;
 use crate::sim::desk_message::DeskOutput;
 use crate::sim::endpoint::{self, Endpoint};
-use crate::stage::switchboard::Closed;
+use crate::stage::Closed;
 use crate::stage::{Application, PeerEvent, Role, Stranger, Verdict};
 use crate::wire::fix::Message;
 

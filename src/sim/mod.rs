@@ -15,6 +15,7 @@ pub mod desk_server;
 #[cfg(test)]
 mod desk_tests;
 pub mod endpoint;
+pub mod gateway;
 pub mod histogram;
 pub mod ledgers;
 pub mod load;
@@ -25,5 +26,6 @@ pub mod load_schedule;
 pub mod matching;
 #[cfg(test)]
 mod matching_tests;
+pub mod net;
 pub mod random;
 pub mod relay;

@@ -3,9 +3,10 @@
 //! Part of the switchboard, same thread. A resend and a slow peer are one mechanism: a cursor over the numbers that the peer
 //! has not been sent (again). New messages join the log behind the cursor, so that nothing overtakes. Bounded per duty cycle.
 
+use super::application::{Application, Closed, PeerEvent, Traffic};
 use super::peer::Peer;
 use super::sent::Stored;
-use super::switchboard::{Application, Closed, PeerEvent, Switchboard, Traffic};
+use super::switchboard::Switchboard;
 use crate::domain::Now;
 use crate::domain::time::NS_PER_S;
 use crate::io::{ConnectionId, Sockets};
@@ -69,8 +70,7 @@ impl<S: Sockets> Switchboard<S> {
         self.peers[at].cursor.request(begin, end);
         self.fall_behind(at, now);
         if self.peers[at].resend == ResendPolicy::GapFillAll {
-            let sequence = self.received_sequence;
-            application.on_event(at, now, sequence, PeerEvent::GapFilled { begin, end });
+            self.tell(at, now, PeerEvent::GapFilled { begin, end }, application);
         }
     }
 

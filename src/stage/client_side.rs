@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use ringbuf::spsc::Producer;
 
+use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::peer::Peer;
-use super::switchboard::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::tally;
 use crate::domain::directory::Directory;
 use crate::domain::order::{ClientRequest, FromClient};
-use crate::domain::{Now, SessionIndex};
+use crate::domain::{AccountIndex, Now, SessionIndex};
 use crate::io::CloseReason;
 use crate::limits::ROWS_PER_PUBLISH;
 use crate::session::{Notice, State};
@@ -29,6 +29,8 @@ pub struct ClientSide {
     pub(super) to_risk: Producer<FromClient>,
     pub(super) directory: Arc<Directory>,
     pub(super) status: StageWriter,
+    /// Per session: the account of orders that name none.
+    sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
     cancel_on_disconnect: Vec<bool>,
     /// Sessions that are lost and of which the risk stage has not been told. Each at most once; no request is taken before
@@ -43,6 +45,7 @@ impl ClientSide {
     pub(super) fn new(
         to_risk: Producer<FromClient>,
         directory: Arc<Directory>,
+        sole_account: Vec<Option<AccountIndex>>,
         cancel_on_disconnect: Vec<bool>,
         status: StageWriter,
     ) -> Self {
@@ -51,6 +54,7 @@ impl ClientSide {
             to_risk,
             directory,
             status,
+            sole_account,
             cancel_on_disconnect,
             lost: Vec::with_capacity(sessions),
             reasons: vec![Reason::None; sessions],
@@ -105,10 +109,10 @@ impl ClientSide {
             let cells = self.status.session(SessionIndex(at as u32));
             cells.set_state(state, self.reasons[at], now.wall_ns);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
+            cells.set_traffic(&peer.traffic());
             if let Some(source) = peer.source {
                 cells.set_logons(peer.logons, source);
             }
-            cells.set_traffic(&peer.traffic());
         }
     }
 }
@@ -133,7 +137,7 @@ impl Application for ClientSide {
         let Some(version) = message.version() else {
             return Verdict::Taken;
         };
-        match decode_order(message, version, &self.directory) {
+        match decode_order(message, version, &self.directory, self.sole_account[peer]) {
             Ok(request) => {
                 let counter = match &request {
                     ClientRequest::New(_) => Counter::OrdersIn,
@@ -193,7 +197,7 @@ impl Application for ClientSide {
                 }
             }
             PeerEvent::RejectReceived { .. } => self.status.add(Counter::SessionRejectsReceived, 1),
-            PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset => {}
+            PeerEvent::Connected | PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset(_) => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 match notice {

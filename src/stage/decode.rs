@@ -11,11 +11,11 @@ use ringbuf::spsc::{Consumer, Producer};
 use super::client_side::ClientSide;
 use super::switchboard::Switchboard;
 use super::tally;
-use crate::domain::Now;
 use crate::domain::command::SessionCommand;
 use crate::domain::directory::Directory;
 use crate::domain::order::FromClient;
 use crate::domain::report::{ClientOutput, ToClient};
+use crate::domain::{AccountIndex, Now};
 use crate::io::Sockets;
 use crate::journal::{Cause, LogId};
 use crate::limits::{INPUTS_PER_CYCLE, PUBLISH_INTERVAL_NS};
@@ -32,6 +32,8 @@ pub struct DecodeParts<S: Sockets> {
     pub from_risk: Consumer<ToClient>,
     /// Names on the wire.
     pub directory: Arc<Directory>,
+    /// Per session: the account of orders that name none; there is one where the session may use just one.
+    pub sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
     pub cancel_on_disconnect: Vec<bool>,
     /// From the control thread.
@@ -58,6 +60,7 @@ impl<S: Sockets> DecodeStage<S> {
         let side = ClientSide::new(
             parts.to_risk,
             parts.directory,
+            parts.sole_account,
             parts.cancel_on_disconnect,
             parts.status,
         );
@@ -101,6 +104,8 @@ impl<S: Sockets> DecodeStage<S> {
             );
             self.side.status.set_ring(0, depths.0, depths.1, depths.2);
             tally::publish_board(&mut self.board, &self.side.status);
+            let refused = self.board.sockets().connections_refused();
+            self.side.status.set(Counter::ConnectionsRefused, refused);
             self.side.publish(now, self.board.peers());
         }
         self.board.flush();
@@ -120,7 +125,7 @@ impl<S: Sockets> DecodeStage<S> {
             return false;
         }
         if !self.board.has_room(1) {
-            self.side.status.add(Counter::StagingFull, 1);
+            tally::count_staging_full(&self.side.status, LogId::Client, now.wall_ns);
             return false;
         }
         let Some(output) = self.from_risk.peek() else {

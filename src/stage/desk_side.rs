@@ -5,15 +5,15 @@
 
 use ringbuf::spsc::Producer;
 
+use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::peer::Peer;
-use super::switchboard::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::tally;
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
 use crate::domain::{DeskIndex, DeskText, LinkIndex, Now, OrderId, RejectReason};
 use crate::io::CloseReason;
 use crate::limits::IN_FLIGHT_SLOTS_PER_CYCLE;
 use crate::route::{InFlight, Link};
-use crate::session::Notice;
+use crate::session::{Notice, ResetCause};
 use crate::status::{Counter, ErrorCode, Histogram, LinkState, Reason, StageWriter};
 use crate::wire::fix::{DeskMessage, DeskRefusal, Message, decode_desk};
 
@@ -147,6 +147,9 @@ impl DeskSide {
             // Removal may shift another entry into this slot: it is looked at again.
             self.in_flight.remove(entry.id);
             self.links[entry.link as usize].settled(entry.incarnation);
+            let (subject, detail) = (entry.link as u64, entry.id.raw());
+            self.status
+                .error(ErrorCode::InDoubt, subject, detail, now.wall_ns);
             self.push(FromDesk {
                 link: LinkIndex(entry.link),
                 received_ns: now.mono_ns,
@@ -236,6 +239,8 @@ impl DeskSide {
                 LinkState::Draining
             } else if link.suspect {
                 LinkState::Suspect
+            } else if link.ready && link.in_flight >= link.window {
+                LinkState::Throttled
             } else if link.ready {
                 LinkState::Ready
             } else if peer.session.can_send_application() {
@@ -361,13 +366,19 @@ impl Application for DeskSide {
                 let reason = tally::reason_of(why);
                 self.reasons[peer] = reason;
                 self.status.closed(reason);
-                if let Closed::Socket(CloseReason::Error(error)) = why {
-                    self.status.error(
-                        ErrorCode::SocketBroken,
-                        peer as u64,
-                        error as u64,
-                        now.wall_ns,
-                    );
+                let error = match why {
+                    Closed::Socket(CloseReason::Error(errno)) => {
+                        Some((ErrorCode::SocketBroken, errno))
+                    }
+                    Closed::ConnectFailed(errno) => {
+                        self.status.add(Counter::ConnectFailures, 1);
+                        Some((ErrorCode::ConnectFailed, errno))
+                    }
+                    _ => None,
+                };
+                if let Some((code, errno)) = error {
+                    self.status
+                        .error(code, peer as u64, errno as u64, now.wall_ns);
                 }
                 if sequence > 0 {
                     self.last_event[peer] = sequence;
@@ -375,7 +386,8 @@ impl Application for DeskSide {
                 self.lose(peer);
             }
             // Numbers are used again: a refusal by number must not meet a request of the old count.
-            PeerEvent::SequenceReset => {
+            PeerEvent::SequenceReset(ResetCause::PeerSequenceReset) => {}
+            PeerEvent::SequenceReset(_) => {
                 self.last_event[peer] = sequence;
                 self.lose(peer);
             }
@@ -402,6 +414,7 @@ impl Application for DeskSide {
                 };
                 self.on_refusal(peer, now, sequence, &refusal);
             }
+            PeerEvent::Connected => self.status.add(Counter::ConnectionsOpened, 1),
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 if let Notice::GapDetected { expected, received } = notice {

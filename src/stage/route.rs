@@ -57,6 +57,8 @@ pub struct RouteStage<S: Sockets> {
     directory: Arc<Directory>,
     scopes: ScopeBoard,
     account_desks: Vec<DeskIndex>,
+    /// Per desk: the link that carried the last new order.
+    flow: Vec<Option<u32>>,
     commands: Arc<ArrayQueue<LinkCommand>>,
     side: DeskSide,
     /// Per desk: since when a cancel has been waiting for room in its windows.
@@ -95,6 +97,7 @@ impl<S: Sockets> RouteStage<S> {
             directory,
             scopes,
             account_desks,
+            flow: vec![None; desks],
             commands,
             side,
             full_since_ns: vec![None; desks],
@@ -175,7 +178,7 @@ impl<S: Sockets> RouteStage<S> {
             return false;
         }
         if !self.board.has_room(1) {
-            self.side.status.add(Counter::StagingFull, 1);
+            tally::count_staging_full(&self.side.status, LogId::Desk, now.wall_ns);
             return false;
         }
         let Some(&request) = self.from_risk.peek() else {
@@ -233,6 +236,12 @@ impl<S: Sockets> RouteStage<S> {
         let state = &mut self.side.links[link];
         self.full_since_ns[state.desk.get()] = None;
         state.in_flight += 1;
+        if matches!(request.request, DeskRequest::New) {
+            let before = self.flow[state.desk.get()].replace(link as u32);
+            if before.is_some_and(|before| before != link as u32) {
+                self.side.status.add(Counter::LinkSwitches, 1);
+            }
+        }
         self.side.in_flight.insert(Entry {
             id: request.id,
             link: link as u32,

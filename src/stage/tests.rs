@@ -257,7 +257,7 @@ impl Clients {
 
     fn order(&mut self, slot: u32, number: u64) {
         let fields = format!(
-            "11=a{number}|1=A0|21=1|38=100|40=2|44=10|54=1|55=SYM0|59=0|60=19700101-00:00:00|"
+            "11=a{number}|1=A1|21=1|38=100|40=2|44=10|54=1|55=SYM0|59=0|60=19700101-00:00:00|"
         );
         self.say(0, slot, "D", number, &fields);
     }

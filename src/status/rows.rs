@@ -85,7 +85,7 @@ impl SessionCells {
         }
     }
 
-    /// Logons since the start, the last one from `peer`.
+    /// Logons since the start, and from where the last one came.
     pub fn set_logons(self, logons: u64, peer: SocketAddr) {
         let address = match peer.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
@@ -99,7 +99,25 @@ impl SessionCells {
         at!(self, SessionRow, logons).store(logons, Relaxed);
     }
 
-    /// Both sequence numbers.
+    /// One message in; `next_in` is the next expected number.
+    #[inline]
+    pub fn received(self, bytes: usize, next_in: u64, wall_ns: u64) {
+        bump(at!(self, SessionRow, messages_in), 1);
+        bump(at!(self, SessionRow, bytes_in), bytes as u64);
+        at!(self, SessionRow, next_in).store(next_in, Relaxed);
+        at!(self, SessionRow, last_in_wall_ns).store(wall_ns, Relaxed);
+    }
+
+    /// One message out; `next_out` is the next number to send.
+    #[inline]
+    pub fn sent(self, bytes: usize, next_out: u64, wall_ns: u64) {
+        bump(at!(self, SessionRow, messages_out), 1);
+        bump(at!(self, SessionRow, bytes_out), bytes as u64);
+        at!(self, SessionRow, next_out).store(next_out, Relaxed);
+        at!(self, SessionRow, last_out_wall_ns).store(wall_ns, Relaxed);
+    }
+
+    /// Both sequence numbers, after a reset or a recovery.
     pub fn set_sequences(self, next_in: u64, next_out: u64) {
         at!(self, SessionRow, next_in).store(next_in, Relaxed);
         at!(self, SessionRow, next_out).store(next_out, Relaxed);
@@ -182,6 +200,22 @@ impl LinkCells {
         bump(at!(self, LinkRow, connects), 1);
     }
 
+    /// One message out; `request` where it was a client's request.
+    #[inline]
+    pub fn sent(self, request: bool, next_out: u64, wall_ns: u64) {
+        bump(at!(self, LinkRow, sent), request as u64);
+        at!(self, LinkRow, next_out).store(next_out, Relaxed);
+        at!(self, LinkRow, last_out_wall_ns).store(wall_ns, Relaxed);
+    }
+
+    /// One message in; `report` where it was about a request.
+    #[inline]
+    pub fn received(self, report: bool, next_in: u64, wall_ns: u64) {
+        bump(at!(self, LinkRow, received), report as u64);
+        at!(self, LinkRow, next_in).store(next_in, Relaxed);
+        at!(self, LinkRow, last_in_wall_ns).store(wall_ns, Relaxed);
+    }
+
     /// Messages since the start, and when the last ones came and went.
     pub fn set_traffic(self, traffic: &RowTraffic) {
         for (cell, value) in [
@@ -220,7 +254,7 @@ impl LinkCells {
         at!(self, LinkRow, last_ack_ns).store(ns, Relaxed);
     }
 
-    /// Both sequence numbers.
+    /// Both sequence numbers, after a reset or a recovery.
     pub fn set_sequences(self, next_in: u64, next_out: u64) {
         at!(self, LinkRow, next_in).store(next_in, Relaxed);
         at!(self, LinkRow, next_out).store(next_out, Relaxed);

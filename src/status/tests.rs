@@ -1,4 +1,6 @@
 //! Tests of the page as a whole: what writers write is what readers read. `made_page` is also what `top` is drawn from in its tests.
+//!
+//! Writers and readers share memory of the test itself; nothing is mapped.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -110,16 +112,8 @@ fn rows(writers: &Writers) {
         let row = writers.decode.session(SessionIndex(at as u32));
         row.set_state(state, Reason::HeartbeatTimeout, NOW_NS - 30_000_000_000);
         row.set_logons(1, "192.0.2.7:40123".parse().unwrap());
-        row.set_sequences(601, 1201);
-        row.set_traffic(&RowTraffic {
-            messages_in: 600,
-            messages_out: 1200,
-            bytes_in: 600 * 185,
-            bytes_out: 1200 * 220,
-            resent: 0,
-            last_in_wall_ns: NOW_NS - 2_000_000,
-            last_out_wall_ns: NOW_NS - 1_000_000,
-        });
+        (1..=600).for_each(|n| row.received(185, n + 1, NOW_NS - 2_000_000));
+        (1..=1200).for_each(|n| row.sent(220, n + 1, NOW_NS - 1_000_000));
         row.rejected();
         let orders = writers.risk.session_orders(SessionIndex(at as u32));
         orders.set_orders_open(17);
@@ -136,16 +130,8 @@ fn rows(writers: &Writers) {
         row.set_window(256);
         if state == LinkState::Ready {
             row.connected();
-            row.set_sequences(2301, 1191);
-            row.set_traffic(&RowTraffic {
-                messages_in: 2300,
-                messages_out: 1190,
-                bytes_in: 0,
-                bytes_out: 0,
-                resent: 0,
-                last_in_wall_ns: NOW_NS,
-                last_out_wall_ns: NOW_NS,
-            });
+            (1..=1190).for_each(|n| row.sent(true, n + 1, NOW_NS));
+            (1..=2300).for_each(|n| row.received(true, n + 1, NOW_NS));
             row.set_in_flight(4, 0);
             row.set_last_ack(123_456);
         }

@@ -1,4 +1,6 @@
 //! The table of mistakes: each changes one thing in the sample files.
+//!
+//! Each expects the file, the line, the key and the words of its message.
 
 /// One change and what must be said about it.
 pub struct Case {
@@ -54,6 +56,8 @@ pub const ERRORS: &[Case] = cases! {
     G: "cores = []" => "cores = [1, 2, 3, 0]", "cores = ", "threads.cores", "names 4 cores for 3 threads";
     G: "cores = []" => "cores = [1024]", "cores = ", "threads.cores", "is out of bounds: 1024";
     G: "layout = \"auto\"\nidle = \"auto\"\n# Cores of decode, risk and route; isolate them first (gatehouse tune). Empty: not pinned.\ncores = []" => "layout = \"pipeline\"\ncores = [1, 2]", "cores = ", "threads.cores", "names 2 for the 3 threads of the pipeline";
+    G: "logon_timeout_s = 10" => "io = \"poll\"\n[[listeners]]\nname = \"more\"\naddress = \"127.0.0.1:9101\"\nio = \"uring\"", "io = \"uring\"", "listeners.io", "differs from the first one's: uring, not poll";
+    G: "address = \"127.0.0.1:9202\"" => "address = \"127.0.0.1:9202\"\nio = \"poll\"", "io = \"poll\"", "desks.links.io", "differs from the first one's: poll, not auto";
     G: "operators = []" => "operators = [-3]", "operators", "control.operators", "is out of bounds: -3";
     G: "/run/gatehouse/control.sock" => "/run/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "control_socket", "state.control_socket", "is too long for a socket: 109 bytes";
     G: "log_directory = \"/var/lib/gatehouse/log\"" => "log_directory = \"/dev/shm/gatehouse\"", "staging_directory", "state.staging_directory", "is also the log_directory";

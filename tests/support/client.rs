@@ -56,7 +56,7 @@ impl Client {
         self.conn.drop_connection();
     }
 
-    /// 35=D, a day order to buy 100 SYM0 at 10 unless `changes` says otherwise.
+    /// 35=D, a day order to buy 100 SYM1 at 10 unless `changes` says otherwise.
     pub fn order(&mut self, id: &str, changes: &str) {
         let fields = self.order_fields(id, changes);
         self.conn.send("D", &fields);
@@ -65,7 +65,7 @@ impl Client {
     pub fn order_fields(&self, id: &str, changes: &str) -> Vec<(u32, String)> {
         let handling = if self.is_42() { "21=1" } else { "" };
         let base = format!(
-            "11={id} 1={} {handling} 55=SYM0 54=1 60={} 38=100 40=2 44=10 59=0",
+            "11={id} 1={} {handling} 55=SYM1 54=1 60={} 38=100 40=2 44=10 59=0",
             self.account,
             timestamp()
         );
@@ -74,7 +74,7 @@ impl Client {
 
     /// 35=F
     pub fn cancel(&mut self, id: &str, original: &str) {
-        let base = format!("41={original} 11={id} 55=SYM0 54=1 60={}", timestamp());
+        let base = format!("41={original} 11={id} 55=SYM1 54=1 60={}", timestamp());
         self.conn.send("F", &merge(&base, ""));
     }
 
@@ -82,7 +82,7 @@ impl Client {
     pub fn replace(&mut self, id: &str, original: &str, changes: &str) {
         let handling = if self.is_42() { "21=1" } else { "" };
         let base = format!(
-            "41={original} 11={id} {handling} 55=SYM0 54=1 60={} 38=100 40=2 44=10",
+            "41={original} 11={id} {handling} 55=SYM1 54=1 60={} 38=100 40=2 44=10",
             timestamp()
         );
         self.conn.send("G", &merge(&base, changes));
@@ -90,7 +90,7 @@ impl Client {
 
     /// 35=H
     pub fn status(&mut self, id: &str, changes: &str) {
-        let base = format!("11={id} 55=SYM0 54=1");
+        let base = format!("11={id} 55=SYM1 54=1");
         self.conn.send("H", &merge(&base, changes));
     }
 

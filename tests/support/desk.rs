@@ -22,10 +22,7 @@ impl Desk {
     /// Listens; link `l` of a sample plan.
     pub fn listen(l: usize) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let peer = match l {
-            0 => "GATEHOUSE".to_owned(),
-            _ => format!("GATEHOUSE{l}"),
-        };
+        let peer = gatehouse::config::sample::link_comp_id(l);
         Self {
             conn: Conn::new(Identity {
                 begin: "FIX.4.4".to_owned(),
@@ -106,7 +103,7 @@ impl Desk {
             "37=D{} 11={} 17=E{number} 150=0 39=0 1={} 55={} 54={} 38={quantity} 44={} 14=0 151={quantity} 6=0 60={}",
             request.get(11),
             request.get(11),
-            or(request.get(1), "A0"),
+            or(request.get(1), "A1"),
             request.get(55),
             request.get(54),
             or(request.get(44), "10"),

@@ -5,9 +5,13 @@ pub mod client;
 pub mod conn;
 pub mod desk;
 pub mod fix;
+pub mod memory_sockets;
+pub mod stages;
+pub mod steady;
 pub mod world;
 
 pub use client::Client;
 pub use desk::Desk;
 pub use fix::Fix;
+pub use steady::Steady;
 pub use world::{World, combinations, wait};

@@ -176,9 +176,9 @@ impl Area {
         self.capacity_bytes - self.offset(position)
     }
 
-    /// Where `position` lies in memory, for a hint to the cache.
+    /// Where `position` lies in memory.
     #[inline(always)]
-    pub(super) fn address(&self, position: u64) -> *const u8 {
+    fn address(&self, position: u64) -> *const u8 {
         self.data.wrapping_add(self.offset(position))
     }
 

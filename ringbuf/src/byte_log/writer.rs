@@ -6,16 +6,13 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use crate::{prefetch::prefetch_bytes_for_write, sync::Ordering};
+use crate::sync::Ordering;
 
 use super::{
     LogGauge,
     area::Area,
     layout::{FRAME_HEADER_BYTES, KIND_DATA, KIND_OPEN, KIND_PAD, frame_bytes, payload_bytes_max},
 };
-
-/// How much of the log ahead is asked for after a commit.
-const PREFETCH_BYTES: usize = 256;
 
 /// The appending end. Moves between threads, but has one owner at a time.
 pub struct Writer {
@@ -114,9 +111,6 @@ impl Writer {
         }
         self.head = claim.position + frame_bytes(length) as u64;
         self.area.head().store(self.head, Ordering::Release);
-        if self.room_end - self.head >= PREFETCH_BYTES as u64 {
-            prefetch_bytes_for_write(self.area.address(self.head), PREFETCH_BYTES);
-        }
         claim.position
     }
 

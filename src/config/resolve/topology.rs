@@ -1,4 +1,6 @@
 //! `gatehouse.toml`: files, threads, state, control, listeners, desks and links. Cold code.
+//!
+//! Names become indices here, bounds are checked, and what keys say about each other.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -12,8 +14,8 @@ use super::{Context, Names};
 use crate::config::diagnostics::FileId;
 use crate::config::file::{self, GatewayFile, Item, Parsed};
 use crate::config::plan::{
-    ControlPlan, DeskPlan, FixPlan, FixVersion, Idle, Layout, LinkPlan, ListenerPlan, SessionPlan,
-    StatePlan, ThreadPlan,
+    ControlPlan, DeskPlan, FixPlan, FixVersion, Idle, Io, Layout, LinkPlan, ListenerPlan,
+    SessionPlan, StatePlan, ThreadPlan,
 };
 use crate::limits::*;
 
@@ -174,10 +176,17 @@ pub fn listeners(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<L
             let message = format!("is taken by listener \"{first}\": {address}");
             s.contradicts("address", &t.address, message, "choose another port");
         }
+        let io: Io = s.choice("io", &t.io);
+        one_io(
+            &mut s,
+            &t.io,
+            io,
+            plans.first().map(|first: &ListenerPlan| first.io),
+        );
         plans.push(ListenerPlan {
             name,
             address,
-            io: s.choice("io", &t.io),
+            io,
             connections_max: s.number("connections_max", &t.connections_max) as usize,
             logon_timeout_s: s.number("logon_timeout_s", &t.logon_timeout_s) as u32,
         });
@@ -240,6 +249,7 @@ pub fn desks(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<DeskP
     }
     let mut desk_names = std::mem::take(&mut cx.desks);
     let mut link_names = Names::default();
+    let mut first_io = None;
     let mut identities = HashMap::new();
     let mut plans = Vec::with_capacity(all.len());
     for (at, desk) in all.iter().enumerate() {
@@ -271,6 +281,12 @@ pub fn desks(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<DeskP
                 plan.fix.sender_comp_id,
                 plan.fix.target_comp_id,
             );
+            one_io(
+                &mut s,
+                &t.io,
+                plan.io,
+                Some(*first_io.get_or_insert(plan.io)),
+            );
             let complete = t.address.is_some() && t.target_comp_id.is_some();
             if let Some(first) = identities
                 .insert(identity, plan.name.clone())
@@ -291,6 +307,14 @@ pub fn desks(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<DeskP
     }
     cx.desks = desk_names;
     plans
+}
+
+/// All listeners share one set of sockets, and so do all links.
+fn one_io(s: &mut Section, item: &Item<String>, io: Io, first: Option<Io>) {
+    if let Some(first) = first.filter(|&first| first != io) {
+        let message = format!("differs from the first one's: {io:?}, not {first:?}").to_lowercase();
+        s.contradicts("io", item, message, "write the same `io` for all of them");
+    }
 }
 
 fn link_plan(s: &mut Section, t: &file::Link) -> LinkPlan {

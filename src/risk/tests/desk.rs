@@ -1,4 +1,6 @@
 //! Desks that misbehave, repeat themselves, take back, or go silent: what is booked and what the client hears.
+//!
+//! After every input the invariants of the book are checked too.
 
 use super::*;
 use crate::domain::command::{RiskCommand, Scope};

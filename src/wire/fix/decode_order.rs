@@ -16,7 +16,8 @@ use crate::domain::order::{
     MassStatusRequest, NewOrder, ReplaceRequest, StatusRequest,
 };
 use crate::domain::{
-    ClientOrderId, Directory, FixVersion, OrderType, Price, Quantity, Side, Text, TimeInForce,
+    AccountIndex, ClientOrderId, Directory, FixVersion, OrderType, Price, Quantity, Side, Text,
+    TimeInForce,
 };
 
 /// The message asks for nothing that the gateway can do.
@@ -110,17 +111,20 @@ const MEANINGFUL: u32 = mask(&[
     CASH_MARGIN,
 ]);
 
-/// Reads a client's request. `version` is the session's.
+/// Reads a client's request. `version` is the session's, and so is `sole_account`: the account of orders that name none,
+/// where the session may use just one.
 pub fn decode_order(
     message: &Message<'_>,
     version: FixVersion,
     directory: &Directory,
+    sole_account: Option<AccountIndex>,
 ) -> Result<ClientRequest, DecodeError> {
     let picks = Picks::of(message, &TABLE);
     let reader = Reader {
         picks: &picks,
         version,
         directory,
+        sole_account,
     };
     match (message.msg_type(), version) {
         (MsgType::NEW_ORDER_SINGLE, FixVersion::Fix42) => {
@@ -151,6 +155,7 @@ struct Reader<'p, 'm> {
     picks: &'p Picks<'m>,
     version: FixVersion,
     directory: &'p Directory,
+    sole_account: Option<AccountIndex>,
 }
 
 impl Reader<'_, '_> {
@@ -280,9 +285,12 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// Account(1): the gateway cannot do without, though the specification can.
+    /// Account(1): the specification can do without it, the gateway only where the session has just one.
     #[inline]
     fn account(&self) -> Result<AccountRef, DecodeError> {
+        if let (None, Some(account)) = (self.picks.get(ACCOUNT), self.sole_account) {
+            return Ok(AccountRef::Known(account));
+        }
         let name = self.conditional(ACCOUNT, tags::ACCOUNT)?;
         Ok(match self.directory.account(name) {
             Some(account) => AccountRef::Known(account),
@@ -502,5 +510,28 @@ fn bad_number(tag: u32, text: &[u8]) -> DecodeError {
         session(tag, SessionRejectReason::ValueOutOfRange)
     } else {
         session(tag, SessionRejectReason::BadFormat)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{names, order_with, with_message};
+    use super::*;
+
+    #[test]
+    fn an_order_without_account_is_the_sessions_only_one() {
+        let of = |field: &str, sole: Option<AccountIndex>| {
+            let request = with_message(&order_with("1=ACC1", field), |message| {
+                decode_order(message, FixVersion::Fix44, &names(), sole)
+            });
+            request.map(|request| match request {
+                ClientRequest::New(order) => order.account,
+                other => panic!("{other:?}"),
+            })
+        };
+        let second = Some(AccountIndex(1));
+        assert_eq!(of("", second), Ok(AccountRef::Known(AccountIndex(1))));
+        assert_eq!(of("1=ACC1", second), Ok(AccountRef::Known(AccountIndex(0))));
+        assert_eq!(of("", None).unwrap_err().tag, tags::ACCOUNT);
     }
 }

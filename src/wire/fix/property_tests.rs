@@ -293,8 +293,8 @@ fn swallow(bytes: &[u8]) {
     let mut index = FieldIndex::new();
     for frame in &frames {
         if let Ok(message) = parse(frame, &mut index) {
-            let _ = decode_order(&message, FixVersion::Fix42, &names);
-            let _ = decode_order(&message, FixVersion::Fix44, &names);
+            let _ = decode_order(&message, FixVersion::Fix42, &names, None);
+            let _ = decode_order(&message, FixVersion::Fix44, &names, None);
             let _ = decode_desk(&message);
             let _ = (message.sending_time_ns(), message.missing_header_tag());
             assert!(message.fields().count() <= crate::limits::FIELDS_MAX);

@@ -1,0 +1,66 @@
+"""Runs the cases with real counterparts and prints what came of them. Exit code 1 where any check failed."""
+
+import argparse
+import pathlib
+import shutil
+import sys
+import traceback
+
+from cases import CASES
+from table import Table
+from world import Failure, World
+
+
+class Tools:
+    """Where the foreign programs are."""
+
+    def __init__(self, target):
+        self.quickfix = target / "quickfix"
+        self.venv = target / "venv"
+
+    def dictionary(self, version):
+        """QuickFIX's data dictionary of that version: what is not in it is rejected."""
+        path = self.venv / "share" / "quickfix" / f"FIX{version.replace('.', '')}.xml"
+        if not path.exists():
+            raise Failure(f"{path} is missing; run scripts/tools")
+        return path
+
+
+def main():
+    """Entry."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", required=True, type=pathlib.Path)
+    parser.add_argument("--target", required=True, type=pathlib.Path)
+    parser.add_argument("--io", default="auto", choices=["auto", "uring", "poll"])
+    parser.add_argument("--layout", default="auto", choices=["auto", "pipeline", "fused"])
+    parser.add_argument("--keep", action="store_true", help="keep the logs of good cases too")
+    parser.add_argument("cases", nargs="*", default=list(CASES), help=f"of {', '.join(CASES)}; all by default")
+    arguments = parser.parse_args()
+    unknown = [case for case in arguments.cases if case not in CASES]
+    if unknown:
+        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
+    table = Table()
+    tools = Tools(arguments.target)
+    place = arguments.target / "interop" / f"{arguments.binary.parent.name}-{arguments.io}-{arguments.layout}"
+    for name in arguments.cases:
+        directory = place / name
+        shutil.rmtree(directory, ignore_errors=True)
+        failed = table.failed
+        table.begin(f"{name}: {CASES[name].__doc__}")
+        with World(directory, arguments.binary, arguments.io, arguments.layout) as world:
+            try:
+                CASES[name](world, table, tools)
+            except Failure as problem:
+                table.true("the case comes to its end", False, problem)
+            except Exception:
+                table.true("the case comes to its end", False, traceback.format_exc(limit=-3))
+        if table.failed > failed:
+            print(f"          logs of this case: {directory}", flush=True)
+        elif not arguments.keep:
+            shutil.rmtree(directory, ignore_errors=True)
+    table.print()
+    return 1 if table.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
