@@ -222,6 +222,7 @@ impl Clients {
             from_risk,
             directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
             cancel_on_disconnect: vec![true; sessions],
+            sole_account: vec![None; sessions],
             commands: Arc::new(ArrayQueue::new(1)),
             status: status(&plan).decode,
         });
