@@ -490,7 +490,8 @@ fn a_lost_session_has_its_orders_cancelled_and_hears_of_it_later() {
             orders.sort();
             assert_eq!(cancelled, orders);
             // Both reports wait in the log. They are there before the client is: the page counts them.
-            let reports = 4 * (session as u64 + 1);
+            // Of the session before, also the answer to its question.
+            let reports = 5 * session as u64 + 4;
             world.wait_counter(gatehouse::status::Counter::ReportsOut, reports);
             client.connect();
             client.send_logon("");

@@ -82,7 +82,7 @@ impl Application for LinkApplication<'_> {
         }
     }
 
-    fn on_event(&mut self, _: usize, _: Now, event: PeerEvent) {
+    fn on_event(&mut self, _: usize, _: Now, _: u64, event: PeerEvent) {
         match event {
             PeerEvent::LoggedOn => self.book.on_link(self.link, true, self.made),
             PeerEvent::LoggedOut | PeerEvent::Disconnected(_) => {

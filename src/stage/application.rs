@@ -97,7 +97,8 @@ pub trait Application {
         message: &Message<'_>,
     ) -> Verdict;
     /// Something else.
-    fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent);
+    /// `sequence` is the record in the log that tells of it; zero where there was no room for one.
+    fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent);
     /// Something about a connection without a session.
     fn on_stranger(&mut self, now: Now, stranger: Stranger);
 }

@@ -46,6 +46,10 @@ impl<S: Sockets> Switchboard<S> {
             SocketEvent::Connected { token, connection } => {
                 let at = token as usize;
                 self.bind(connection, at);
+                if !self.peers[at].enabled {
+                    // Disabled while it was being made.
+                    return self.disconnect(at, now, Closed::Operator, true, application);
+                }
                 self.tell(at, now, PeerEvent::Connected, application);
                 self.actions.clear();
                 self.peers[at].session.on_connected(now, &mut self.actions);
@@ -171,13 +175,14 @@ impl<S: Sockets> Switchboard<S> {
         let mut business = None;
         match fix::parse(bytes, scratch) {
             Ok(message) => {
-                if message.msg_type().is_admin() {
-                    traffic.admin_in.count(message.msg_type());
-                } else if !application.has_room() {
+                let kind = message.msg_type();
+                // A Reject(35=3) of the peer concerns a message of the application's: it must find room like one.
+                if (!kind.is_admin() || kind == MsgType::REJECT) && !application.has_room() {
                     traffic.stalled += 1;
                     sockets.requeue(connection);
                     return false;
                 }
+                traffic.admin_in.count(kind);
                 traffic.frames_in += 1;
                 peer.messages_in += 1;
                 peer.bytes_in += bytes.len() as u64;

@@ -24,6 +24,8 @@ pub mod scopes;
 mod sent;
 pub mod switchboard;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 pub use application::{
     AdminTraffic, Application, Closed, PeerEvent, Sent, Stranger, Traffic, Verdict,

@@ -34,6 +34,8 @@ pub struct Switchboard<S: Sockets> {
     pub(super) buffer: Box<[u8]>,
     /// Peers that are behind, each once.
     pub(super) serving: Vec<usize>,
+    /// Whose turn is next among them.
+    pub(super) next_serving: usize,
     pub(super) bindings: Vec<Binding>,
     connected: usize,
     pub(super) names: HashMap<PeerName, usize>,
@@ -73,6 +75,7 @@ impl<S: Sockets> Switchboard<S> {
             time: TimeText::new(fix::Precision::Millis),
             buffer: vec![0; 2 * FRAME_BYTES_MAX].into_boxed_slice(),
             serving: Vec::with_capacity(peers.len()),
+            next_serving: 0,
             peers,
             connected: 0,
             bindings: vec![Binding::Free; connections_max],
@@ -200,8 +203,8 @@ impl<S: Sockets> Switchboard<S> {
         application: &mut A,
     ) {
         let channel = self.peers[at].channel;
-        self.record_event(now, channel, &event_record::of_peer(&event));
-        application.on_event(at, now, event);
+        let sequence = self.record_event(now, channel, &event_record::of_peer(&event));
+        application.on_event(at, now, sequence, event);
     }
 
     /// Something happened to a connection without a session.
@@ -215,13 +218,14 @@ impl<S: Sockets> Switchboard<S> {
         application.on_stranger(now, stranger);
     }
 
-    /// Without room for it the event is only counted: what it is about has its own record or none.
-    fn record_event(&mut self, now: Now, channel: u16, body: &[u8]) {
+    /// Sequence of its record. Without room for it the event is only counted: what it is about has its own record or none.
+    fn record_event(&mut self, now: Now, channel: u16, body: &[u8]) -> u64 {
         let cause = Cause::default();
         let record = self
             .log
             .append(RecordKind::Connection, channel, cause, now.wall_ns, body);
         self.traffic.events_unrecorded += record.is_none() as u64;
+        record.map_or(0, |record| record.sequence)
     }
 
     /// Number, encoding and record of a message; nothing is transmitted.
@@ -313,8 +317,11 @@ impl<S: Sockets> Switchboard<S> {
                     next_out, cause, ..
                 } => {
                     let peer = &mut self.peers[at];
-                    peer.sent.reset(next_out);
-                    peer.cursor.cancel();
+                    // A peer that sets only its own numbers may still ask for ours, and is still owed what waits for it.
+                    if next_out != peer.sent.next() {
+                        peer.sent.reset(next_out);
+                        peer.cursor.cancel();
+                    }
                     self.tell(at, now, PeerEvent::SequenceReset(cause), application);
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
@@ -384,9 +391,11 @@ impl<S: Sockets> Switchboard<S> {
         for _ in 0..SESSION_TIMERS_PER_TICK.min(self.peers.len()) {
             let at = self.next_timer;
             self.next_timer = (at + 1) % self.peers.len();
+            // Without room nothing was read either: a peer must not look silent because of us.
+            let has_room = self.log.has_room_for(2, FRAME_BYTES_MAX);
             let peer = &mut self.peers[at];
             if peer.connection.is_some() {
-                if now.mono_ns >= peer.session.next_deadline_ns() {
+                if has_room && now.mono_ns >= peer.session.next_deadline_ns() {
                     self.actions.clear();
                     peer.session.on_timer(now, &mut self.actions);
                     self.perform(at, now, application);
