@@ -204,6 +204,8 @@ pub struct Switchboard<S: Sockets> {
     pub(super) serving: Vec<usize>,
     bindings: Vec<Binding>,
     connected: usize,
+    /// Connections that have not logged on.
+    waiting: usize,
     names: HashMap<PeerName, usize>,
     scratch: Box<FieldIndex>,
     actions: Actions,
@@ -243,6 +245,7 @@ impl<S: Sockets> Switchboard<S> {
             serving: Vec::with_capacity(peers.len()),
             peers,
             connected: 0,
+            waiting: 0,
             bindings: vec![Binding::Free; connections_max],
             names,
             scratch: Box::new(FieldIndex::new()),
@@ -409,6 +412,7 @@ impl<S: Sockets> Switchboard<S> {
             SocketEvent::Accepted {
                 connection, peer, ..
             } => {
+                self.waiting += 1;
                 self.bindings[connection.slot as usize] = Binding::Waiting {
                     connection,
                     source: peer,
@@ -679,10 +683,12 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     fn bind(&mut self, connection: ConnectionId, at: usize) {
-        self.bindings[connection.slot as usize] = Binding::Bound {
+        let bound = Binding::Bound {
             connection,
             peer: at,
         };
+        let before = std::mem::replace(&mut self.bindings[connection.slot as usize], bound);
+        self.waiting -= matches!(before, Binding::Waiting { .. }) as usize;
         let peer = &mut self.peers[at];
         debug_assert!(peer.connection.is_none());
         peer.connection = Some(connection);
@@ -694,7 +700,9 @@ impl<S: Sockets> Switchboard<S> {
     fn unbind(&mut self, connection: ConnectionId) -> Binding {
         let binding = &mut self.bindings[connection.slot as usize];
         if binding.connection() == Some(connection) {
-            std::mem::replace(binding, Binding::Free)
+            let before = std::mem::replace(binding, Binding::Free);
+            self.waiting -= matches!(before, Binding::Waiting { .. }) as usize;
+            before
         } else {
             Binding::Free
         }
@@ -806,6 +814,9 @@ impl<S: Sockets> Switchboard<S> {
                     application.on_event(at, now, PeerEvent::Disconnected(closed));
                 }
             }
+        }
+        if self.waiting == 0 {
+            return;
         }
         for _ in 0..SESSION_TIMERS_PER_TICK.min(self.bindings.len()) {
             let slot = self.next_binding;
