@@ -104,10 +104,6 @@ pub struct Message<'a> {
     msg_seq_num: Option<u64>,
     poss_dup: bool,
     poss_resend: bool,
-    sender_comp_id: Option<&'a [u8]>,
-    target_comp_id: Option<&'a [u8]>,
-    sending_time: Option<&'a [u8]>,
-    orig_sending_time: Option<&'a [u8]>,
     fault: Option<Fault>,
 }
 
@@ -375,17 +371,12 @@ impl<'a> Message<'a> {
             msg_seq_num: None,
             poss_dup: false,
             poss_resend: false,
-            sender_comp_id: None,
-            target_comp_id: None,
-            sending_time: None,
-            orig_sending_time: None,
             fault: rare.fault,
         };
         message.msg_type = MsgType::from_bytes(message.msg_type_bytes());
-        message.sender_comp_id = message.header(tags::SENDER_COMP_ID);
-        message.target_comp_id = message.header(tags::TARGET_COMP_ID);
-        message.sending_time = message.header(tags::SENDING_TIME);
-        message.orig_sending_time = message.header(tags::ORIG_SENDING_TIME);
+        if message.has_repeated {
+            message.note_repeated();
+        }
         message.poss_dup = message.header_flag(tags::POSS_DUP_FLAG);
         message.poss_resend = message.header_flag(tags::POSS_RESEND);
         if let Some(text) = message.header(tags::MSG_SEQ_NUM) {
@@ -398,28 +389,37 @@ impl<'a> Message<'a> {
                 );
             }
         }
-        if message.places[tags::MSG_TYPE as usize] & REPEATED != 0 {
-            set_fault(
-                &mut message.fault,
-                tags::MSG_TYPE,
-                SessionRejectReason::TagRepeated,
-            );
-        }
         message
     }
 
-    /// A header field, that must stand once; `None` where it is absent or empty.
+    /// A header field; `None` where it is absent or empty.
     #[inline]
-    fn header(&mut self, tag: u32) -> Option<&'a [u8]> {
-        let place = self.places[tag as usize];
+    fn header(&self, tag: u32) -> Option<&'a [u8]> {
+        let place = self.place(tag);
         if place == 0 {
             return None;
         }
-        if place & REPEATED != 0 {
-            set_fault(&mut self.fault, tag, SessionRejectReason::TagRepeated);
-        }
         let value = self.value_at(place);
         (!value.is_empty()).then_some(value)
+    }
+
+    /// Header fields must stand once.
+    #[cold]
+    fn note_repeated(&mut self) {
+        for tag in [
+            tags::MSG_SEQ_NUM,
+            tags::MSG_TYPE,
+            tags::POSS_DUP_FLAG,
+            tags::SENDER_COMP_ID,
+            tags::SENDING_TIME,
+            tags::TARGET_COMP_ID,
+            tags::POSS_RESEND,
+            tags::ORIG_SENDING_TIME,
+        ] {
+            if self.place_and_repeat(tag) & REPEATED != 0 {
+                set_fault(&mut self.fault, tag, SessionRejectReason::TagRepeated);
+            }
+        }
     }
 
     #[inline]
@@ -514,32 +514,32 @@ impl<'a> Message<'a> {
 
     /// SenderCompID(49).
     pub fn sender_comp_id(&self) -> Option<&'a [u8]> {
-        self.sender_comp_id
+        self.header(tags::SENDER_COMP_ID)
     }
 
     /// TargetCompID(56).
     pub fn target_comp_id(&self) -> Option<&'a [u8]> {
-        self.target_comp_id
+        self.header(tags::TARGET_COMP_ID)
     }
 
     /// SendingTime(52) as sent.
     pub fn sending_time(&self) -> Option<&'a [u8]> {
-        self.sending_time
+        self.header(tags::SENDING_TIME)
     }
 
     /// SendingTime(52) in nanoseconds since 1970 UTC; `None` where absent or no time.
     pub fn sending_time_ns(&self) -> Option<u64> {
-        self.sending_time.and_then(time::parse_utc)
+        self.sending_time().and_then(time::parse_utc)
     }
 
     /// OrigSendingTime(122) as sent.
     pub fn orig_sending_time(&self) -> Option<&'a [u8]> {
-        self.orig_sending_time
+        self.header(tags::ORIG_SENDING_TIME)
     }
 
     /// OrigSendingTime(122) in nanoseconds since 1970 UTC; `None` where absent or no time.
     pub fn orig_sending_time_ns(&self) -> Option<u64> {
-        self.orig_sending_time.and_then(time::parse_utc)
+        self.orig_sending_time().and_then(time::parse_utc)
     }
 
     /// The lowest tag of 34, 49, 52, 56 that is absent.

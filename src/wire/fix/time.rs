@@ -5,7 +5,7 @@
 use crate::domain::time::{NS_PER_S, S_PER_DAY};
 
 /// Years outside 1970..=2499 are refused: 64 bits of nanoseconds end in 2554.
-const YEAR_MAX: u64 = 2499;
+const YEAR_MAX: u32 = 2499;
 /// `YYYYMMDD-HH:MM:SS.nnnnnnnnn`
 pub const TIME_CHARS_MAX: usize = 27;
 const SECOND_CHARS: usize = 17;
@@ -151,16 +151,16 @@ pub fn parse_utc(text: &[u8]) -> Option<u64> {
     }
     let (century, of_century, month, day) = (date[0], date[2], date[4], date[6]);
     let (hour, minute, second) = (of_day[0], of_day[3], of_day[6]);
-    let year = century as u64 * 100 + of_century as u64;
+    let year = century as u32 * 100 + of_century as u32;
     if !(1970..=YEAR_MAX).contains(&year) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let (month, day) = (month as u64, day as u64);
+    let (month, day) = (month as u32, day as u32);
     if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
         return None;
     }
-    let of_day = hour as u64 * 3600 + minute as u64 * 60 + second as u64;
-    let seconds = day_of_civil(year, month, day) * S_PER_DAY + of_day;
+    let of_day = hour as u32 * 3600 + minute as u32 * 60 + second as u32;
+    let seconds = day_of_civil(year, month, day) as u64 * S_PER_DAY + of_day as u64;
     Some(seconds * NS_PER_S + parse_fraction(fraction)?)
 }
 
@@ -200,20 +200,20 @@ fn parse_fraction(text: &[u8]) -> Option<u64> {
     super::field::digits(&text[1..]).map(|value| value * unit)
 }
 
-fn is_leap(year: u64) -> bool {
+fn is_leap(year: u32) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
-fn days_in_month(year: u64, month: u64) -> u64 {
+fn days_in_month(year: u32, month: u32) -> u32 {
     match month {
-        2 => 28 + is_leap(year) as u64,
+        2 => 28 + is_leap(year) as u32,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
 }
 
 /// Days since 1970-01-01 of a date from 1970 on. Years begin in March, so that the leap day is the last.
-fn day_of_civil(year: u64, month: u64, day: u64) -> u64 {
+fn day_of_civil(year: u32, month: u32, day: u32) -> u32 {
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
@@ -286,11 +286,11 @@ mod tests {
 
     #[test]
     fn every_day_of_five_centuries_is_the_next_one() {
-        let mut want = (1970u64, 1u64, 1u64);
+        let mut want = (1970, 1, 1);
         for day in 0..193_500 {
             let (year, month, date) = civil_of_day(day);
-            assert_eq!((year, month as u64, date as u64), want);
-            assert_eq!(day_of_civil(want.0, want.1, want.2), day);
+            assert_eq!((year as u32, month, date), want);
+            assert_eq!(day_of_civil(want.0, want.1, want.2) as u64, day);
             want.2 += 1;
             if want.2 > days_in_month(want.0, want.1) {
                 want = (want.0, want.1 + 1, 1);
