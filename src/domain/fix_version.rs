@@ -22,10 +22,14 @@ impl FixVersion {
 
     /// The version whose BeginString(8) `text` is.
     pub fn from_begin_string(text: &[u8]) -> Option<Self> {
-        match text {
-            b"FIX.4.2" => Some(Self::Fix42),
-            b"FIX.4.4" => Some(Self::Fix44),
-            _ => None,
+        // As an array it is compared in two words and not byte by byte.
+        let text: &[u8; 7] = text.try_into().ok()?;
+        if text == Self::Fix44.begin_string() {
+            Some(Self::Fix44)
+        } else if text == Self::Fix42.begin_string() {
+            Some(Self::Fix42)
+        } else {
+            None
         }
     }
 }

@@ -100,26 +100,50 @@ impl OrderId {
         if text.len() != ORDER_ID_CHARS {
             return None;
         }
-        let mut raw = 0u64;
+        let (mut raw, mut bad) = (0u64, 0);
         for &c in text {
-            let digit = match c {
-                b'0'..=b'9' => c - b'0',
-                b'A'..=b'Z' => c - b'A' + 10,
-                b'a'..=b'z' => c - b'a' + 36,
-                _ => return None,
-            };
-            raw = raw.checked_mul(62)?.checked_add(digit as u64)?;
+            let digit = DIGITS[c as usize];
+            bad |= digit;
+            // Ten characters stay below 2^60, and what a bad one adds is not used.
+            raw = raw * 62 + (digit & 63) as u64;
+        }
+        if bad & NO_DIGIT != 0 {
+            return None;
         }
         Self::from_raw(raw)
     }
 }
 
+/// Mark of a character that is no base-62 digit.
+const NO_DIGIT: u8 = 0x80;
+/// The base-62 digit that a character is.
+static DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 62 {
+        digits[BASE62[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
+/// Two base-62 characters at a time.
+static PAIRS: [[u8; 2]; 62 * 62] = {
+    let mut pairs = [[0; 2]; 62 * 62];
+    let mut at = 0;
+    while at < pairs.len() {
+        pairs[at] = [BASE62[at / 62], BASE62[at % 62]];
+        at += 1;
+    }
+    pairs
+};
+
 /// `raw` as ten base-62 characters; `raw` must be below 62^10.
+#[inline]
 pub fn base62(mut raw: u64) -> [u8; ORDER_ID_CHARS] {
     let mut out = [b'0'; ORDER_ID_CHARS];
-    for c in out.iter_mut().rev() {
-        *c = BASE62[(raw % 62) as usize];
-        raw /= 62;
+    for pair in out.as_chunks_mut::<2>().0.iter_mut().rev() {
+        *pair = PAIRS[(raw % PAIRS.len() as u64) as usize];
+        raw /= PAIRS.len() as u64;
     }
     debug_assert_eq!(raw, 0);
     out

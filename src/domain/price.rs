@@ -7,6 +7,12 @@ use crate::limits::PRICE_MAX;
 
 /// Units of 10^-8 in one currency unit.
 pub const SCALE: i64 = 100_000_000;
+/// Decimals of a price.
+const DECIMALS: usize = 8;
+/// What the last of so many decimals is worth.
+const UNITS: [i64; DECIMALS + 1] = [
+    SCALE, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1,
+];
 /// Longest text of any 64-bit price: sign, 11 digits, point, 8 digits.
 pub const PRICE_CHARS_MAX: usize = 21;
 
@@ -25,33 +31,32 @@ impl Price {
     /// `12`, `12.5`, `0.00000001`; at most eight decimals (further zeros are allowed). `None` for signs, exponents, spaces, a
     /// bare point, or more than the maximum. Whether zero is allowed is a risk check.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let mut value = 0i64;
-        let mut digits = 0;
-        let mut decimals: Option<u32> = None;
-        for &c in text {
-            match c {
-                b'0'..=b'9' => {
-                    let digit = (c - b'0') as i64;
-                    match decimals.as_mut() {
-                        Some(n) if *n == 8 => {
-                            if digit != 0 {
-                                return None;
-                            }
-                            continue;
-                        }
-                        Some(n) => *n += 1,
-                        None => digits += 1,
-                    }
-                    value = value.checked_mul(10)?.checked_add(digit)?;
-                }
-                b'.' if decimals.is_none() && digits > 0 => decimals = Some(0),
-                _ => return None,
-            }
-        }
-        if digits == 0 || text.last() == Some(&b'.') {
+        let point = text.iter().position(|&c| c == b'.');
+        let (whole, decimals) = match point {
+            Some(at) => (&text[..at], &text[at + 1..]),
+            None => (text, &[][..]),
+        };
+        if whole.is_empty() || (point.is_some() && decimals.is_empty()) {
             return None;
         }
-        let value = value.checked_mul(10i64.pow(8 - decimals.unwrap_or(0)))?;
+        let (decimals, zeros) = decimals.split_at(decimals.len().min(DECIMALS));
+        if zeros.iter().any(|&c| c != b'0') {
+            return None;
+        }
+        // With leading zeros a price may be of any length; up to 18 digits nothing overflows.
+        let may_overflow = whole.len() + decimals.len() > 18;
+        let mut value = 0i64;
+        for &c in whole.iter().chain(decimals) {
+            let digit = c.wrapping_sub(b'0') as i64;
+            if digit > 9 {
+                return None;
+            }
+            value = match may_overflow {
+                false => value * 10 + digit,
+                true => value.checked_mul(10)?.checked_add(digit)?,
+            };
+        }
+        let value = value.checked_mul(UNITS[decimals.len()])?;
         (value <= PRICE_MAX).then_some(Self(value))
     }
 

@@ -30,6 +30,12 @@ impl<T> OutputList<T> {
         &self.items[..self.len]
     }
 
+    /// The same, for the stage to complete in place.
+    #[inline]
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.items[..self.len]
+    }
+
     /// How many may still be pushed.
     #[inline]
     pub fn room(&self) -> usize {

@@ -36,11 +36,12 @@ impl<S: Sockets> Switchboard<S> {
             SocketEvent::Accepted {
                 connection, peer, ..
             } => {
-                self.bindings[connection.slot as usize] = Binding::Waiting {
+                let waiting = Binding::Waiting {
                     connection,
                     source: peer,
                     deadline_ns: now.mono_ns + self.logon_timeout_ns,
                 };
+                self.rebind(connection, waiting);
                 self.tell_stranger(now, Stranger::Accepted, application);
             }
             SocketEvent::Connected { token, connection } => {

@@ -334,23 +334,18 @@ impl RiskStage {
     }
 
     fn push(&mut self, now: Now, sequence: u64) {
-        for request in self.out.to_desk.as_slice() {
-            let request = ToDesk {
-                checked_ns: now.mono_ns,
-                cause_sequence: sequence,
-                ..*request
-            };
-            let pushed = self.parts.to_desk.push(&request);
+        for request in self.out.to_desk.as_mut_slice() {
+            request.checked_ns = now.mono_ns;
+            request.cause_sequence = sequence;
+            let pushed = self.parts.to_desk.push(request);
             assert!(
                 pushed,
                 "room in the ring to the route stage was made sure of"
             );
         }
-        for output in self.out.to_client.as_slice() {
-            let pushed = self.parts.to_client.push(&ToClient {
-                cause_sequence: sequence,
-                ..*output
-            });
+        for output in self.out.to_client.as_mut_slice() {
+            output.cause_sequence = sequence;
+            let pushed = self.parts.to_client.push(output);
             assert!(
                 pushed,
                 "room in the ring to the decode stage was made sure of"

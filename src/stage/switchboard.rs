@@ -37,6 +37,8 @@ pub struct Switchboard<S: Sockets> {
     /// Whose turn is next among them.
     pub(super) next_serving: usize,
     pub(super) bindings: Vec<Binding>,
+    /// Connections that have not logged on: without any, nobody walks over the bindings.
+    waiting: usize,
     connected: usize,
     pub(super) names: HashMap<PeerName, usize>,
     pub(super) scratch: Box<FieldIndex>,
@@ -78,6 +80,7 @@ impl<S: Sockets> Switchboard<S> {
             next_serving: 0,
             peers,
             connected: 0,
+            waiting: 0,
             bindings: vec![Binding::Free; connections_max],
             names,
             scratch: Box::new(FieldIndex::new()),
@@ -269,10 +272,8 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     pub(super) fn bind(&mut self, connection: ConnectionId, at: usize) {
-        self.bindings[connection.slot as usize] = Binding::Bound {
-            connection,
-            peer: at,
-        };
+        let peer = at;
+        self.rebind(connection, Binding::Bound { connection, peer });
         let peer = &mut self.peers[at];
         debug_assert!(peer.connection.is_none());
         peer.connection = Some(connection);
@@ -282,12 +283,20 @@ impl<S: Sockets> Switchboard<S> {
 
     /// What the connection was bound to.
     pub(super) fn unbind(&mut self, connection: ConnectionId) -> Binding {
-        let binding = &mut self.bindings[connection.slot as usize];
-        if binding.connection() == Some(connection) {
-            std::mem::replace(binding, Binding::Free)
+        if self.bindings[connection.slot as usize].connection() == Some(connection) {
+            self.rebind(connection, Binding::Free)
         } else {
             Binding::Free
         }
+    }
+
+    /// Replaces the binding of the connection's slot; returns the former one.
+    pub(super) fn rebind(&mut self, connection: ConnectionId, binding: Binding) -> Binding {
+        let is_waiting = |binding: &Binding| matches!(binding, Binding::Waiting { .. }) as usize;
+        self.waiting += is_waiting(&binding);
+        let before = std::mem::replace(&mut self.bindings[connection.slot as usize], binding);
+        self.waiting -= is_waiting(&before);
+        before
     }
 
     /// What the session asked for, in order.
@@ -410,6 +419,9 @@ impl<S: Sockets> Switchboard<S> {
                     self.tell(at, now, PeerEvent::Disconnected(closed), application);
                 }
             }
+        }
+        if self.waiting == 0 {
+            return;
         }
         for _ in 0..SESSION_TIMERS_PER_TICK.min(self.bindings.len()) {
             let slot = self.next_binding;

@@ -139,9 +139,9 @@ pub fn fold_exec_id(text: &[u8]) -> ExecId {
     ExecId::cut(&folded)
 }
 
-struct Reader<'m>(Picks<'m>);
+struct Reader<'p, 'm>(Picks<'p, 'm>);
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn report(&self) -> Result<DeskReport, DeskDecodeError> {
         self.nothing_important_twice()?;
         let id = self.order_id()?;

@@ -102,15 +102,6 @@ const REPLACE_42: u32 = NEW_42 | mask(&[ORIG_CL_ORD_ID]);
 const STATUS: u32 = mask(&[CL_ORD_ID, SIDE, SYMBOL]);
 const MASS_STATUS: u32 = mask(&[MASS_STATUS_REQ_ID, MASS_STATUS_REQ_TYPE]);
 const MASS_CANCEL: u32 = mask(&[CL_ORD_ID, MASS_CANCEL_REQUEST_TYPE, TRANSACT_TIME]);
-/// Fields that change what an order means, and that the gateway does not carry to the desk: never ignored.
-const MEANINGFUL: u32 = mask(&[
-    MIN_QTY,
-    MAX_FLOOR,
-    CASH_ORDER_QTY,
-    EFFECTIVE_TIME,
-    CASH_MARGIN,
-]);
-
 /// Reads a client's request. `version` is the session's, and so is `sole_account`: the account of orders that name none,
 /// where the session may use just one.
 pub fn decode_order(
@@ -152,7 +143,7 @@ pub fn decode_order(
 }
 
 struct Reader<'p, 'm> {
-    picks: &'p Picks<'m>,
+    picks: &'p Picks<'p, 'm>,
     version: FixVersion,
     directory: &'p Directory,
     sole_account: Option<AccountIndex>,
@@ -273,9 +264,8 @@ impl Reader<'_, '_> {
     /// Fields required by the specification, then fields that are there twice.
     #[inline]
     fn require(&self, required: u32) -> Result<(), DecodeError> {
-        let missing = required & !self.picks.seen;
-        if missing != 0 {
-            let tag = TABLE.lowest_tag(missing);
+        if let Some(slot) = self.picks.missing(required) {
+            let tag = TABLE.lowest_tag(1 << slot);
             return Err(session(tag, SessionRejectReason::RequiredTagMissing));
         }
         if self.picks.repeated != 0 {
@@ -428,12 +418,10 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Refuses a field that would change the order's meaning, unless its value says nothing.
+    /// Refuses a field that would change the order's meaning, and that the gateway does not carry to the desk, unless its value
+    /// says nothing.
     #[inline]
     fn refuse_meaningful(&self) -> Result<(), DecodeError> {
-        if self.picks.seen & MEANINGFUL == 0 {
-            return Ok(());
-        }
         let neutral = |slot, value: &[u8]| self.picks.get(slot).is_none_or(|have| have == value);
         let tag = if !neutral(MIN_QTY, b"0") {
             tags::MIN_QTY

@@ -99,14 +99,11 @@ pub struct Message<'a> {
     fields: &'a [Field],
     places: &'a [Place; LOW_TAGS],
     has_high_tags: bool,
+    has_repeated: bool,
     msg_type: MsgType,
     msg_seq_num: Option<u64>,
     poss_dup: bool,
     poss_resend: bool,
-    sender_comp_id: Option<&'a [u8]>,
-    target_comp_id: Option<&'a [u8]>,
-    sending_time: Option<&'a [u8]>,
-    orig_sending_time: Option<&'a [u8]>,
     fault: Option<Fault>,
 }
 
@@ -152,13 +149,21 @@ pub fn parse<'a>(frame: &'a [u8], scratch: &'a mut FieldIndex) -> Result<Message
     let mut count = 0usize;
     let mut at = 0usize;
     while at < body_end {
-        let Some((tag, start)) = read_tag(frame, at) else {
+        let Some(word) = word_at(frame, at) else {
+            return error(at, ParseFault::Truncated);
+        };
+        let Some((tag, start)) = read_tag(frame, at, word as u32) else {
             return error(at, ParseFault::Tag);
         };
-        let end = if rare.data_tag == 0 {
-            find_soh(frame, start)
-        } else {
+        let end = if rare.data_tag != 0 {
             rare.data_end(frame, tag, start, body_end)
+        } else {
+            // There is none in the tag, so the first one ends the value.
+            let ends = soh_mask(word);
+            match ends {
+                0 => find_soh(frame, at + 8),
+                _ => Some(at + (ends.trailing_zeros() / 8) as usize),
+            }
         };
         let Some(end) = end else {
             return error(start, ParseFault::Truncated);
@@ -174,16 +179,19 @@ pub fn parse<'a>(frame: &'a [u8], scratch: &'a mut FieldIndex) -> Result<Message
             end: end as u16,
         };
         count += 1;
-        if tag >= LENGTH_TAG_MIN || start == end {
+        let place = if tag < LENGTH_TAG_MIN && start != end {
+            &mut places[tag as usize]
+        } else {
             rare.note(tag, &frame[start..end]);
-        }
-        if let Some(place) = places.get_mut(tag as usize) {
-            // The first one keeps its place.
-            *place = if *place == 0 {
-                count as Place
-            } else {
-                *place | REPEATED
-            };
+            match places.get_mut(tag as usize) {
+                Some(place) => place,
+                None => continue,
+            }
+        };
+        if *place == 0 {
+            *place = count as Place;
+        } else {
+            rare.repeated(place);
         }
     }
     let first = [tags::BEGIN_STRING, tags::BODY_LENGTH, tags::MSG_TYPE];
@@ -220,12 +228,21 @@ fn body_end(frame: &[u8]) -> Option<usize> {
 struct Rare {
     fault: Option<Fault>,
     has_high_tags: bool,
+    has_repeated: bool,
     /// The data field that the length field before it announced; zero for none.
     data_tag: u32,
     data_len: usize,
 }
 
 impl Rare {
+    /// The first one keeps its place.
+    #[cold]
+    #[inline(never)]
+    fn repeated(&mut self, place: &mut Place) {
+        *place |= REPEATED;
+        self.has_repeated = true;
+    }
+
     /// Fields with no value, with a length of data, or with a high tag.
     #[inline(never)]
     fn note(&mut self, tag: u32, value: &[u8]) {
@@ -273,28 +290,26 @@ fn set_fault(fault: &mut Option<Fault>, tag: u32, reason: SessionRejectReason) {
 
 #[inline(always)]
 fn word_at(frame: &[u8], at: usize) -> Option<u64> {
-    let bytes = frame.get(at..at + 8)?;
-    Some(u64::from_le_bytes([
-        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
-    ]))
+    let bytes = frame.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*bytes))
 }
 
-/// Tag and the offset of its value. Tags of one to three digits out of one word.
+/// Tag and the offset of its value. Tags of one to three digits out of one word, the one at `at`.
 #[inline(always)]
-fn read_tag(frame: &[u8], at: usize) -> Option<(u32, usize)> {
-    let word = word_at(frame, at)?;
-    let byte = |n: u32| (word >> (8 * n)) as u8;
-    let digit = |n: u32| byte(n).wrapping_sub(b'0') as u32;
-    let (d0, d1) = (digit(0), digit(1));
-    if byte(2) == b'=' && d0 <= 9 && d1 <= 9 {
-        return Some((d0 * 10 + d1, at + 3));
+fn read_tag(frame: &[u8], at: usize, word: u32) -> Option<(u32, usize)> {
+    // Digits become 0 to 9, and `=` behind them zero. A byte is a digit if its high half is zero, also after six is added.
+    let two = word ^ 0x003d_3030;
+    if (two | two.wrapping_add(0x0606)) & 0x00ff_f0f0 == 0 {
+        return Some(((two & 0xff) * 10 + (two >> 8 & 0xff), at + 3));
     }
-    let d2 = digit(2);
-    if byte(3) == b'=' && d0 <= 9 && d1 <= 9 && d2 <= 9 {
-        return Some((d0 * 100 + d1 * 10 + d2, at + 4));
+    let three = word ^ 0x3d30_3030;
+    if (three | three.wrapping_add(0x0006_0606)) & 0xfff0_f0f0 == 0 {
+        let tag = (three & 0xff) * 100 + (three >> 8 & 0xff) * 10 + (three >> 16);
+        return Some((tag, at + 4));
     }
-    if byte(1) == b'=' && d0 <= 9 {
-        return Some((d0, at + 2));
+    let one = word ^ 0x3d30;
+    if (one | one.wrapping_add(0x06)) & 0xfff0 == 0 {
+        return Some((one & 0xff, at + 2));
     }
     read_long_tag(frame, at)
 }
@@ -316,16 +331,23 @@ fn read_long_tag(frame: &[u8], at: usize) -> Option<(u32, usize)> {
     None
 }
 
-/// The first SOH at or after `from`, a word at a time: the lowest byte that is zero after the exclusive or is exact.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// Not zero where a byte of `word` is SOH; the lowest bit that is set belongs to the first of them.
+#[inline(always)]
+fn soh_mask(word: u64) -> u64 {
+    let word = word ^ ONES;
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+/// The first SOH at or after `from`, a word at a time.
 #[inline(always)]
 fn find_soh(frame: &[u8], from: usize) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
     let mut at = from;
     loop {
-        let word = word_at(frame, at)? ^ ONES;
-        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
-        if zeros != 0 {
-            return Some(at + (zeros.trailing_zeros() / 8) as usize);
+        let ends = soh_mask(word_at(frame, at)?);
+        if ends != 0 {
+            return Some(at + (ends.trailing_zeros() / 8) as usize);
         }
         at += 8;
     }
@@ -344,21 +366,17 @@ impl<'a> Message<'a> {
             fields,
             places,
             has_high_tags: rare.has_high_tags,
+            has_repeated: rare.has_repeated,
             msg_type: MsgType::default(),
             msg_seq_num: None,
             poss_dup: false,
             poss_resend: false,
-            sender_comp_id: None,
-            target_comp_id: None,
-            sending_time: None,
-            orig_sending_time: None,
             fault: rare.fault,
         };
         message.msg_type = MsgType::from_bytes(message.msg_type_bytes());
-        message.sender_comp_id = message.header(tags::SENDER_COMP_ID);
-        message.target_comp_id = message.header(tags::TARGET_COMP_ID);
-        message.sending_time = message.header(tags::SENDING_TIME);
-        message.orig_sending_time = message.header(tags::ORIG_SENDING_TIME);
+        if message.has_repeated {
+            message.note_repeated();
+        }
         message.poss_dup = message.header_flag(tags::POSS_DUP_FLAG);
         message.poss_resend = message.header_flag(tags::POSS_RESEND);
         if let Some(text) = message.header(tags::MSG_SEQ_NUM) {
@@ -371,28 +389,37 @@ impl<'a> Message<'a> {
                 );
             }
         }
-        if message.places[tags::MSG_TYPE as usize] & REPEATED != 0 {
-            set_fault(
-                &mut message.fault,
-                tags::MSG_TYPE,
-                SessionRejectReason::TagRepeated,
-            );
-        }
         message
     }
 
-    /// A header field, that must stand once; `None` where it is absent or empty.
+    /// A header field; `None` where it is absent or empty.
     #[inline]
-    fn header(&mut self, tag: u32) -> Option<&'a [u8]> {
-        let place = self.places[tag as usize];
+    fn header(&self, tag: u32) -> Option<&'a [u8]> {
+        let place = self.place(tag);
         if place == 0 {
             return None;
         }
-        if place & REPEATED != 0 {
-            set_fault(&mut self.fault, tag, SessionRejectReason::TagRepeated);
-        }
         let value = self.value_at(place);
         (!value.is_empty()).then_some(value)
+    }
+
+    /// Header fields must stand once.
+    #[cold]
+    fn note_repeated(&mut self) {
+        for tag in [
+            tags::MSG_SEQ_NUM,
+            tags::MSG_TYPE,
+            tags::POSS_DUP_FLAG,
+            tags::SENDER_COMP_ID,
+            tags::SENDING_TIME,
+            tags::TARGET_COMP_ID,
+            tags::POSS_RESEND,
+            tags::ORIG_SENDING_TIME,
+        ] {
+            if self.place_and_repeat(tag) & REPEATED != 0 {
+                set_fault(&mut self.fault, tag, SessionRejectReason::TagRepeated);
+            }
+        }
     }
 
     #[inline]
@@ -439,6 +466,12 @@ impl<'a> Message<'a> {
         self.has_high_tags
     }
 
+    /// Whether a tag that has a place stands in the message more than once.
+    #[inline]
+    pub(super) fn has_repeated(&self) -> bool {
+        self.has_repeated
+    }
+
     /// The frame.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -481,32 +514,32 @@ impl<'a> Message<'a> {
 
     /// SenderCompID(49).
     pub fn sender_comp_id(&self) -> Option<&'a [u8]> {
-        self.sender_comp_id
+        self.header(tags::SENDER_COMP_ID)
     }
 
     /// TargetCompID(56).
     pub fn target_comp_id(&self) -> Option<&'a [u8]> {
-        self.target_comp_id
+        self.header(tags::TARGET_COMP_ID)
     }
 
     /// SendingTime(52) as sent.
     pub fn sending_time(&self) -> Option<&'a [u8]> {
-        self.sending_time
+        self.header(tags::SENDING_TIME)
     }
 
     /// SendingTime(52) in nanoseconds since 1970 UTC; `None` where absent or no time.
     pub fn sending_time_ns(&self) -> Option<u64> {
-        self.sending_time.and_then(time::parse_utc)
+        self.sending_time().and_then(time::parse_utc)
     }
 
     /// OrigSendingTime(122) as sent.
     pub fn orig_sending_time(&self) -> Option<&'a [u8]> {
-        self.orig_sending_time
+        self.header(tags::ORIG_SENDING_TIME)
     }
 
     /// OrigSendingTime(122) in nanoseconds since 1970 UTC; `None` where absent or no time.
     pub fn orig_sending_time_ns(&self) -> Option<u64> {
-        self.orig_sending_time.and_then(time::parse_utc)
+        self.orig_sending_time().and_then(time::parse_utc)
     }
 
     /// The lowest tag of 34, 49, 52, 56 that is absent.

@@ -4,8 +4,6 @@
 //! because everything that was searched is either consumed or part of a frame whose end is known.
 //! Always: `skip + len <= bytes.len()`; an answer other than `NeedMore { skip: 0 }` consumes something.
 
-use super::field::digits;
-
 const SOH: u8 = 1;
 const START: &[u8] = b"8=FIX";
 /// Longest BeginString(8): `FIXT.1.1`, and room for its successors.
@@ -122,21 +120,18 @@ fn read_header(message: &[u8], frame_bytes_max: usize) -> Header {
         return answer;
     }
     let number = &rest[2..];
-    let window = &number[..number.len().min(BODY_LENGTH_DIGITS_MAX + 1)];
-    let Some(number_len) = window.iter().position(|byte| !byte.is_ascii_digit()) else {
-        return if window.len() > BODY_LENGTH_DIGITS_MAX {
-            Header::Bad(Garbled::BodyLength)
-        } else {
-            Header::NeedMore
-        };
-    };
-    if window[number_len] != SOH {
-        return Header::Bad(Garbled::BodyLength);
+    let (mut len, mut number_len) = (0, 0);
+    loop {
+        match number.get(number_len) {
+            None => return Header::NeedMore,
+            Some(&SOH) if number_len > 0 => break,
+            Some(c @ b'0'..=b'9') if number_len < BODY_LENGTH_DIGITS_MAX => {
+                len = len * 10 + (c - b'0') as usize;
+                number_len += 1;
+            }
+            Some(_) => return Header::Bad(Garbled::BodyLength),
+        }
     }
-    let Some(len) = digits(&window[..number_len]) else {
-        return Header::Bad(Garbled::BodyLength);
-    };
-    let len = len as usize;
     let start = end + 1 + 2 + number_len + 1;
     if start + len + TRAILER_BYTES > frame_bytes_max {
         return Header::Bad(Garbled::TooLong);
@@ -151,14 +146,21 @@ fn read_header(message: &[u8], frame_bytes_max: usize) -> Header {
 }
 
 /// `None` where `bytes` begin with `want`.
-fn expect(bytes: &[u8], want: &[u8]) -> Option<Header> {
+#[inline(always)]
+fn expect<const N: usize>(bytes: &[u8], want: &[u8; N]) -> Option<Header> {
+    if bytes.first_chunk() == Some(want) {
+        return None;
+    }
+    Some(unexpected(bytes, want))
+}
+
+#[cold]
+fn unexpected(bytes: &[u8], want: &[u8]) -> Header {
     let have = bytes.len().min(want.len());
-    if bytes[..have] != want[..have] {
-        Some(Header::Bad(Garbled::HeaderOrder))
-    } else if have < want.len() {
-        Some(Header::NeedMore)
+    if bytes[..have] == want[..have] {
+        Header::NeedMore
     } else {
-        None
+        Header::Bad(Garbled::HeaderOrder)
     }
 }
 

@@ -46,51 +46,46 @@ impl SlotTable {
     }
 }
 
-/// The picked values.
-pub struct Picks<'a> {
-    message: Message<'a>,
-    places: [u16; SLOTS_MAX],
-    /// Slots whose tag is there.
-    pub seen: u32,
+/// The values of a message, by slot. Nothing is looked up before it is asked for, but the tags that have no place.
+pub struct Picks<'p, 'a> {
+    message: &'p Message<'a>,
+    table: &'static SlotTable,
+    /// Places of the slots whose tags are searched.
+    high: [u16; SLOTS_MAX],
     /// Slots whose tag is there more than once.
     pub repeated: u32,
 }
 
-impl<'a> Picks<'a> {
-    /// Looks up every slot of `table` in `message`.
+impl<'p, 'a> Picks<'p, 'a> {
+    /// The slots of `table` in `message`.
     #[inline]
-    pub fn of(message: &Message<'a>, table: &SlotTable) -> Self {
+    pub fn of(message: &'p Message<'a>, table: &'static SlotTable) -> Self {
         let mut picks = Self {
-            message: *message,
-            places: [0; SLOTS_MAX],
-            seen: 0,
+            message,
+            table,
+            high: [0; SLOTS_MAX],
             repeated: 0,
         };
-        let mut any_repeated = 0;
-        let tags = table.tags[..table.placed].iter();
-        for (slot, (&tag, out)) in tags.zip(picks.places.iter_mut()).enumerate() {
-            let place = message.place_and_repeat(tag);
-            *out = place;
-            any_repeated |= place;
-            picks.seen |= ((place != 0) as u32) << slot;
-        }
-        if any_repeated & REPEATED != 0 {
+        if message.has_repeated() {
             picks.note_repeated();
         }
         if message.has_high_tags() {
-            picks.search(table);
+            picks.search();
         }
         picks
     }
 
     #[cold]
     fn note_repeated(&mut self) {
-        for (slot, place) in self.places.iter().enumerate() {
-            self.repeated |= ((place & REPEATED != 0) as u32) << slot;
+        for (slot, &tag) in self.table.tags[..self.table.placed].iter().enumerate() {
+            let is_repeated = self.message.place_and_repeat(tag) & REPEATED != 0;
+            self.repeated |= (is_repeated as u32) << slot;
         }
     }
 
-    fn search(&mut self, table: &SlotTable) {
+    #[cold]
+    fn search(&mut self) {
+        let table = self.table;
         let high = &table.tags[table.placed..table.count];
         for (at, (tag, _)) in self.message.fields().enumerate() {
             if tag < PLACED_TAGS {
@@ -98,26 +93,48 @@ impl<'a> Picks<'a> {
             }
             if let Some(slot) = high.iter().position(|&wanted| wanted == tag) {
                 let slot = slot + table.placed;
-                let bit = 1 << slot;
-                if self.seen & bit == 0 {
-                    self.places[slot] = at as u16 + 1;
+                if self.high[slot] == 0 {
+                    self.high[slot] = at as u16 + 1;
+                } else {
+                    self.repeated |= 1 << slot;
                 }
-                self.repeated |= self.seen & bit;
-                self.seen |= bit;
             }
         }
+    }
+
+    #[inline]
+    fn place(&self, slot: usize) -> u16 {
+        let tag = self.table.tags[slot];
+        if tag < PLACED_TAGS {
+            self.message.place(tag)
+        } else {
+            self.high[slot]
+        }
+    }
+
+    /// The first of the slots in `required`, by tag, whose tag is absent.
+    #[inline]
+    pub fn missing(&self, mut required: u32) -> Option<usize> {
+        while required != 0 {
+            let slot = required.trailing_zeros() as usize;
+            if self.place(slot) == 0 {
+                return Some(slot);
+            }
+            required &= required - 1;
+        }
+        None
     }
 
     /// The value in the slot; empty where the tag is absent.
     #[inline]
     pub fn value(&self, slot: usize) -> &'a [u8] {
-        self.message.value_at(self.places[slot])
+        self.message.value_at(self.place(slot))
     }
 
     /// The value in the slot, where the tag is there.
     #[inline]
     pub fn get(&self, slot: usize) -> Option<&'a [u8]> {
-        let place = self.places[slot];
+        let place = self.place(slot);
         (place != 0).then(|| self.message.value_at(place))
     }
 }

@@ -5,7 +5,7 @@
 use crate::domain::time::{NS_PER_S, S_PER_DAY};
 
 /// Years outside 1970..=2499 are refused: 64 bits of nanoseconds end in 2554.
-const YEAR_MAX: u64 = 2499;
+const YEAR_MAX: u32 = 2499;
 /// `YYYYMMDD-HH:MM:SS.nnnnnnnnn`
 pub const TIME_CHARS_MAX: usize = 27;
 const SECOND_CHARS: usize = 17;
@@ -139,76 +139,81 @@ fn put3(out: &mut [u8; 32], at: usize, value: u32) {
 
 /// `YYYYMMDD-HH:MM:SS` with no, 3, 6 or 9 digits of a fraction, in nanoseconds since 1970. Second 60 is a leap second and
 /// counts as the next one. `None` for anything else.
+#[inline]
 pub fn parse_utc(text: &[u8]) -> Option<u64> {
-    let (main, fraction) = text.split_at_checked(SECOND_CHARS)?;
-    let &[
-        y0,
-        y1,
-        y2,
-        y3,
-        m0,
-        m1,
-        d0,
-        d1,
-        b'-',
-        h0,
-        h1,
-        b':',
-        i0,
-        i1,
-        b':',
-        s0,
-        s1,
-    ] = main
-    else {
+    let (main, fraction) = text.split_first_chunk::<SECOND_CHARS>()?;
+    let [date @ .., _, _, _, _, _, _, _, _, _] = *main;
+    let [_, _, _, _, _, _, _, _, dash, of_day @ ..] = *main;
+    let date = digit_pairs(date, *b"00000000")?;
+    let of_day = digit_pairs(of_day, *b"00:00:00")?;
+    if dash != b'-' {
         return None;
-    };
-    let pair = |a: u8, b: u8| {
-        let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
-        (a <= 9 && b <= 9).then(|| (a * 10 + b) as u64)
-    };
-    let year = pair(y0, y1)? * 100 + pair(y2, y3)?;
-    let (month, day) = (pair(m0, m1)?, pair(d0, d1)?);
-    let (hour, minute, second) = (pair(h0, h1)?, pair(i0, i1)?, pair(s0, s1)?);
+    }
+    let (century, of_century, month, day) = (date[0], date[2], date[4], date[6]);
+    let (hour, minute, second) = (of_day[0], of_day[3], of_day[6]);
+    let year = century as u32 * 100 + of_century as u32;
     if !(1970..=YEAR_MAX).contains(&year) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
+    let (month, day) = (month as u32, day as u32);
     if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
         return None;
     }
-    let seconds = day_of_civil(year, month, day) * S_PER_DAY + hour * 3600 + minute * 60 + second;
+    let of_day = hour as u32 * 3600 + minute as u32 * 60 + second as u32;
+    let seconds = day_of_civil(year, month, day) as u64 * S_PER_DAY + of_day as u64;
     Some(seconds * NS_PER_S + parse_fraction(fraction)?)
 }
 
-/// Nothing, or a point and 3, 6 or 9 digits, in nanoseconds.
-fn parse_fraction(text: &[u8]) -> Option<u64> {
-    let unit = match text.len() {
-        0 => return Some(0),
-        4 => 1_000_000,
-        7 => 1_000,
-        10 => 1,
-        _ => return None,
-    };
-    if text[0] != b'.' {
+/// Where `zeros` has a zero, `text` must have a digit, and elsewhere the same character. Byte `n` of the answer is the number
+/// that the digits `n` and `n + 1` make. Eight at once, in a word.
+#[inline]
+fn digit_pairs(text: [u8; 8], zeros: [u8; 8]) -> Option<[u8; 8]> {
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(zeros);
+    // What is no digit exceeds nine, or does not become zero; the sum carries into no other byte where all are below 16.
+    let separators = u64::from_le_bytes(zeros.map(|c| if c == b'0' { 0 } else { 0xff }));
+    let sixes = !separators & 0x0606_0606_0606_0606;
+    let high = !separators & 0xf0f0_f0f0_f0f0_f0f0;
+    if digits & (high | separators) != 0 || (digits + sixes) & high != 0 {
         return None;
     }
+    Some((digits * 10 + (digits >> 8)).to_le_bytes())
+}
+
+/// Nothing, or a point and 3, 6 or 9 digits, in nanoseconds.
+#[inline]
+fn parse_fraction(text: &[u8]) -> Option<u64> {
+    let unit = match *text {
+        [] => return Some(0),
+        [b'.', a, b, c] => {
+            let (a, b, c) = (
+                a.wrapping_sub(b'0'),
+                b.wrapping_sub(b'0'),
+                c.wrapping_sub(b'0'),
+            );
+            let millis = a as u64 * 100 + b as u64 * 10 + c as u64;
+            return (a <= 9 && b <= 9 && c <= 9).then_some(millis * 1_000_000);
+        }
+        [b'.', _, _, _, _, _, _] => 1_000,
+        [b'.', _, _, _, _, _, _, _, _, _] => 1,
+        _ => return None,
+    };
     super::field::digits(&text[1..]).map(|value| value * unit)
 }
 
-fn is_leap(year: u64) -> bool {
+fn is_leap(year: u32) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
-fn days_in_month(year: u64, month: u64) -> u64 {
+fn days_in_month(year: u32, month: u32) -> u32 {
     match month {
-        2 => 28 + is_leap(year) as u64,
+        2 => 28 + is_leap(year) as u32,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
 }
 
 /// Days since 1970-01-01 of a date from 1970 on. Years begin in March, so that the leap day is the last.
-fn day_of_civil(year: u64, month: u64, day: u64) -> u64 {
+fn day_of_civil(year: u32, month: u32, day: u32) -> u32 {
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
@@ -281,11 +286,11 @@ mod tests {
 
     #[test]
     fn every_day_of_five_centuries_is_the_next_one() {
-        let mut want = (1970u64, 1u64, 1u64);
+        let mut want = (1970, 1, 1);
         for day in 0..193_500 {
             let (year, month, date) = civil_of_day(day);
-            assert_eq!((year, month as u64, date as u64), want);
-            assert_eq!(day_of_civil(want.0, want.1, want.2), day);
+            assert_eq!((year as u32, month, date), want);
+            assert_eq!(day_of_civil(want.0, want.1, want.2) as u64, day);
             want.2 += 1;
             if want.2 > days_in_month(want.0, want.1) {
                 want = (want.0, want.1 + 1, 1);
