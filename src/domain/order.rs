@@ -304,6 +304,8 @@ pub struct ToDesk {
     pub checked_ns: u64,
     /// Order-log sequence of the input that caused it.
     pub cause_sequence: u64,
+    /// Which of that input's outputs it is, from zero; those to clients count after those to desks.
+    pub cause_output: u8,
 }
 
 impl Default for ToDesk {
@@ -324,6 +326,7 @@ impl Default for ToDesk {
             decoded_ns: 0,
             checked_ns: 0,
             cause_sequence: 0,
+            cause_output: 0,
         }
     }
 }

@@ -309,6 +309,8 @@ pub struct ToClient {
     pub received_ns: u64,
     /// Order-log sequence of the input that caused it.
     pub cause_sequence: u64,
+    /// Which of that input's outputs it is, from zero; those to clients count after those to desks.
+    pub cause_output: u8,
     /// What.
     pub output: ClientOutput,
 }
@@ -326,6 +328,7 @@ impl Default for ToClient {
             session: SessionIndex::default(),
             received_ns: 0,
             cause_sequence: 0,
+            cause_output: 0,
             output,
         }
     }

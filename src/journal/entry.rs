@@ -31,6 +31,10 @@ pub struct Outcome {
     pub desk_outputs: u8,
     /// Messages to clients that it caused at once.
     pub client_outputs: u8,
+    /// What the stage knew and the input does not say: bit 0 entitled, bit 1 pressure, bit 2 desk ready.
+    pub facts: u8,
+    /// The stage's monotonic clock when it took the input: rates are measured by it.
+    pub taken_ns: u64,
 }
 
 /// A decoded input of the risk stage.
@@ -51,6 +55,8 @@ pub fn write_client(input: &FromClient, outcome: Outcome, out: &mut [u8]) -> Opt
     put.u8(outcome.reason as u8)?;
     put.u8(outcome.desk_outputs)?;
     put.u8(outcome.client_outputs)?;
+    put.u8(outcome.facts)?;
+    put.u64(outcome.taken_ns)?;
     put.u32(input.session.0)?;
     put.u64(input.received_ns)?;
     put.u64(input.decoded_ns)?;
@@ -218,6 +224,8 @@ pub fn read_client(body: &[u8]) -> Option<(FromClient, Outcome)> {
         reason: get.reason()?,
         desk_outputs: get.u8()?,
         client_outputs: get.u8()?,
+        facts: get.u8()?,
+        taken_ns: get.u64()?,
     };
     let session = SessionIndex(get.u32()?);
     let (received_ns, decoded_ns, cause_sequence) = (get.u64()?, get.u64()?, get.u64()?);

@@ -225,6 +225,7 @@ impl Risk {
             decoded_ns: cause.decoded_ns,
             checked_ns: now.mono_ns,
             cause_sequence: cause.cause_sequence,
+            cause_output: 0,
         }
     }
 
@@ -244,6 +245,7 @@ pub(super) fn tell(out: &mut Outputs, session: SessionIndex, cause: Cause, outpu
         session,
         received_ns: cause.received_ns,
         cause_sequence: cause.cause_sequence,
+        cause_output: 0,
         output,
     });
 }

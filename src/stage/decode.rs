@@ -134,7 +134,7 @@ impl<S: Sockets> DecodeStage<S> {
         let cause = Cause {
             log: LogId::Order,
             sequence: output.cause_sequence,
-            output: 0,
+            output: output.cause_output as u16,
         };
         let directory = &self.side.directory;
         let sent = self

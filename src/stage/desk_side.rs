@@ -15,7 +15,10 @@ use crate::limits::IN_FLIGHT_SLOTS_PER_CYCLE;
 use crate::route::{InFlight, Link};
 use crate::session::{Notice, ResetCause};
 use crate::status::{Counter, ErrorCode, Histogram, LinkState, Reason, StageWriter};
-use crate::wire::fix::{DeskMessage, DeskRefusal, Message, decode_desk};
+use crate::wire::fix::{
+    BusinessRejectReason, DecodeError, DeskMessage, DeskRefusal, Message, Refusal, decode_desk,
+    tags,
+};
 
 #[derive(Clone, Copy)]
 struct GapFilled {
@@ -228,6 +231,13 @@ impl DeskSide {
         }
     }
 
+    /// A desk's message that could not be understood; `sequence` is its record in the desk log.
+    fn count_unreadable(&mut self, now: Now, peer: usize, sequence: u64) {
+        self.status.add(Counter::DeskDecodeErrors, 1);
+        self.status
+            .error(ErrorCode::DeskDecode, peer as u64, sequence, now.wall_ns);
+    }
+
     /// Gauges, every few milliseconds, and the walk that finds links that do not answer.
     pub(super) fn publish(&mut self, now: Now, peers: &[Peer]) {
         self.look_for_unanswered(now);
@@ -249,7 +259,7 @@ impl DeskSide {
                 LinkState::LoggingOn
             } else if peer.connecting {
                 LinkState::Connecting
-            } else if link.incarnation > 0 {
+            } else if peer.logons > 0 {
                 LinkState::Lost
             } else {
                 LinkState::Down
@@ -315,20 +325,21 @@ impl Application for DeskSide {
                 return Verdict::Taken;
             }
             Ok(DeskMessage::Other(_)) => {
-                self.status.add(Counter::DeskDecodeErrors, 1);
-                self.status
-                    .error(ErrorCode::DeskDecode, peer as u64, sequence, now.wall_ns);
-                return Verdict::Taken;
+                self.count_unreadable(now, peer, sequence);
+                return Verdict::Refused(DecodeError {
+                    tag: tags::MSG_TYPE,
+                    refusal: Refusal::Business(BusinessRejectReason::UnsupportedMessageType),
+                    text: "Unsupported Message Type",
+                });
             }
+            // It may be a fill: the desk must learn that it was not taken.
             Err(error) => {
-                self.status.add(Counter::DeskDecodeErrors, 1);
-                self.status.error(
-                    ErrorCode::DeskDecode,
-                    peer as u64,
-                    error.tag as u64,
-                    now.wall_ns,
-                );
-                return Verdict::Taken;
+                self.count_unreadable(now, peer, sequence);
+                return Verdict::Refused(DecodeError {
+                    tag: error.tag,
+                    refusal: Refusal::Session(error.reason),
+                    text: error.reason.text(),
+                });
             }
         };
         let id = match &input {

@@ -254,7 +254,7 @@ impl RiskStage {
         self.out.clear();
         let facts = self.facts(&input);
         self.parts.risk.on_client(now, &input, facts, &mut self.out);
-        let outcome = self.outcome();
+        let outcome = self.outcome(now, facts);
         let cause = Cause {
             log: LogId::Client,
             sequence: input.cause_sequence,
@@ -297,7 +297,7 @@ impl RiskStage {
         state.map_or(0, |state| state.open_orders as u64)
     }
 
-    fn outcome(&self) -> Outcome {
+    fn outcome(&self, now: Now, facts: Facts) -> Outcome {
         let desk = self.out.to_desk.as_slice();
         let client = self.out.to_client.as_slice();
         let reason = client.iter().find_map(|output| match &output.output {
@@ -312,6 +312,10 @@ impl RiskStage {
             reason: reason.unwrap_or(RejectReason::None),
             desk_outputs: desk.len() as u8,
             client_outputs: client.len() as u8,
+            facts: facts.entitled as u8
+                | (facts.pressure as u8) << 1
+                | (facts.desk_ready as u8) << 2,
+            taken_ns: now.mono_ns,
         }
     }
 
@@ -334,7 +338,10 @@ impl RiskStage {
     }
 
     fn push(&mut self, now: Now, sequence: u64) {
+        let mut number = 0;
         for request in self.out.to_desk.as_mut_slice() {
+            request.cause_output = number;
+            number += 1;
             request.checked_ns = now.mono_ns;
             request.cause_sequence = sequence;
             let pushed = self.parts.to_desk.push(request);
@@ -345,6 +352,8 @@ impl RiskStage {
         }
         for output in self.out.to_client.as_mut_slice() {
             output.cause_sequence = sequence;
+            output.cause_output = number;
+            number += 1;
             let pushed = self.parts.to_client.push(output);
             assert!(
                 pushed,

@@ -225,7 +225,7 @@ impl<S: Sockets> RouteStage<S> {
         let cause = Cause {
             log: LogId::Order,
             sequence: request.cause_sequence,
-            output: 0,
+            output: request.cause_output as u16,
         };
         let sent = self.board.send(link, now, cause, |header, time, out| {
             fix::encode_to_desk(out, header, time, directory, request)
@@ -263,7 +263,7 @@ impl<S: Sockets> RouteStage<S> {
         let cause = Cause {
             log: LogId::Order,
             sequence: request.cause_sequence,
-            output: 0,
+            output: request.cause_output as u16,
         };
         let record =
             self.board

@@ -127,6 +127,8 @@ proptest! {
             reason: RejectReason::Lot,
             desk_outputs: 1,
             client_outputs: 2,
+                facts: 5,
+                taken_ns: decoded_ns,
         };
         let mut out = [0; ENTRY_BYTES_MAX];
         let len = write_client(&input, outcome, &mut out).unwrap();
