@@ -7,13 +7,13 @@
 use gatehouse::config::sample::Sample;
 use gatehouse::domain::{Now, Text};
 use gatehouse::io::ConnectionId;
+use gatehouse::limits::FRAME_BYTES_MAX;
 use gatehouse::sim::gateway::Gateway;
 use gatehouse::sim::net::MemorySockets;
 use gatehouse::wire::fix::{Framing, Precision, TimeText, next_frame};
 
 const START_NS: u64 = 1_790_000_000_000_000_000;
 const TURN_NS: u64 = 100_000;
-const FRAME_BYTES_MAX: usize = 8192;
 
 fn main() {
     let arguments: Vec<u64> = std::env::args()
@@ -135,9 +135,9 @@ impl World {
             .last_connection()
             .expect("the gateway connects to its desk");
         self.client = self.client_sockets().peer_connects(0);
-        let client = self.from_client("A", "98=0|108=30|");
+        let client = self.client_message("A", "98=0|108=30|");
         self.client_sends(&client);
-        let desk = self.from_desk("A", "98=0|108=30|");
+        let desk = self.desk_message("A", "98=0|108=30|");
         self.desk_sends(&desk);
         for _ in 0..4 {
             self.turn(None);
@@ -158,13 +158,13 @@ impl World {
     }
 
     /// A message of the client, under its next number. Fields end with `|`.
-    fn from_client(&mut self, kind: &str, body: &str) -> Vec<u8> {
+    fn client_message(&mut self, kind: &str, body: &str) -> Vec<u8> {
         let number = self.client_number;
         self.client_number += 1;
         self.message(kind, number, "CLIENT1", "GATEHOUSE", body)
     }
 
-    fn from_desk(&mut self, kind: &str, body: &str) -> Vec<u8> {
+    fn desk_message(&mut self, kind: &str, body: &str) -> Vec<u8> {
         let number = self.desk_number;
         self.desk_number += 1;
         self.message(kind, number, "DESK", "GATEHOUSE", body)
@@ -201,7 +201,7 @@ impl World {
             n % 10,
             self.time_text(),
         );
-        self.from_client("D", &body)
+        self.client_message("D", &body)
     }
 
     /// What the desk says of order `n`, whose id at the desk is `id`: accepted, or filled.
@@ -225,7 +225,7 @@ impl World {
             if filled { price.as_str() } else { "0" },
             self.time_text(),
         );
-        self.from_desk("8", &body)
+        self.desk_message("8", &body)
     }
 
     fn client_sends(&mut self, bytes: &[u8]) {
