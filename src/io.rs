@@ -112,6 +112,11 @@ pub trait Sockets {
 
     /// System calls made since the start.
     fn system_calls(&self) -> u64;
+
+    /// Clients that were accepted and closed at once because no connection was free.
+    fn connections_refused(&self) -> u64 {
+        0
+    }
 }
 
 /// A log on disk, for the journal thread alone. Calls may block.

@@ -21,7 +21,11 @@ pub const CONNECTION_EVENTS_PER_CYCLE: usize = 32;
 /// Sessions whose timers are looked at in one tick of a millisecond: 10,000 sessions are through in 40 ms.
 pub const SESSION_TIMERS_PER_TICK: usize = 256;
 /// Messages sent in one duty cycle to a peer that is behind; others have their turn between.
+pub const CATCH_UP_MESSAGES_PER_TURN: usize = 8;
+/// Messages sent in one duty cycle to all peers that are behind: however many ask for everything again, the rest goes on.
 pub const CATCH_UP_MESSAGES_PER_CYCLE: usize = 32;
+/// Peers that are behind and that are looked at in one duty cycle.
+pub const CATCH_UP_TURNS_PER_CYCLE: usize = 64;
 /// A peer whose socket takes nothing for this long while messages wait for it is disconnected.
 pub const SLOW_CONSUMER_TIMEOUT_S: u64 = 10;
 /// Positions of sent messages kept for resends, over all sessions of a stage: 8 MiB.
@@ -38,6 +42,9 @@ pub const PUBLISH_INTERVAL_NS: u64 = 5_000_000;
 pub const ROWS_PER_PUBLISH: usize = 64;
 /// Slots of the table of requests in flight that one duty cycle walks over, looking for doubts or unanswered ones.
 pub const IN_FLIGHT_SLOTS_PER_CYCLE: usize = 256;
+/// How long a cancel may wait in front of the route stage for room in its desk's windows: a kill of many orders needs a few of
+/// the desk's answers, and a desk that gives none must not keep other desks' requests waiting.
+pub const CANCEL_WAIT_NS_MAX: u64 = 100_000_000;
 /// Bytes that the journal thread takes from one log before it looks at the next.
 pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
 /// How often the journal thread syncs at level L0. What is younger is lost with the host (not with the process).
@@ -48,12 +55,17 @@ pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
 pub const PARK_NS_MAX: u64 = 100_000;
 /// Sleep of the journal thread when there is nothing to write: what a process that dies at L0 may still hold in memory.
 pub const JOURNAL_IDLE_NS: u64 = 500_000;
+/// How long nothing must be in flight before links are logged out: cancels of lost sessions are on their way to desks, and their
+/// reports on the way back.
+pub const SHUTDOWN_QUIET_MS: u64 = 20;
 /// How long each phase of an orderly end may take: clients out, links out.
 pub const SHUTDOWN_PHASE_MS: u64 = 3_000;
 /// A duty cycle of a hot stage that takes longer is counted on the status page.
 pub const CYCLE_BOUND_NS: u64 = 200_000;
 /// The same for the journal thread, whose cycles contain a sync.
 pub const CYCLE_BOUND_COLD_NS: u64 = 100_000_000;
+/// Lines about connections and sessions that the operator's log gets in a second; the rest is counted.
+pub const EVENT_LINES_PER_S: u32 = 50;
 /// Slot of the rings between the stages.
 pub const RING_SLOT_BYTES: usize = 256;
 /// Default depth of the rings between the stages.

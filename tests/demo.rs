@@ -1,4 +1,6 @@
 //! `gatehouse demo` as its user runs it: every layout and back end ends well, and planted faults are found.
+//!
+//! The program itself is run, on free ports; what it prints as JSON is what is judged.
 
 use std::process::{Command, Output};
 

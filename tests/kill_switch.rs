@@ -4,7 +4,9 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 
 use gatehouse::stage::control::protocol::{Command, ErrorKind, LimitName, ScopeName};
 use gatehouse::status::Counter;
@@ -211,10 +213,32 @@ fn wait_for_state(world: &World, state: &str) {
     world.wait_status(state, |status| status.sessions[0].state == state);
 }
 
+/// User id of an operator that is not the one who runs the test.
+const NOBODY: u32 = 65_534;
+
+/// `gatehouse ctl approve` by another user; `None` where this one may not start programs as others.
+fn approve_as(uid: u32, world: &World, number: u64) -> Option<std::process::Output> {
+    let socket = &world.plan.state.control_socket;
+    // The way to the socket is closed to others in a test's own directory.
+    for path in [socket.parent().expect("a directory"), socket] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).expect("ours");
+    }
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_gatehouse"))
+        .args(["ctl", "--socket"])
+        .arg(socket)
+        .args(["approve", &number.to_string()])
+        .uid(uid)
+        .output();
+    output.ok()
+}
+
 #[test]
 fn what_raises_risk_waits_for_a_second_person() {
-    let two_persons = |plan: &mut gatehouse::config::plan::Plan| plan.control.two_persons = true;
-    let world = World::with(1, |_| {}, two_persons);
+    let two_persons = |plan: &mut gatehouse::config::plan::Plan| {
+        plan.control.two_persons = true;
+        plan.control.operators = vec![NOBODY];
+    };
+    let mut world = World::with(1, |_| {}, two_persons);
     let mut client = world.client(0);
     let firm = || ScopeName::Firm;
     assert!(world.ctl(Command::Kill { scope: firm() }).ok, "at once");
@@ -232,6 +256,17 @@ fn what_raises_risk_waits_for_a_second_person() {
     let answer = world.ctl(Command::Approve { number });
     assert_eq!(answer.error, Some(ErrorKind::Unknown), "{answer:?}");
     refused(&mut client, "k2", "", KILLED);
+    // Another user's word does it; only root can pretend to be one here.
+    let asked = world.ctl(Command::Release { scope: firm() });
+    let number = asked.data["pending"].as_u64().expect("a number");
+    if let Some(approved) = approve_as(NOBODY, &world, number) {
+        assert!(approved.status.success(), "{approved:?}");
+        accepted(&mut world, &mut client, "k3", "");
+        assert!(world.ctl(Command::Block { scope: firm() }).ok);
+        let asked = world.ctl(Command::Unblock { scope: firm() });
+        assert!(asked.data.get("pending").is_some(), "{asked:?}");
+        refused(&mut client, "k4", "", BLOCKED);
+    }
     // What lowers risk needs nobody.
     let lower = Command::Limit {
         account: "A1".into(),

@@ -136,6 +136,24 @@ fn the_desk_and_the_gateway_reject_in_the_words_of_the_version() {
 }
 
 #[test]
+fn an_order_without_an_account_is_for_the_only_one() {
+    for accounts in [2, 4] {
+        let mut world = World::start(|sample| sample.accounts = accounts);
+        for_each_version(&mut world, |client, desk| {
+            client.order("m1", "1=-");
+            if accounts == 2 {
+                desk.request("D").is(&format!("1={}", client.account));
+            } else {
+                // It may use two: which one is meant?
+                let number = client.conn.next_out - 1;
+                let reject = client.conn.expect("j");
+                reject.is(&format!("45={number} 372=D 379=m1 380=5"));
+            }
+        });
+    }
+}
+
+#[test]
 fn cancels_are_done_refused_or_come_unasked() {
     let mut world = World::start(|_| {});
     for_each_version(&mut world, |client, desk| {
@@ -472,7 +490,8 @@ fn a_lost_session_has_its_orders_cancelled_and_hears_of_it_later() {
             orders.sort();
             assert_eq!(cancelled, orders);
             // Both reports wait in the log. They are there before the client is: the page counts them.
-            let reports = 4 * (session as u64 + 1);
+            // Of the session before, also the answer to its question.
+            let reports = 5 * session as u64 + 4;
             world.wait_counter(gatehouse::status::Counter::ReportsOut, reports);
             client.connect();
             client.send_logon("");

@@ -1,4 +1,6 @@
 //! The resend cursor: what is repeated, what becomes a gap, what waits, and what two requests at once become.
+//!
+//! The log behind the cursor is played by the test.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
 //! No allocation after the sockets were made: counted on the thread that owns them, for both back ends.
+//!
+//! One test per process, so that no other test's allocations are counted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

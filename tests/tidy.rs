@@ -16,7 +16,15 @@ mod source;
 #[path = "tidy/tables.rs"]
 mod tables;
 
-use source::Source;
+use std::sync::LazyLock;
+
+use source::{Modules, Source};
+
+/// The workspace, read once.
+fn modules() -> &'static Modules {
+    static MODULES: LazyLock<Modules> = LazyLock::new(source::modules);
+    &MODULES
+}
 
 /// Fails with all complaints, one a line.
 fn hold(complaints: Vec<String>) {
@@ -25,7 +33,7 @@ fn hold(complaints: Vec<String>) {
 
 /// The rule over every Rust file.
 fn everywhere(rule: fn(&Source) -> Vec<String>) -> Vec<String> {
-    let modules = source::modules();
+    let modules = modules();
     assert!(
         modules.sources.len() > 100,
         "sources are not found any more"
@@ -44,7 +52,7 @@ fn every_room_has_its_floor() {
         .iter()
         .flat_map(|rooms| rooms.iter())
         .collect();
-    let modules = source::modules();
+    let modules = modules();
     for source in &modules.sources {
         if let Some(room) = source.room() {
             assert!(
@@ -63,7 +71,7 @@ fn unsafe_code_is_at_home_and_has_its_reasons() {
 
 #[test]
 fn no_file_is_dead() {
-    hold(source::modules().complaints);
+    hold(modules().complaints.clone());
 }
 
 #[test]
@@ -100,25 +108,30 @@ fn nothing_names_the_machine_of_its_author() {
 
 #[test]
 fn every_row_of_the_catalogue_is_used() {
-    hold(tables::catalogue(&source::modules().sources));
+    hold(tables::catalogue(&modules().sources));
+}
+
+#[test]
+fn every_cell_of_the_status_page_is_written() {
+    hold(tables::writers(&modules().sources));
 }
 
 #[test]
 fn every_reject_is_used() {
-    hold(tables::rejects(&source::modules().sources));
+    hold(tables::rejects(&modules().sources));
 }
 
 #[test]
 fn every_bound_is_used() {
-    hold(tables::bounds(&source::modules().sources));
+    hold(tables::bounds(&modules().sources));
 }
 
 #[test]
 fn every_key_of_the_configuration_does_something() {
-    hold(tables::keys(&source::modules().sources));
+    hold(tables::keys(&modules().sources));
 }
 
 #[test]
 fn documents_agree_with_what_is_there() {
-    hold(documents::check(&source::files("")));
+    hold(documents::check(&source::files(""), &modules().sources));
 }

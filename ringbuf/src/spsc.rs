@@ -298,6 +298,8 @@ impl<T: Copy> Consumer<T> {
             "release of a ring slot that was not seen"
         );
         let next = self.tail.wrapping_add(n);
+        let known = self.known_head.wrapping_sub(self.tail);
+        self.shared.emptying.0.saw_depth(known);
         if (next ^ self.tail) & !(sample_slots(self.slots.len()) - 1) != 0 {
             self.depth();
         }

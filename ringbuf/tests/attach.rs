@@ -1,4 +1,6 @@
 //! A byte log whose process died: what is found, and what is refused. A copied region stands for the file that survives.
+//!
+//! One thread plays both processes: what the first wrote is all that the second finds.
 #![cfg(not(loom))]
 
 use ringbuf::byte_log::{

@@ -1,4 +1,6 @@
 //! The byte log against a list of frames: any sequence of operations, detached and attached again in between.
+//!
+//! One thread plays writer and reader; the model is a `VecDeque` of byte vectors.
 #![cfg(not(loom))]
 
 use std::collections::VecDeque;

@@ -79,7 +79,10 @@ fn nothing_is_lost_when_the_producer_leaves() {
 
 #[test]
 fn gauge_never_shows_what_never_was() {
-    loom::model(|| {
+    // Three threads: with more preemptions it takes minutes and finds no more.
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
         let (mut producer, mut consumer) = spsc::<u64>(2);
         let gauge = producer.gauge();
         // One at a time, so there is never more than one.

@@ -1,4 +1,6 @@
 //! The ring against a `VecDeque`: any sequence of operations, any capacity, indices that wrap around.
+//!
+//! One thread plays both ends; what interleavings do is for `loom.rs` and `stress.rs`.
 #![cfg(not(loom))]
 
 use std::collections::VecDeque;

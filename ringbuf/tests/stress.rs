@@ -1,4 +1,6 @@
 //! Two real threads on each structure, with sizes that meet full, empty, wrap-around and edge all the time.
+//!
+//! Every value is checked: each arrives once, in order, whole.
 #![cfg(not(loom))]
 
 use std::thread;

@@ -12,6 +12,8 @@ from raw_client import RawClient
 from world import Config, Session, free_ports, wait_until
 
 ORDERS = 100
+# What the gateway may grow by under bad input: its buffers are bounded, but not all of their pages are touched at once.
+GROWTH_KIB = 16 * 1024
 
 
 def kinds(messages):
@@ -282,7 +284,8 @@ def wrong_messages(world, table, tools):
     listen, desk_port = free_ports(2)
     good = Session("GOOD", "4.4")
     raw = Session("RAW44", "4.4")
-    config = Config(world, listen, [desk_port], [good, raw])
+    big, deaf = Session("BIG44", "4.4"), Session("DEAF44", "4.4")
+    config = Config(world, listen, [desk_port], [good, raw, big, deaf])
     desk = world.desk(desk_port)
     gateway = world.gateway(config)
     world.wait_for_links(config)
@@ -293,10 +296,16 @@ def wrong_messages(world, table, tools):
     table.true("raw client logs on", client.log_on())
     answers(table, client)
     garbled(table, client)
+    before_kib = world.resident_kib(gateway)
+    monster(table, listen, big)
+    unheard = never_reads(table, listen, deaf)
     for n in range(ORDERS):
         other.new(f"GOOD-{n}", 1, 100, "10.00")
     other.wait_given(lambda given: len(fixtext.reports(given, "0")) >= ORDERS, "others' orders go on")
     table.true("others' orders go on", True, f"{ORDERS} acknowledged")
+    unheard.close()
+    grown_kib = world.resident_kib(gateway) - before_kib
+    table.true("memory is flat after all that", grown_kib < GROWTH_KIB, f"{grown_kib} KiB more")
     client.say("5")
     table.true("raw client logs out", client.wait_for(lambda m: m.kind == "5", "logout") is not None)
     client.close()
@@ -396,6 +405,51 @@ def garbled(table, client):
         "test request in pieces is answered",
         client.wait_for(lambda m: m.kind == "0" and m.get(112) == "PIECES", "heartbeat"),
     )
+
+
+def monster(table, listen, session):
+    """A message of 100,000 tags: disconnected, or passed over like any other garbled one."""
+    client = RawClient(listen, session)
+    table.true(f"{session.comp_id} logs on", client.log_on())
+    tags = [(9000 + n % 1000, "x") for n in range(100_000)]
+    try:
+        client.socket.settimeout(5)
+        client.send(client.build("D", *client.order("MONSTER"), *tags, sequence=client.next_out))
+        client.socket.settimeout(0.05)
+        client.say("1", (112, "ALIVE"))
+        answered = client.wait_for(lambda m: m.kind == "0" and m.get(112) == "ALIVE", "heartbeat")
+        table.true("100,000 tags: passed over or disconnected", answered or client.closed, client.incoming[-1:])
+    except ConnectionError as problem:
+        table.true("100,000 tags: passed over or disconnected", True, problem)
+    table.equal("100,000 tags: no order", [m for m in client.incoming if m.get(11) == "MONSTER"], [])
+    client.close()
+
+
+def never_reads(table, listen, session):
+    """Asks and asks and reads nothing: stopped by back-pressure, or disconnected, within a bounded number of bytes."""
+    client = RawClient(listen, session)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    table.true(f"{session.comp_id} logs on", client.log_on())
+    client.socket.settimeout(1.0)
+    sent_bytes = 0
+    outcome = "neither stopped nor disconnected"
+    while sent_bytes < 128 << 20:
+        block = b"".join(client.build("1", (112, "x" * 200)) for _ in range(200))
+        try:
+            client.socket.sendall(block)
+        except TimeoutError:
+            outcome = "stopped"
+            break
+        except ConnectionError:
+            outcome = "disconnected"
+            break
+        sent_bytes += len(block)
+    table.true(
+        "a client that never reads is stopped or disconnected",
+        outcome in ("stopped", "disconnected"),
+        f"{outcome} after {sent_bytes >> 10} KiB",
+    )
+    return client
 
 
 CASES = {

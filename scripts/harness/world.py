@@ -4,11 +4,12 @@ Every process is ended by the object that started it; every wait has its bound.
 """
 
 import json
-import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 STOP_S = 10.0
@@ -121,6 +122,8 @@ class World:
         self.io = io
         self.layout = layout
         self.processes = []
+        # Where control sockets go: the kernel allows their paths 107 bytes.
+        self.short_directory = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-"))
 
     def __enter__(self):
         return self
@@ -128,6 +131,7 @@ class World:
     def __exit__(self, *_):
         for process in reversed(self.processes):
             process.kill()
+        shutil.rmtree(self.short_directory, ignore_errors=True)
 
     def start(self, name, *arguments):
         """Starts a program."""
@@ -174,6 +178,12 @@ class World:
             raise Failure(f"gatehouse top: {run.stderr.decode(errors='replace')[-300:]}")
         return json.loads(run.stdout)
 
+    @staticmethod
+    def resident_kib(process):
+        """Memory that the process holds."""
+        text = pathlib.Path(f"/proc/{process.child.pid}/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmRSS"))
+
     def wait_for_links(self, config, links=1):
         """Until the desk's links are ready."""
 
@@ -201,6 +211,7 @@ class Config:
         self.directory = world.directory / "config"
         self.state = world.directory / "state"
         self.status_file = self.state / "status"
+        self.control_socket = world.short_directory / "control.sock"
         self.directory.mkdir()
         self.state.mkdir()
         (self.directory / "gatehouse.toml").write_text(
@@ -236,7 +247,7 @@ log_directory = "{self.state}/log"
 staging_directory = "{self.state}/staging"
 staging_bytes = 16777216
 status_file = "{self.status_file}"
-control_socket = "{control_socket(self.state)}"
+control_socket = "{self.control_socket}"
 requests_per_day_max = {requests}
 executions_per_day_max = {requests * 2}
 [[listeners]]
@@ -274,7 +285,3 @@ accounts = ["{session.account}"]
     def _table(self, name, columns, rows):
         (self.directory / name).write_text("\n".join([columns, *rows]) + "\n", encoding="ascii")
 
-
-def control_socket(state):
-    """Its path is short: the kernel allows 107 bytes."""
-    return f"/tmp/gatehouse-{os.getpid()}-{abs(hash(str(state))) % 10**8}.sock"

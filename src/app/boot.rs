@@ -1,7 +1,7 @@
 //! Boot: from a plan to running threads, and the orderly end.
 //!
 //! Order: directories and epoch, memory, parts (see `build`), threads; each hot thread makes its sockets and reports. What cannot be
-//! had is an error before a client can connect. The end: clients out, links out, loops stop, logs to disk.
+//! had is an error before a client can connect. The end: clients out, links out, loops stop, logs to disk, journal last.
 
 use std::fmt::Debug;
 use std::fs;
@@ -21,7 +21,7 @@ use super::log_store;
 use super::runner::{self, Fused, Lifecycle, Phase, Turn};
 use super::topology::{self, Topology};
 use crate::config::plan::{Idle, Layout, Plan};
-use crate::limits::SHUTDOWN_PHASE_MS;
+use crate::limits::{SHUTDOWN_PHASE_MS, SHUTDOWN_QUIET_MS};
 use crate::stage::control::{Control, Peer};
 use crate::status::{Fact, StageWriter};
 use crate::sys::clock::Clock;
@@ -40,6 +40,9 @@ pub(super) fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> BootE
     let what = what.into();
     |error| BootError { what, error }
 }
+
+/// Ends last: it writes what the others left.
+const JOURNAL_THREAD: &str = "gh-journal";
 
 /// A gateway that runs.
 pub struct Gateway {
@@ -86,18 +89,34 @@ impl Gateway {
         } = self;
         lifecycle.enter(Phase::ClientsOut);
         wait_until(|| lifecycle.clients() == 0);
+        let mut quiet_since = Instant::now();
+        wait_until(|| {
+            if lifecycle.in_flight() > 0 {
+                quiet_since = Instant::now();
+            }
+            quiet_since.elapsed() >= Duration::from_millis(SHUTDOWN_QUIET_MS)
+        });
         lifecycle.enter(Phase::LinksOut);
         wait_until(|| lifecycle.links() == 0);
+        // The last reports are still in the rings.
+        std::thread::sleep(Duration::from_millis(SHUTDOWN_QUIET_MS));
         lifecycle.enter(Phase::Stop);
         control_stop.store(true, Ordering::Release);
-        for thread in threads {
+        let (journal, others): (Vec<_>, Vec<_>) = threads
+            .into_iter()
+            .partition(|thread| thread.thread().name() == Some(JOURNAL_THREAD));
+        for thread in others {
             // A thread that panicked has said so; the others still end.
+            let _ = thread.join();
+        }
+        lifecycle.enter(Phase::Written);
+        for thread in journal {
             let _ = thread.join();
         }
     }
 }
 
-fn wait_until(done: impl Fn() -> bool) {
+fn wait_until(mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_millis(SHUTDOWN_PHASE_MS);
     while !done() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(2));
@@ -145,7 +164,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
     };
     let (journal_lifecycle, journal_clock) = (lifecycle.clone(), clock.clone());
     spawn(
-        "gh-journal",
+        JOURNAL_THREAD,
         Box::new(move || runner::journal(journal, journal_clock, &journal_lifecycle)),
     )?;
     let cores = &topology.cores;
@@ -288,8 +307,11 @@ impl HotThread {
         } = self;
         thread::prefault_stack();
         let mut warnings = Vec::new();
+        let mut pinned_to = None;
         if let Some(core) = core {
-            match thread::pin(core) {
+            let pinned = thread::pin(core);
+            pinned_to = pinned.is_ok().then_some(core);
+            match pinned {
                 Ok(pinned) if !pinned.isolated => warnings.push(format!(
                     "core {core} is not isolated: other threads may run on it; see isolcpus and nohz_full in the tuning profiles"
                 )),
@@ -303,7 +325,7 @@ impl HotThread {
                 // Whoever waits for it may have given up: then the lifecycle ends this loop at once.
                 let _ = reports.send(Ok(report));
                 drop(reports);
-                turning.placed(core);
+                turning.placed(pinned_to);
                 runner::run(&mut turning, clock, &lifecycle, idle);
             }
             Err(error) => {

@@ -65,7 +65,16 @@ pub(super) fn parts(
         let (writer, reader) = make_window(plan, log)?;
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
             .map_err(failed(format!("cannot create the {} log", log.name())))?;
-        drains.push(Drain::new(log, reader, store));
+        let names = match log {
+            LogId::Client => plan
+                .sessions
+                .iter()
+                .map(|session| session.name.clone())
+                .collect(),
+            LogId::Desk => links(plan).map(|(_, link)| link.name.clone()).collect(),
+            LogId::Order | LogId::None => Vec::new(),
+        };
+        drains.push(Drain::new(log, names, reader, store));
         let mut made = Log::new(log, writer);
         let start = format!(
             "gatehouse {} {} epoch {epoch}",

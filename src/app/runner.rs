@@ -1,7 +1,7 @@
 //! Turning the stages: reads the clock, calls `duty_cycle`, idles, and ends in order.
 //!
 //! One loop per hot thread. The end comes in phases, so that nothing is cut off: clients are logged out while orders still flow
-//! back, then links, then the loops stop.
+//! back, then links, then the loops stop, then the journal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -28,6 +28,8 @@ pub enum Phase {
     LinksOut,
     /// Loops end.
     Stop,
+    /// No loop appends to a log any more: the journal ends.
+    Written,
 }
 
 /// What the threads and whoever stops them share.
@@ -37,6 +39,7 @@ pub struct Lifecycle {
     clients: Arc<AtomicUsize>,
     links: Arc<AtomicUsize>,
     links_ready: Arc<AtomicUsize>,
+    in_flight: Arc<AtomicUsize>,
 }
 
 impl Lifecycle {
@@ -58,6 +61,11 @@ impl Lifecycle {
     /// Links that may carry orders.
     pub fn links_ready(&self) -> usize {
         self.links_ready.load(Ordering::Acquire)
+    }
+
+    /// Requests that desks have not answered.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
     }
 
     /// Whether `phase` has begun.
@@ -181,6 +189,9 @@ impl<S: Sockets> Turn for RouteTurn<S> {
         self.lifecycle
             .links_ready
             .store(self.stage.links_ready(), Ordering::Release);
+        self.lifecycle
+            .in_flight
+            .store(self.stage.in_flight(), Ordering::Release);
         self.stage.status().cycle(now, clock.now().mono_ns, work);
         work
     }
@@ -232,7 +243,7 @@ impl<S: Sockets, T: Sockets> Turn for Fused<S, T> {
 /// The journal, on its own thread: sleeps when there is nothing, and empties the logs at the end.
 pub fn journal<F: LogFile>(mut stage: JournalStage<F>, mut clock: Clock, lifecycle: &Lifecycle) {
     stage.status().set_thread(CYCLE_BOUND_COLD_NS, None);
-    while !lifecycle.is_in(Phase::Stop) {
+    while !lifecycle.is_in(Phase::Written) {
         let now = clock.now();
         let records = stage.duty_cycle(now);
         stage.status().cycle(now, clock.now().mono_ns, records);

@@ -12,6 +12,7 @@ pub mod run;
 mod signals;
 mod table;
 pub mod top;
+pub mod tune;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,8 @@ pub enum Command {
     Relay(relay::RelayArgs),
     /// Status page of a running gateway, live
     Top(top::TopArgs),
+    /// Check, apply and revert host tuning
+    Tune(tune::TuneArgs),
 }
 
 /// Parses the process's arguments and runs the command.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Load(args) => load::run(&args),
         Command::Relay(args) => relay::run(&args),
         Command::Top(args) => top::run(&args),
+        Command::Tune(args) => tune::run(&args),
     }
 }
 

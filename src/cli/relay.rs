@@ -1,4 +1,6 @@
 //! `gatehouse relay`: the do-nothing spinning TCP relay, as the baseline of latency measurements. Runs until a signal.
+//!
+//! Everything happens on the main thread; what is measured is in `sim::relay`.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

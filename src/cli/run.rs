@@ -1,4 +1,6 @@
 //! `gatehouse run`: the gateway, until a signal ends it.
+//!
+//! The main thread starts the gateway, tells the service manager, and waits; exit code 2 for a wrong configuration.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

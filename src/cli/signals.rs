@@ -1,4 +1,6 @@
 //! SIGINT and SIGTERM as a flag, for commands that run until they are told to end.
+//!
+//! The handlers only set the flag; whoever waits looks at it between two sleeps.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! Plain tables for pipes and terminals: columns as wide as their widest cell, numbers to the right. No colour.
+//!
+//! Cold code of the main thread; the text is built whole and printed once.
 
 use std::fmt;
 

@@ -146,7 +146,7 @@ keys! {
         "logout_timeout_s", Number(1, 300), "s", Value(10), "A logout unanswered for longer is closed.";
         "reconnect_min_ms", TIMER_MS, "ms", Value(500), "First wait before connecting again; it doubles with each failure.";
         "reconnect_max_ms", TIMER_MS, "ms", Value(30_000), "Longest wait before connecting again.";
-        "window", Number(1, LINK_WINDOW_MAX as u64), "requests", Value(4096), "Requests that may be unanswered on the link at once; more wait in its queue.";
+        "window", Number(1, LINK_WINDOW_MAX as u64), "requests", Value(4096), "Requests that may be unanswered on the link at once; more new orders are refused, cancels wait.";
     }
     "clients" {
         "name", NAME, "", Required, "Name of the client; `accounts.csv` refers to it.";

@@ -1,4 +1,6 @@
 //! The nearest known word, for misspelt keys, columns and names. Cold code.
+//!
+//! A suggestion is made only where it is close enough to be meant.
 
 /// The candidate that is nearest to `word`, where it is near enough to be meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,4 +1,6 @@
 //! One account: whose money it is, what it may lose. One row of `accounts.csv`, and its positions.
+//!
+//! Plain values, fixed for the day; what changes is in the book of `risk`.
 
 use super::ids::{AccountIndex, ClientIndex, InstrumentIndex};
 use super::price::Money;

@@ -1,4 +1,6 @@
 //! Commands of operators, as logged inputs of the risk stage and as requests to the stages that own sockets.
+//!
+//! Plain values that fit into the queues between control thread and stages.
 
 use super::ids::{AccountIndex, InstrumentIndex, LinkIndex, SessionIndex};
 use super::price::Money;

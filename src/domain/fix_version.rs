@@ -1,4 +1,6 @@
 //! FIX version of a session: the configuration chooses it, the wire format and the enumerations follow it.
+//!
+//! A plain value; ordered and named as in BeginString(8).
 
 /// FIX version of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize)]

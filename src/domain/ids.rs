@@ -47,7 +47,8 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 pub const ORDER_ID_CHARS: usize = 10;
 
 const _: () = assert!(SLOT_BITS + GENERATION_BITS + EPOCH_BITS == 59);
-const _: () = assert!((1u64 << 59) < 839_299_365_868_340_224); // 62^10
+const _: () =
+    assert!(1u64 << (SLOT_BITS + GENERATION_BITS + EPOCH_BITS) < 62u64.pow(ORDER_ID_CHARS as u32));
 const _: () = assert!(crate::limits::REQUESTS_MAX == 1 << SLOT_BITS);
 
 impl OrderId {

@@ -1,4 +1,6 @@
 //! One instrument: what may be ordered, in which steps, within which limits. One row of `instruments.csv`.
+//!
+//! Plain values, fixed for the day.
 
 use super::price::Price;
 use super::quantity::Quantity;

@@ -1,4 +1,6 @@
 //! What a client asks for: sides, types, and the requests that travel from the decode stage to the risk stage.
+//!
+//! Plain values that fit into a slot of a ring; names are resolved to indices where they are known.
 
 use super::ids::{AccountIndex, InstrumentIndex, OrderId, SessionIndex};
 use super::price::Price;

@@ -1,4 +1,6 @@
-//! Quantity: whole units, never negative, at most [`QUANTITY_MAX`](crate::limits::QUANTITY_MAX).
+//! Quantity: whole units, never negative, at most [`QUANTITY_MAX`].
+//!
+//! Arithmetic is checked: what does not fit is `None`, never a wrapped number.
 
 use crate::limits::QUANTITY_MAX;
 

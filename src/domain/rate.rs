@@ -1,4 +1,6 @@
 //! Message rate as GCRA: one theoretical arrival time per key, no bucket to refill.
+//!
+//! A plain value and a pure function of time; both stages and simulator may own one.
 
 /// Allowed rate and burst. Immutable; the state is one `u64` per key ([`Gcra`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

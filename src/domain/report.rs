@@ -1,4 +1,6 @@
 //! What comes back: reports of desks to the risk stage, and what the risk stage tells a client.
+//!
+//! Plain values that fit into a slot of a ring.
 
 use super::ids::{AccountIndex, InstrumentIndex, LinkIndex, OrderId, SessionIndex};
 use super::order::{MassScope, OrderStatus, OrderType, Side, TimeInForce};

@@ -1,4 +1,6 @@
 //! Time as the stages see it: taken once per duty cycle and handed down, so that nothing below reads a clock.
+//!
+//! Plain values: monotonic for durations and timers, wall time for records and messages.
 
 /// One reading of the clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@
 //! an open order or at the end: when its order closes it moves on. All storage is fixed, so no kill ever finds it full.
 
 use super::Risk;
-use super::orders::{NONE, Order, RequestKind};
+use super::orders::{NONE, Order, RequestKind, RequestState};
 use super::outputs::Outputs;
 use super::reports::{Cause, tell};
 use crate::domain::order::{DeskRequest, MassScope};
@@ -278,14 +278,19 @@ impl Risk {
             return;
         }
         order.cancel_wanted = true;
-        if order.pending != NONE {
-            return;
+        let (session, pending) = (order.session, order.pending);
+        let mut client_order_id = ClientOrderId::EMPTY;
+        if pending != NONE {
+            let under_way = self.orders.request(pending);
+            if under_way.kind != RequestKind::Cancel || under_way.state != RequestState::InDoubt {
+                return;
+            }
+            // A client's cancel that may be lost, for ever: repeated in its name, as cancels are idempotent.
+            client_order_id = under_way.client_order_id;
         }
-        let session = order.session;
-        let empty = ClientOrderId::EMPTY;
         let Some(slot) = self
             .orders
-            .add_request(RequestKind::Cancel, session, at, empty)
+            .add_request(RequestKind::Cancel, session, at, client_order_id)
         else {
             self.counters.gateway_cancels_without_capacity += 1;
             return;

@@ -182,7 +182,7 @@ impl Risk {
     }
 
     pub(super) fn acknowledge(&mut self, m: Matched, out: &mut Outputs) {
-        self.orders.order_mut(m.at).acked = true;
+        self.desk_has(m.at);
         self.forward(m, ClientExec::New, out);
     }
 
@@ -356,6 +356,13 @@ impl Risk {
         self.rebook(at);
         if self.orders.request(slot).client_order_id.is_empty() {
             self.counters.gateway_cancels_failed += 1;
+            // It may have overtaken the order on another link. Once: a desk that says so for ever is not asked for ever.
+            let order = self.orders.order_mut(at);
+            let overtook = reason == RejectReason::UnknownOrder && order.acked;
+            if overtook && order.done.is_none() && !std::mem::replace(&mut order.recancelled, true)
+            {
+                self.want_cancel(at);
+            }
             return;
         }
         let reject = self.cancel_reject(at, slot, to_replace, reason, text);

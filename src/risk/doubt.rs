@@ -66,12 +66,30 @@ impl Risk {
         request.state = RequestState::InDoubt;
         self.counters.doubts += 1;
         let request = self.orders.request(slot);
-        let is_own_cancel =
-            request.kind == RequestKind::Cancel && request.client_order_id.is_empty();
-        if is_own_cancel && self.orders.order(at).pending == slot {
-            self.orders.order_mut(at).pending = NONE;
-            self.orders.order_mut(at).pending_told = false;
+        if request.kind != RequestKind::Cancel || self.orders.order(at).pending != slot {
+            return;
+        }
+        let is_own = request.client_order_id.is_empty();
+        let order = self.orders.order_mut(at);
+        if is_own {
+            order.pending = NONE;
+            order.pending_told = false;
             self.counters.gateway_cancels_failed += 1;
+        }
+        // Another link may be up, or this one again: then nothing else would start it.
+        if order.cancel_wanted && order.done.is_none() {
+            self.want_cancel(at);
+        }
+    }
+
+    /// The desk has shown that it has the order. A cancel of the gateway's own that came before it was refused there, and is
+    /// repeated once.
+    pub(super) fn desk_has(&mut self, at: u32) {
+        let order = self.orders.order_mut(at);
+        let is_news = !std::mem::replace(&mut order.acked, true);
+        let order = *order;
+        if is_news && order.cancel_wanted && order.pending == NONE && order.done.is_none() {
+            self.want_cancel(at);
         }
     }
 

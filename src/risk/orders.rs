@@ -84,6 +84,8 @@ pub(super) struct Order {
     pub cancel_wanted: bool,
     /// Stands in the queue of cancels to be sent.
     pub queued: bool,
+    /// The gateway's own cancel was repeated because the desk did not know the order yet.
+    pub recancelled: bool,
     pub price: Price,
     pub reserve_price: Price,
     pub quantity: Quantity,
@@ -378,6 +380,7 @@ impl Order {
             pending_told: false,
             cancel_wanted: false,
             queued: false,
+            recancelled: false,
             price: Price::ZERO,
             reserve_price: Price::ZERO,
             quantity: Quantity::ZERO,

@@ -1,4 +1,6 @@
 //! How the risk state words its outputs: one place that fills an ExecutionReport from an order.
+//!
+//! Owned by the risk stage. Quantities of a report always agree: OrderQty = CumQty + LeavesQty + what was cancelled.
 
 use super::Risk;
 use super::orders::NONE;

@@ -27,9 +27,9 @@ impl Risk {
         if m.execution != NONE {
             self.executions.set_booked(m.execution, quantity, price);
         }
-        self.orders.order_mut(m.at).acked = true;
         let was_done = self.orders.order(m.at).done;
         self.settle(m, was_done);
+        self.desk_has(m.at);
         if was_done.is_some() {
             self.counters.late_fills += 1;
         }

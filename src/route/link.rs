@@ -59,19 +59,31 @@ impl Link {
     }
 }
 
+/// What can be done with a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Choice {
+    /// This link carries it.
+    Link(usize),
+    /// Links of the desk are ready, and each has as many unanswered requests as it may.
+    Full,
+    /// No link of the desk is ready.
+    Nothing,
+}
+
 /// The link that carries the next request to `desk`: the first in order that is ready and has room in its window; a suspect
 /// one only where there is no other. Cancels and replaces may use any link of the desk, since all serve the same book.
-pub fn choose(links: &[Link], desk: DeskIndex, is_cancel: bool) -> Option<usize> {
-    let usable = |link: &Link| {
-        link.desk == desk
-            && link.ready
-            && (is_cancel || !link.draining)
-            && link.in_flight < link.window
-    };
-    links
+pub fn choose(links: &[Link], desk: DeskIndex, is_cancel: bool) -> Choice {
+    let ready = |link: &Link| link.desk == desk && link.ready && (is_cancel || !link.draining);
+    let usable = |link: &Link| ready(link) && link.in_flight < link.window;
+    let found = links
         .iter()
         .position(|link| usable(link) && !link.suspect)
-        .or_else(|| links.iter().position(usable))
+        .or_else(|| links.iter().position(usable));
+    match found {
+        Some(at) => Choice::Link(at),
+        None if links.iter().any(ready) => Choice::Full,
+        None => Choice::Nothing,
+    }
 }
 
 #[cfg(test)]
@@ -86,24 +98,26 @@ mod tests {
             Link::new(desk, 1),
             Link::new(desk, 1),
         ];
-        assert_eq!(choose(&links, desk, false), None);
+        assert_eq!(choose(&links, desk, false), Choice::Nothing);
         links.iter_mut().for_each(|link| link.ready = true);
-        assert_eq!(choose(&links, desk, false), Some(1));
+        assert_eq!(choose(&links, desk, false), Choice::Link(1));
         links[1].suspect = true;
-        assert_eq!(choose(&links, desk, false), Some(2));
+        assert_eq!(choose(&links, desk, false), Choice::Link(2));
         links[2].in_flight = 1;
         assert_eq!(
             choose(&links, desk, false),
-            Some(1),
+            Choice::Link(1),
             "a suspect link is better than none"
         );
         links[1].draining = true;
-        assert_eq!(choose(&links, desk, false), None);
+        assert_eq!(choose(&links, desk, false), Choice::Full);
         assert_eq!(
             choose(&links, desk, true),
-            Some(1),
+            Choice::Link(1),
             "cancels pass a draining link"
         );
+        links[1].in_flight = 1;
+        assert_eq!(choose(&links, desk, true), Choice::Full);
     }
 
     #[test]

@@ -6,4 +6,4 @@ pub mod in_flight;
 pub mod link;
 
 pub use in_flight::{Entry, InFlight};
-pub use link::{Link, choose};
+pub use link::{Choice, Link, choose};

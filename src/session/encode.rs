@@ -11,7 +11,6 @@ use super::action::{
 };
 use crate::config::plan::FixPlan;
 use crate::domain::{FixVersion, Now, Text};
-use crate::wire::fix::reject::BusinessRejectReason;
 use crate::wire::fix::{Header, MsgType, NoRoom, TimeText, Writer, tags};
 
 /// What is the same in every message that a session sends.
@@ -106,46 +105,6 @@ pub fn admin(
     writer.finish()
 }
 
-/// BusinessMessageReject(35=j): an application message, with a number of its own and resent like any other.
-#[derive(Clone, Copy, Debug)]
-pub struct BusinessReject<'a> {
-    /// RefSeqNum(45)
-    pub reference: u64,
-    /// RefMsgType(372)
-    pub msg_type: MsgType,
-    /// BusinessRejectRefID(379), such as the ClOrdID; empty: none
-    pub reference_id: &'a [u8],
-    /// BusinessRejectReason(380)
-    pub reason: BusinessRejectReason,
-    /// Text(58)
-    pub text: &'a [u8],
-    /// Third parties of the rejected message
-    pub routing: Routing,
-}
-
-/// Text(58) for BusinessRejectReason 3.
-pub const UNSUPPORTED_MESSAGE_TYPE: &[u8] = b"Unsupported Message Type";
-
-/// Writes a BusinessMessageReject; where it stands in `out`.
-pub fn business_reject(
-    ids: &SessionIds,
-    msg_seq_num: u64,
-    reject: &BusinessReject<'_>,
-    now: Now,
-    time: &mut TimeText,
-    out: &mut [u8],
-) -> Result<Range<usize>, NoRoom> {
-    let header = ids.header(MsgType::BUSINESS_MESSAGE_REJECT, msg_seq_num, now);
-    let mut writer = Writer::begin(out, &header, time);
-    write_routing(&mut writer, &reject.routing);
-    writer.u64(tags::REF_SEQ_NUM, reject.reference);
-    writer.bytes(tags::TEXT, reject.text);
-    writer.bytes(tags::REF_MSG_TYPE, reject.msg_type.text().as_bytes());
-    writer.bytes(tags::BUSINESS_REJECT_REF_ID, reject.reference_id);
-    writer.u64(tags::BUSINESS_REJECT_REASON, reject.reason as u64);
-    writer.finish()
-}
-
 fn write_reject(writer: &mut Writer<'_>, version: FixVersion, reject: &Reject) {
     write_routing(writer, &reject.routing);
     writer.u64(tags::REF_SEQ_NUM, reject.reference);
@@ -191,29 +150,6 @@ mod tests {
         sender_comp_id: Text::cut(b"GATE"),
         target_comp_id: Text::cut(b"PEER"),
     };
-
-    #[test]
-    fn an_unsupported_type_is_answered_with_a_business_reject() {
-        let mut out = [0; 256];
-        let reject = BusinessReject {
-            reference: 12,
-            msg_type: MsgType::from_bytes(b"E"),
-            reference_id: b"",
-            reason: BusinessRejectReason::UnsupportedMessageType,
-            text: UNSUPPORTED_MESSAGE_TYPE,
-            routing: Routing {
-                on_behalf_of_comp_id: Text::cut(b"FUND"),
-                ..Routing::default()
-            },
-        };
-        let mut time = TimeText::new(Precision::Millis);
-        let range = business_reject(&IDS(), 7, &reject, Now::default(), &mut time, &mut out);
-        let text = String::from_utf8_lossy(&out[range.unwrap()]).replace('\u{1}', "|");
-        assert!(
-            text.contains("|35=j|34=7|49=GATE|52=19700101-00:00:00.000|56=PEER|128=FUND|45=12|58=Unsupported Message Type|372=E|380=3|10="),
-            "{text}"
-        );
-    }
 
     #[test]
     fn without_room_nothing_is_claimed() {

@@ -18,7 +18,7 @@ use crate::sim::desk_command::{CommandError, DeskCommand};
 use crate::sim::desk_ledger::DeskLedger;
 use crate::sim::desk_message::DeskOutput;
 use crate::sim::endpoint::{self, Endpoint};
-use crate::stage::switchboard::Closed;
+use crate::stage::Closed;
 use crate::stage::{Application, PeerEvent, Role, Stranger, Verdict};
 use crate::wire::fix::Message;
 
@@ -82,7 +82,7 @@ impl Application for LinkApplication<'_> {
         }
     }
 
-    fn on_event(&mut self, _: usize, _: Now, event: PeerEvent) {
+    fn on_event(&mut self, _: usize, _: Now, _: u64, event: PeerEvent) {
         match event {
             PeerEvent::LoggedOn => self.book.on_link(self.link, true, self.made),
             PeerEvent::LoggedOut | PeerEvent::Disconnected(_) => {

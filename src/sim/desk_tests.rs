@@ -1,4 +1,6 @@
 //! The simulated desk's behaviours, each as a dialogue: what is asked on which link, and what comes out on which.
+//!
+//! No socket and no clock: messages go in and come out as values.
 
 use crate::domain::report::DeskExec;
 use crate::domain::{ClientOrderId, Now, OrderStatus, OrderType, Price, Quantity, Side, Text};

@@ -165,7 +165,7 @@ impl<C: FnMut() -> Now> Application for Receiver<'_, C> {
         Verdict::Taken
     }
 
-    fn on_event(&mut self, peer: usize, _: Now, event: PeerEvent) {
+    fn on_event(&mut self, peer: usize, _: Now, _: u64, event: PeerEvent) {
         match event {
             PeerEvent::LoggedOn => self.run.up[peer] = true,
             PeerEvent::LoggedOut | PeerEvent::Disconnected(_) => {

@@ -1,4 +1,6 @@
 //! How a load run went: counts, the rate that was achieved, percentiles; as a table and as JSON.
+//!
+//! Made once, when the run is over; cold code of the thread that asked for the run.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
 //! The matching engine against the rules said plainly.
+//!
+//! The rules are a second, slow and plain implementation; both get the same random orders.
 
 use proptest::prelude::*;
 

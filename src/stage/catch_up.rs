@@ -3,13 +3,17 @@
 //! Part of the switchboard, same thread. A resend and a slow peer are one mechanism: a cursor over the numbers that the peer
 //! has not been sent (again). New messages join the log behind the cursor, so that nothing overtakes. Bounded per duty cycle.
 
+use super::application::{Application, Closed, PeerEvent, Traffic};
 use super::peer::Peer;
 use super::sent::Stored;
-use super::switchboard::{Application, Closed, PeerEvent, Switchboard, Traffic};
+use super::switchboard::Switchboard;
 use crate::domain::Now;
 use crate::domain::time::NS_PER_S;
 use crate::io::{ConnectionId, Sockets};
-use crate::limits::{CATCH_UP_MESSAGES_PER_CYCLE, FRAME_BYTES_MAX, SLOW_CONSUMER_TIMEOUT_S};
+use crate::limits::{
+    CATCH_UP_MESSAGES_PER_CYCLE, CATCH_UP_MESSAGES_PER_TURN, CATCH_UP_TURNS_PER_CYCLE,
+    FRAME_BYTES_MAX, SLOW_CONSUMER_TIMEOUT_S,
+};
 use crate::session::resend::RESEND_GROWTH_BYTES;
 use crate::session::{ResendPolicy, ResendTools, Step};
 
@@ -66,35 +70,40 @@ impl<S: Sockets> Switchboard<S> {
         self.peers[at].cursor.request(begin, end);
         self.fall_behind(at, now);
         if self.peers[at].resend == ResendPolicy::GapFillAll {
-            application.on_event(at, now, PeerEvent::GapFilled { begin, end });
+            self.tell(at, now, PeerEvent::GapFilled { begin, end }, application);
         }
     }
 
-    /// Serves the peers that are behind, a bounded number of messages each.
+    /// Serves the peers that are behind, in turn: a bounded number of messages each, and of all together.
     pub(super) fn serve_behind<A: Application>(&mut self, now: Now, application: &mut A) -> usize {
         let mut work = 0;
-        let mut turn = 0;
-        while turn < self.serving.len() {
-            let at = self.serving[turn];
+        for _ in 0..CATCH_UP_TURNS_PER_CYCLE.min(self.serving.len()) {
+            if work >= CATCH_UP_MESSAGES_PER_CYCLE {
+                break;
+            }
+            if self.next_serving >= self.serving.len() {
+                self.next_serving = 0;
+            }
+            let at = self.serving[self.next_serving];
             work += self.serve(at, now, application);
             if self.peers[at].cursor.is_open() {
-                turn += 1;
+                self.next_serving += 1;
             } else {
-                self.serving.swap_remove(turn);
+                self.serving.swap_remove(self.next_serving);
             }
         }
         work
     }
 
     fn fall_behind(&mut self, at: usize, now: Now) {
+        self.peers[at].progress_ns = now.mono_ns;
         if !self.serving.contains(&at) {
-            self.peers[at].progress_ns = now.mono_ns;
             self.serving.push(at);
         }
     }
 
     fn serve<A: Application>(&mut self, at: usize, now: Now, application: &mut A) -> usize {
-        for done in 0..CATCH_UP_MESSAGES_PER_CYCLE {
+        for done in 0..CATCH_UP_MESSAGES_PER_TURN {
             let Some(number) = self.peers[at].cursor.wanted() else {
                 return done;
             };
@@ -113,7 +122,7 @@ impl<S: Sockets> Switchboard<S> {
                 }
             }
         }
-        CATCH_UP_MESSAGES_PER_CYCLE
+        CATCH_UP_MESSAGES_PER_TURN
     }
 
     /// The next step of a peer that is behind: its message `number`.

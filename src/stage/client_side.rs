@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use ringbuf::spsc::Producer;
 
+use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::peer::Peer;
-use super::switchboard::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::tally;
 use crate::domain::directory::Directory;
 use crate::domain::order::{ClientRequest, FromClient};
@@ -18,6 +18,12 @@ use crate::session::{Notice, State};
 use crate::status::{Counter, ErrorCode, Reason, SessionState, StageWriter};
 use crate::wire::fix::{Message, decode_order};
 
+/// A session that was lost, and the record of it.
+struct Lost {
+    session: usize,
+    sequence: u64,
+}
+
 /// Clients' side of the decode stage.
 pub struct ClientSide {
     pub(super) to_risk: Producer<FromClient>,
@@ -27,8 +33,9 @@ pub struct ClientSide {
     sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
     cancel_on_disconnect: Vec<bool>,
-    /// Sessions that are lost and of which the risk stage has not been told. Each at most once.
-    lost: Vec<usize>,
+    /// Sessions that are lost and of which the risk stage has not been told. Each at most once; no request is taken before
+    /// they are told, so that what a session sends when it is back is not cancelled with the rest.
+    lost: Vec<Lost>,
     /// Per session: why it is not connected.
     reasons: Vec<Reason>,
     next_row: usize,
@@ -59,8 +66,8 @@ impl ClientSide {
     pub(super) fn report_lost(&mut self, now: Now) -> usize {
         let mut told = 0;
         while !self.lost.is_empty() && self.to_risk.has_room(1) {
-            let Some(at) = self.lost.pop() else { break };
-            self.push(at, now, 0, ClientRequest::Lost);
+            let Some(lost) = self.lost.pop() else { break };
+            self.push(lost.session, now, lost.sequence, ClientRequest::Lost);
             told += 1;
         }
         told
@@ -103,13 +110,16 @@ impl ClientSide {
             cells.set_state(state, self.reasons[at], now.wall_ns);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
             cells.set_traffic(&peer.traffic());
+            if let Some(source) = peer.source {
+                cells.set_logons(peer.logons, source);
+            }
         }
     }
 }
 
 impl Application for ClientSide {
     fn has_room(&mut self) -> bool {
-        let room = self.to_risk.has_room(1);
+        let room = self.lost.is_empty() && self.to_risk.has_room(1);
         if !room {
             self.status.add(Counter::RingFull, 1);
         }
@@ -149,18 +159,20 @@ impl Application for ClientSide {
         }
     }
 
-    fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent) {
+    fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent) {
         let subject = peer as u64;
         match event {
             PeerEvent::LoggedOn => {
                 self.reasons[peer] = Reason::None;
-                self.lost.retain(|&lost| lost != peer);
                 self.status.add(Counter::Logons, 1);
             }
             PeerEvent::LoggedOut => {
                 self.status.add(Counter::Logouts, 1);
-                if self.cancel_on_disconnect[peer] && !self.lost.contains(&peer) {
-                    self.lost.push(peer);
+                let told_soon = self.lost.iter().any(|lost| lost.session == peer);
+                if self.cancel_on_disconnect[peer] && !told_soon {
+                    let session = peer;
+                    self.lost.push(Lost { session, sequence });
+                    self.report_lost(now);
                 }
             }
             PeerEvent::Disconnected(why) => {
@@ -185,7 +197,7 @@ impl Application for ClientSide {
                 }
             }
             PeerEvent::RejectReceived { .. } => self.status.add(Counter::SessionRejectsReceived, 1),
-            PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset => {}
+            PeerEvent::Connected | PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset(_) => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 match notice {

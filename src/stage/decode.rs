@@ -104,6 +104,8 @@ impl<S: Sockets> DecodeStage<S> {
             );
             self.side.status.set_ring(0, depths.0, depths.1, depths.2);
             tally::publish_board(&mut self.board, &self.side.status);
+            let refused = self.board.sockets().connections_refused();
+            self.side.status.set(Counter::ConnectionsRefused, refused);
             self.side.publish(now, self.board.peers());
         }
         self.board.flush();
@@ -123,7 +125,7 @@ impl<S: Sockets> DecodeStage<S> {
             return false;
         }
         if !self.board.has_room(1) {
-            self.side.status.add(Counter::StagingFull, 1);
+            tally::count_staging_full(&self.side.status, LogId::Client, now.wall_ns);
             return false;
         }
         let Some(output) = self.from_risk.peek() else {

@@ -5,17 +5,24 @@
 
 use ringbuf::spsc::Producer;
 
+use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::peer::Peer;
-use super::switchboard::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::tally;
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
 use crate::domain::{DeskIndex, DeskText, LinkIndex, Now, OrderId, RejectReason};
 use crate::io::CloseReason;
 use crate::limits::IN_FLIGHT_SLOTS_PER_CYCLE;
 use crate::route::{InFlight, Link};
-use crate::session::Notice;
+use crate::session::{Notice, ResetCause};
 use crate::status::{Counter, ErrorCode, Histogram, LinkState, Reason, StageWriter};
 use crate::wire::fix::{DeskMessage, DeskRefusal, Message, decode_desk};
+
+#[derive(Clone, Copy)]
+struct GapFilled {
+    begin: u64,
+    end: u64,
+    sequence: u64,
+}
 
 /// Desks' side of the route stage.
 pub struct DeskSide {
@@ -25,8 +32,10 @@ pub struct DeskSide {
     pub(super) status: StageWriter,
     /// Per link: what the risk stage was last told.
     told_ready: Vec<bool>,
-    /// Per link: numbers of ours that the desk asked for again and that were gap-filled.
-    gap_filled: Vec<Option<(u64, u64)>>,
+    /// Per link: record of its last coming, going or reset.
+    last_event: Vec<u64>,
+    /// Per link: numbers of ours that the desk asked for again and that were gap-filled, and the record of its wish.
+    gap_filled: Vec<Option<GapFilled>>,
     /// Per link: why it is not ready.
     reasons: Vec<Reason>,
     acknowledge_timeout_ns: Vec<u64>,
@@ -63,6 +72,7 @@ impl DeskSide {
             in_flight: InFlight::new(2 * window),
             status,
             told_ready: vec![false; count],
+            last_event: vec![0; count],
             gap_filled: vec![None; count],
             reasons: vec![Reason::None; count],
             acknowledge_timeout_ns,
@@ -86,12 +96,13 @@ impl DeskSide {
     pub(super) fn announce(&mut self, now: Now, peers: &[Peer]) -> usize {
         let mut told = 0;
         for (at, peer) in peers.iter().enumerate() {
-            let ready = peer.session.can_send_application() && peer.session.gap().is_none();
-            self.links[at].ready = ready && !self.links[at].draining;
-            if self.links[at].ready == self.told_ready[at] || !self.to_risk.has_room(1) {
+            let link = &mut self.links[at];
+            // Cancels still pass a link that is draining; the risk stage asks for links that carry orders.
+            link.ready = peer.session.can_send_application() && peer.session.gap().is_none();
+            let ready = link.ready && !link.draining;
+            if ready == self.told_ready[at] || !self.to_risk.has_room(1) {
                 continue;
             }
-            let ready = self.links[at].ready;
             self.told_ready[at] = ready;
             let (event, counter) = if ready {
                 (LinkEvent::Ready, Counter::LinkReady)
@@ -102,7 +113,7 @@ impl DeskSide {
             self.push(FromDesk {
                 link: LinkIndex(at as u32),
                 received_ns: now.mono_ns,
-                cause_sequence: 0,
+                cause_sequence: self.last_event[at],
                 input: DeskInput::Link(event),
             });
             told += 1;
@@ -124,18 +135,25 @@ impl DeskSide {
             let link = &self.links[entry.link as usize];
             let lost = entry.incarnation != link.incarnation;
             let filled = self.gap_filled[entry.link as usize]
-                .is_some_and(|(begin, end)| !lost && (begin..=end).contains(&entry.msg_seq_num));
-            if !lost && !filled {
-                self.step_doubts();
-                continue;
-            }
+                .filter(|gap| (gap.begin..=gap.end).contains(&entry.msg_seq_num));
+            let cause_sequence = match (lost, filled) {
+                (true, _) => self.last_event[entry.link as usize],
+                (false, Some(gap)) => gap.sequence,
+                (false, None) => {
+                    self.step_doubts();
+                    continue;
+                }
+            };
             // Removal may shift another entry into this slot: it is looked at again.
             self.in_flight.remove(entry.id);
             self.links[entry.link as usize].settled(entry.incarnation);
+            let (subject, detail) = (entry.link as u64, entry.id.raw());
+            self.status
+                .error(ErrorCode::InDoubt, subject, detail, now.wall_ns);
             self.push(FromDesk {
                 link: LinkIndex(entry.link),
                 received_ns: now.mono_ns,
-                cause_sequence: 0,
+                cause_sequence,
                 input: DeskInput::InDoubt { id: entry.id },
             });
             reported += 1;
@@ -148,7 +166,19 @@ impl DeskSide {
         self.doubts_left -= 1;
         if self.doubts_left == 0 {
             self.gap_filled.fill(None);
+            // Answers that came meanwhile may have shifted entries behind the walk: none may be forgotten.
+            if self.links.iter().any(|link| link.stale > 0) {
+                self.doubts_left = self.in_flight.slots();
+            }
         }
+    }
+
+    /// What is unanswered on the link will not be answered under its number.
+    fn lose(&mut self, peer: usize) {
+        if self.links[peer].in_flight > 0 {
+            self.look_for_doubts();
+        }
+        self.links[peer].lost();
     }
 
     fn look_for_doubts(&mut self) {
@@ -209,6 +239,8 @@ impl DeskSide {
                 LinkState::Draining
             } else if link.suspect {
                 LinkState::Suspect
+            } else if link.ready && link.in_flight >= link.window {
+                LinkState::Throttled
             } else if link.ready {
                 LinkState::Ready
             } else if peer.session.can_send_application() {
@@ -321,9 +353,10 @@ impl Application for DeskSide {
         Verdict::Taken
     }
 
-    fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent) {
+    fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent) {
         match event {
             PeerEvent::LoggedOn => {
+                self.last_event[peer] = sequence;
                 self.reasons[peer] = Reason::None;
                 self.status.add(Counter::Logons, 1);
                 self.status.link(LinkIndex(peer as u32)).connected();
@@ -333,40 +366,55 @@ impl Application for DeskSide {
                 let reason = tally::reason_of(why);
                 self.reasons[peer] = reason;
                 self.status.closed(reason);
-                if let Closed::Socket(CloseReason::Error(error)) = why {
-                    self.status.error(
-                        ErrorCode::SocketBroken,
-                        peer as u64,
-                        error as u64,
-                        now.wall_ns,
-                    );
+                let error = match why {
+                    Closed::Socket(CloseReason::Error(errno)) => {
+                        Some((ErrorCode::SocketBroken, errno))
+                    }
+                    Closed::ConnectFailed(errno) => {
+                        self.status.add(Counter::ConnectFailures, 1);
+                        Some((ErrorCode::ConnectFailed, errno))
+                    }
+                    _ => None,
+                };
+                if let Some((code, errno)) = error {
+                    self.status
+                        .error(code, peer as u64, errno as u64, now.wall_ns);
                 }
-                if self.links[peer].in_flight > 0 {
-                    self.look_for_doubts();
+                if sequence > 0 {
+                    self.last_event[peer] = sequence;
                 }
-                self.links[peer].lost();
+                self.lose(peer);
+            }
+            // Numbers are used again: a refusal by number must not meet a request of the old count.
+            PeerEvent::SequenceReset(ResetCause::PeerSequenceReset) => {}
+            PeerEvent::SequenceReset(_) => {
+                self.last_event[peer] = sequence;
+                self.lose(peer);
             }
             PeerEvent::GapFilled { begin, end } => {
-                let (first, last) = self.gap_filled[peer].unwrap_or((begin, end));
-                self.gap_filled[peer] = Some((first.min(begin), last.max(end)));
+                let gap = self.gap_filled[peer].get_or_insert(GapFilled {
+                    begin,
+                    end,
+                    sequence,
+                });
+                gap.begin = gap.begin.min(begin);
+                gap.end = gap.end.max(end);
                 self.look_for_doubts();
             }
             PeerEvent::RejectReceived { reference } => {
                 self.status.add(Counter::SessionRejectsReceived, 1);
-                if self.to_risk.has_room(1) {
-                    let refusal = DeskRefusal {
-                        ref_seq_num: Some(reference),
-                        ref_id: None,
-                        ref_msg_type: None,
-                        tag: 0,
-                        reason: 99,
-                        business: false,
-                        text: DeskText::cut(b"Rejected by the desk's session layer"),
-                    };
-                    self.on_refusal(peer, now, 0, &refusal);
-                }
+                let refusal = DeskRefusal {
+                    ref_seq_num: Some(reference),
+                    ref_id: None,
+                    ref_msg_type: None,
+                    tag: 0,
+                    reason: 99,
+                    business: false,
+                    text: DeskText::cut(b"Rejected by the desk's session layer"),
+                };
+                self.on_refusal(peer, now, sequence, &refusal);
             }
-            PeerEvent::SequenceReset => {}
+            PeerEvent::Connected => self.status.add(Counter::ConnectionsOpened, 1),
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 if let Notice::GapDetected { expected, received } = notice {

@@ -2,21 +2,25 @@
 //!
 //! Own thread, cold. Each turn takes what the stages have committed, appends it to the logs' files, makes it durable for all of
 //! them at once (group commit), and only then gives the window's room back. After a failed write or sync nothing is tried again: the
-//! windows fill, new orders are refused, and the status page says why.
+//! windows fill, new orders are refused, and the status page says why. Connection events that pass by go to the operator's log.
 
 use std::io;
 
 use ringbuf::byte_log::Reader;
 
+use super::event_record;
 use crate::domain::Now;
+use crate::domain::time::NS_PER_S;
 use crate::io::LogFile;
-use crate::journal::LogId;
-use crate::limits::{JOURNAL_BATCH_BYTES, SYNC_INTERVAL_NS};
+use crate::journal::{LogId, RecordKind, record};
+use crate::limits::{EVENT_LINES_PER_S, JOURNAL_BATCH_BYTES, SYNC_INTERVAL_NS};
 use crate::status::{Counter, ErrorCode, StageWriter};
 
 /// One log on its way to disk.
 pub struct Drain<F: LogFile> {
     id: LogId,
+    /// Of the log's channels: sessions or links
+    names: Vec<String>,
     reader: Reader,
     file: F,
     batch: Vec<u8>,
@@ -26,10 +30,11 @@ pub struct Drain<F: LogFile> {
 
 impl<F: LogFile> Drain<F> {
     /// From `reader`'s window to `file`.
-    pub fn new(id: LogId, reader: Reader, file: F) -> Self {
+    pub fn new(id: LogId, names: Vec<String>, reader: Reader, file: F) -> Self {
         let appended = reader.cursor();
         Self {
             id,
+            names,
             reader,
             file,
             batch: Vec::with_capacity(JOURNAL_BATCH_BYTES),
@@ -38,7 +43,7 @@ impl<F: LogFile> Drain<F> {
     }
 
     /// Appends up to a batch of records; returns how many.
-    fn append(&mut self) -> io::Result<usize> {
+    fn append(&mut self, lines: &mut EventLines) -> io::Result<usize> {
         self.batch.clear();
         let mut records = 0;
         while self.batch.len() < JOURNAL_BATCH_BYTES {
@@ -46,6 +51,7 @@ impl<F: LogFile> Drain<F> {
                 break;
             };
             self.batch.extend_from_slice(frame.bytes);
+            lines.tell(self.id, &self.names, frame.bytes);
             records += 1;
         }
         if records > 0 {
@@ -66,6 +72,7 @@ pub struct JournalStage<F: LogFile> {
     status: StageWriter,
     next_sync_ns: u64,
     failed: bool,
+    lines: EventLines,
 }
 
 impl<F: LogFile> JournalStage<F> {
@@ -76,6 +83,7 @@ impl<F: LogFile> JournalStage<F> {
             status,
             next_sync_ns: 0,
             failed: false,
+            lines: EventLines::default(),
         }
     }
 
@@ -94,9 +102,10 @@ impl<F: LogFile> JournalStage<F> {
         if self.failed {
             return 0;
         }
+        self.lines.begin(now);
         let mut records = 0;
         for drain in &mut self.drains {
-            match drain.append() {
+            match drain.append(&mut self.lines) {
                 Ok(count) => {
                     records += count;
                     self.status.add(Counter::RecordsWritten, count as u64);
@@ -148,5 +157,52 @@ impl<F: LogFile> JournalStage<F> {
                 }
             }
         }
+    }
+}
+
+/// Lines about connection events, at most so many a second: strangers cannot fill the operator's log.
+#[derive(Default)]
+struct EventLines {
+    second: u64,
+    told: u32,
+    withheld: u64,
+}
+
+impl EventLines {
+    fn begin(&mut self, now: Now) {
+        let second = now.mono_ns / NS_PER_S;
+        if second != self.second {
+            if self.withheld > 0 {
+                tracing::warn!(events = self.withheld, "more connection events, not listed");
+            }
+            *self = Self {
+                second,
+                ..Self::default()
+            };
+        }
+    }
+
+    fn tell(&mut self, log: LogId, names: &[String], frame: &[u8]) {
+        let Ok((record, _)) = record::view(frame) else {
+            return;
+        };
+        if record.kind != RecordKind::Connection || event_record::is_routine(record.body) {
+            return;
+        }
+        if self.told == EVENT_LINES_PER_S {
+            self.withheld += 1;
+            return;
+        }
+        self.told += 1;
+        let what = event_record::describe(record.body).unwrap_or_default();
+        let peer = names
+            .get(record.channel as usize)
+            .map_or("-", String::as_str);
+        tracing::info!(
+            side = log.name(),
+            peer,
+            sequence = record.sequence,
+            "{what}"
+        );
     }
 }

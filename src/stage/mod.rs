@@ -8,11 +8,14 @@
 //! A stage is a state machine with one owner thread and one shape: `duty_cycle(now) -> work done`. It takes bounded work,
 //! reserves its outputs before it takes an input, and never blocks, locks, logs or allocates. The runner (`app`) pins and idles it.
 
+mod application;
 mod catch_up;
 pub mod client_side;
 pub mod control;
 pub mod decode;
 mod desk_side;
+pub mod event_record;
+mod inbound;
 pub mod journal;
 mod peer;
 pub mod risk;
@@ -21,6 +24,11 @@ pub mod scopes;
 mod sent;
 pub mod switchboard;
 mod tally;
+#[cfg(test)]
+mod tests;
 
+pub use application::{
+    AdminTraffic, Application, Closed, PeerEvent, Sent, Stranger, Traffic, Verdict,
+};
 pub use peer::{Peer, PeerConfig, Role};
-pub use switchboard::{Application, PeerEvent, Stranger, Switchboard, Verdict};
+pub use switchboard::Switchboard;

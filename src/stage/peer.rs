@@ -4,8 +4,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::application::Stranger;
 use super::sent::SentIndex;
-use super::switchboard::Stranger;
 use crate::config::plan::{FixPlan, Network};
 use crate::domain::time::NS_PER_MS;
 use crate::domain::{FixVersion, Now, Text};

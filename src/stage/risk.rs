@@ -11,6 +11,7 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::scopes::ScopeBoard;
+use super::tally;
 use crate::access::Entitlements;
 use crate::domain::command::{CommandDone, CommandInput, RiskCommand, Scope};
 use crate::domain::order::{AccountRef, ClientRequest, FromClient, ToDesk};
@@ -22,7 +23,7 @@ use crate::journal::entry::{self, ENTRY_BYTES_MAX, Outcome};
 use crate::journal::{Cause, Log, LogId, RecordKind};
 use crate::limits::{INPUTS_PER_CYCLE, OUTPUTS_MAX, PUBLISH_INTERVAL_NS, ROWS_PER_PUBLISH};
 use crate::risk::{Facts, Outputs, Risk};
-use crate::status::{Counter, StageWriter};
+use crate::status::{Counter, ErrorCode, StageWriter, Stopped};
 
 /// What the stage is made of.
 pub struct RiskParts {
@@ -125,21 +126,21 @@ impl RiskStage {
     }
 
     /// Whether the log and both rings have room for what one input may cause.
-    fn has_room(&mut self) -> bool {
+    fn has_room(&mut self, now: Now) -> bool {
         let parts = &mut self.parts;
         if !parts.to_client.has_room(OUTPUTS_MAX) || !parts.to_desk.has_room(OUTPUTS_MAX) {
             parts.status.add(Counter::RingFull, 1);
             return false;
         }
         if !parts.log.has_room(ENTRY_BYTES_MAX) {
-            parts.status.add(Counter::StagingFull, 1);
+            tally::count_staging_full(&parts.status, LogId::Order, now.wall_ns);
             return false;
         }
         true
     }
 
     fn take_report(&mut self, now: Now) -> bool {
-        if self.parts.from_desk.is_empty() || !self.has_room_for_report() {
+        if self.parts.from_desk.is_empty() || !self.has_room_for_report(now) {
             return false;
         }
         let Some(input) = self.parts.from_desk.pop() else {
@@ -155,7 +156,9 @@ impl RiskStage {
             }
         }
         self.out.clear();
+        let before = oddities(&self.parts.risk);
         self.parts.risk.on_desk(now, &input, &mut self.out);
+        self.note_oddities(now, &input, before);
         let cause = Cause {
             log: LogId::Desk,
             sequence: input.cause_sequence,
@@ -174,21 +177,23 @@ impl RiskStage {
     }
 
     /// Reports never wait for room in the order direction: what they cause there goes as continuations.
-    fn has_room_for_report(&mut self) -> bool {
+    fn has_room_for_report(&mut self, now: Now) -> bool {
         let parts = &mut self.parts;
         if !parts.to_client.has_room(OUTPUTS_MAX) {
             parts.status.add(Counter::RingFull, 1);
             return false;
         }
         if !parts.log.has_room(ENTRY_BYTES_MAX) {
-            parts.status.add(Counter::StagingFull, 1);
+            tally::count_staging_full(&parts.status, LogId::Order, now.wall_ns);
             return false;
         }
         true
     }
 
     fn take_command(&mut self, now: Now) -> bool {
-        if self.parts.commands.is_empty() || self.parts.commands_done.is_full() || !self.has_room()
+        if self.parts.commands.is_empty()
+            || self.parts.commands_done.is_full()
+            || !self.has_room(now)
         {
             return false;
         }
@@ -220,7 +225,7 @@ impl RiskStage {
     }
 
     fn take_continuation(&mut self, now: Now) -> bool {
-        if !self.parts.risk.has_work() || !self.has_room() {
+        if !self.parts.risk.has_work() || !self.has_room(now) {
             return false;
         }
         self.out.clear();
@@ -240,7 +245,7 @@ impl RiskStage {
     }
 
     fn take_request(&mut self, now: Now) -> bool {
-        if self.parts.from_client.is_empty() || !self.has_room() {
+        if self.parts.from_client.is_empty() || !self.has_room(now) {
             return false;
         }
         let Some(input) = self.parts.from_client.pop() else {
@@ -262,7 +267,7 @@ impl RiskStage {
             now,
             |out| entry::write_client(&input, outcome, out),
         );
-        self.count_request(&input, outcome);
+        self.count_request(now, &input, outcome);
         self.push(now, sequence);
         true
     }
@@ -350,11 +355,16 @@ impl RiskStage {
 }
 
 impl RiskStage {
-    fn count_request(&mut self, input: &FromClient, outcome: Outcome) {
+    fn count_request(&mut self, now: Now, input: &FromClient, outcome: Outcome) {
         let parts = &self.parts;
         let session = parts.status.session_orders(input.session);
         if outcome.reason != RejectReason::None {
             parts.status.rejected(outcome.reason);
+            if outcome.reason == RejectReason::CapacityFull {
+                parts
+                    .status
+                    .error(ErrorCode::CapacityFull, 0, 0, now.wall_ns);
+            }
             session.rejected();
             if let Some(account) = known_account(input) {
                 parts.status.account(account).rejected();
@@ -377,6 +387,30 @@ impl RiskStage {
                 Counter::OrdersCancelledOnDisconnect,
                 self.open_orders(input.session),
             );
+        }
+    }
+
+    /// What an operator should look at: a fill that came too late or is too large, a report on an order that is not ours.
+    fn note_oddities(&self, now: Now, input: &FromDesk, before: [u64; 3]) {
+        let codes = [
+            ErrorCode::UnmatchedReport,
+            ErrorCode::LateFill,
+            ErrorCode::Overfill,
+        ];
+        let id = match &input.input {
+            DeskInput::Report(report) => report.id.raw(),
+            DeskInput::CancelReject(reject) => reject.id.raw(),
+            _ => 0,
+        };
+        for ((code, before), after) in codes
+            .into_iter()
+            .zip(before)
+            .zip(oddities(&self.parts.risk))
+        {
+            if after > before {
+                let link = input.link.0 as u64;
+                self.parts.status.error(code, link, id, now.wall_ns);
+            }
         }
     }
 
@@ -447,23 +481,34 @@ impl RiskStage {
                 continue;
             };
             let open = parts.risk.account_open_orders(account) as u64;
-            parts.status.account(account).set_book(
-                open,
-                row.reserved,
-                row.available(),
-                now.wall_ns,
-            );
+            let cells = parts.status.account(account);
+            cells.set_book(open, row.reserved, row.available(), now.wall_ns);
+            cells.set_stopped(stopped(&parts.risk, Scope::Account(account)));
         }
         let sessions = self.parts.entitlements.sessions();
         for _ in 0..ROWS_PER_PUBLISH.min(sessions) {
             let session = SessionIndex(self.next_session as u32);
             self.next_session = (self.next_session + 1) % sessions;
             let open = self.open_orders(session);
-            self.parts
-                .status
-                .session_orders(session)
-                .set_orders_open(open);
+            let cells = self.parts.status.session_orders(session);
+            cells.set_orders_open(open);
+            cells.set_stopped(stopped(&self.parts.risk, Scope::Session(session)));
         }
+    }
+}
+
+/// Counts of the risk state that are each worth a look when they rise: strangers, late fills, overfills.
+fn oddities(risk: &Risk) -> [u64; 3] {
+    let counters = risk.counters();
+    [counters.unmatched, counters.late_fills, counters.overfills]
+}
+
+/// What stops new orders of a scope by itself; the firm's own stop is shown by none of its rows.
+fn stopped(risk: &Risk, scope: Scope) -> Stopped {
+    match risk.kill_switch().get(scope) {
+        Some(state) if state.is_killed() => Stopped::Killed,
+        Some(state) if state.is_blocked() => Stopped::Blocked,
+        _ => Stopped::No,
     }
 }
 

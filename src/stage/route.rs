@@ -21,8 +21,8 @@ use crate::domain::report::{DeskInput, FromDesk};
 use crate::domain::{DeskIndex, LinkIndex, Now, RejectReason, Text};
 use crate::io::Sockets;
 use crate::journal::{Cause, LogId, RecordKind};
-use crate::limits::{INPUTS_PER_CYCLE, PUBLISH_INTERVAL_NS};
-use crate::route::{Entry, choose};
+use crate::limits::{CANCEL_WAIT_NS_MAX, INPUTS_PER_CYCLE, PUBLISH_INTERVAL_NS};
+use crate::route::{Choice, Entry, Link, choose};
 use crate::status::{Counter, Histogram, StageWriter};
 use crate::wire::fix;
 
@@ -57,9 +57,17 @@ pub struct RouteStage<S: Sockets> {
     directory: Arc<Directory>,
     scopes: ScopeBoard,
     account_desks: Vec<DeskIndex>,
+    /// Per desk: the link that carried the last new order.
+    flow: Vec<Option<u32>>,
     commands: Arc<ArrayQueue<LinkCommand>>,
     side: DeskSide,
+    /// Per desk: since when a cancel has been waiting for room in its windows.
+    full_since_ns: Vec<Option<u64>>,
     next_publish_ns: u64,
+}
+
+fn is_cancel(request: &ToDesk) -> bool {
+    matches!(request.request, DeskRequest::Cancel { .. })
 }
 
 impl<S: Sockets> RouteStage<S> {
@@ -77,6 +85,11 @@ impl<S: Sockets> RouteStage<S> {
             ..
         } = parts;
         status.name_ring(0, "risk_to_route", from_risk.capacity());
+        let desks = (account_desks.iter())
+            .chain(parts.links.iter().map(|(desk, _)| desk))
+            .map(|desk| desk.get() + 1)
+            .max()
+            .unwrap_or(0);
         let side = DeskSide::new(to_risk, parts.links, parts.acknowledge_timeout_ns, status);
         Self {
             board,
@@ -84,8 +97,10 @@ impl<S: Sockets> RouteStage<S> {
             directory,
             scopes,
             account_desks,
+            flow: vec![None; desks],
             commands,
             side,
+            full_since_ns: vec![None; desks],
             next_publish_ns: 0,
         }
     }
@@ -97,7 +112,13 @@ impl<S: Sockets> RouteStage<S> {
 
     /// Links that may carry orders.
     pub fn links_ready(&self) -> usize {
-        self.side.links.iter().filter(|link| link.ready).count()
+        let carries = |link: &&Link| link.ready && !link.draining;
+        self.side.links.iter().filter(carries).count()
+    }
+
+    /// Requests that desks have not answered.
+    pub fn in_flight(&self) -> usize {
+        self.side.in_flight.len()
     }
 
     /// Writer of this stage's part of the status page.
@@ -142,6 +163,7 @@ impl<S: Sockets> RouteStage<S> {
     /// Logs every link out.
     pub fn log_out(&mut self, now: Now) {
         for at in 0..self.board.peers().len() {
+            self.side.links[at].ready = false;
             self.board.log_out(at, now, "", true, &mut self.side);
         }
         self.board.flush();
@@ -156,21 +178,34 @@ impl<S: Sockets> RouteStage<S> {
             return false;
         }
         if !self.board.has_room(1) {
-            self.side.status.add(Counter::StagingFull, 1);
+            tally::count_staging_full(&self.side.status, LogId::Desk, now.wall_ns);
             return false;
         }
-        let Some(request) = self.from_risk.pop() else {
+        let Some(&request) = self.from_risk.peek() else {
             return false;
         };
         match self.link_for(&request) {
             Ok(link) => self.write(now, link, &request),
+            Err(RejectReason::Pressure) if self.may_wait(now, &request) => return false,
             Err(reason) => self.refuse(now, &request, reason),
         }
+        self.from_risk.release();
         true
     }
 
+    /// A cancel is not refused for want of room in its desk's windows: it stays where it is until the desk has answered
+    /// others, for a bounded time since the desk last took a request.
+    fn may_wait(&mut self, now: Now, request: &ToDesk) -> bool {
+        if !is_cancel(request) {
+            return false;
+        }
+        let desk = self.account_desks[request.account.get()].get();
+        let since_ns = *self.full_since_ns[desk].get_or_insert(now.mono_ns);
+        now.mono_ns.saturating_sub(since_ns) < CANCEL_WAIT_NS_MAX
+    }
+
     fn link_for(&self, request: &ToDesk) -> Result<usize, RejectReason> {
-        let is_cancel = matches!(request.request, DeskRequest::Cancel { .. });
+        let is_cancel = is_cancel(request);
         if !is_cancel && !self.scopes.is_current(request) {
             return Err(RejectReason::Killed);
         }
@@ -178,7 +213,11 @@ impl<S: Sockets> RouteStage<S> {
         if !self.side.in_flight.has_room() {
             return Err(RejectReason::Pressure);
         }
-        choose(&self.side.links, desk, is_cancel).ok_or(RejectReason::NoDesk)
+        match choose(&self.side.links, desk, is_cancel) {
+            Choice::Link(link) => Ok(link),
+            Choice::Full => Err(RejectReason::Pressure),
+            Choice::Nothing => Err(RejectReason::NoDesk),
+        }
     }
 
     fn write(&mut self, now: Now, link: usize, request: &ToDesk) {
@@ -195,7 +234,14 @@ impl<S: Sockets> RouteStage<S> {
             return self.refuse(now, request, RejectReason::Pressure);
         };
         let state = &mut self.side.links[link];
+        self.full_since_ns[state.desk.get()] = None;
         state.in_flight += 1;
+        if matches!(request.request, DeskRequest::New) {
+            let before = self.flow[state.desk.get()].replace(link as u32);
+            if before.is_some_and(|before| before != link as u32) {
+                self.side.status.add(Counter::LinkSwitches, 1);
+            }
+        }
         self.side.in_flight.insert(Entry {
             id: request.id,
             link: link as u32,
@@ -254,8 +300,9 @@ impl<S: Sockets> RouteStage<S> {
     /// Logs a draining link out when nothing is in flight on it any more.
     fn end_draining(&mut self, now: Now) {
         for at in 0..self.side.links.len() {
-            let link = &self.side.links[at];
+            let link = &mut self.side.links[at];
             if link.draining && link.in_flight == 0 && self.board.peer(at).enabled {
+                link.ready = false;
                 self.board.log_out(at, now, "", true, &mut self.side);
             }
         }

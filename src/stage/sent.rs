@@ -62,6 +62,11 @@ impl SentIndex {
         }
     }
 
+    /// Number of the next message.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Forgets everything: numbers start anew at `next`.
     pub fn reset(&mut self, next: u64) {
         (self.first, self.next) = (next, next);

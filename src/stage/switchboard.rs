@@ -12,184 +12,16 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 
+use super::application::{Application, Closed, PeerEvent, Sent, Stranger, Traffic};
+use super::event_record;
 use super::peer::{Binding, Peer, PeerConfig, PeerName, Role};
+use crate::domain::Now;
 use crate::domain::time::NS_PER_MS;
-use crate::domain::{ClientOrderId, Now, Text};
-use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets, Token};
+use crate::io::{ConnectionId, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
-use crate::limits::{
-    CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, FRAMES_PER_TURN, SESSION_TIMERS_PER_TICK,
-};
-use crate::session::{self, Action, Actions, Admin, DisconnectReason, LogoutText, Notice};
-use crate::wire::fix::{
-    self, BusinessReject, DecodeError, FieldIndex, Framing, Garbled, Header, Message, MsgType,
-    NoRoom, Refusal, TimeText,
-};
-
-/// What the application makes of a message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// It has it.
-    Taken,
-    /// The message is wrong, or cannot be processed: answered with 35=3 or 35=j.
-    Refused(DecodeError),
-}
-
-/// What happened to a peer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PeerEvent {
-    /// Application messages may go both ways.
-    LoggedOn,
-    /// No more.
-    LoggedOut,
-    /// The connection is gone, or could not be made.
-    Disconnected(Closed),
-    /// Our messages of these numbers were asked for again and gap-filled: the peer may never have had them.
-    GapFilled {
-        /// First number
-        begin: u64,
-        /// Last number
-        end: u64,
-    },
-    /// The peer rejected our message of this number (35=3).
-    RejectReceived {
-        /// MsgSeqNum(34) of ours
-        reference: u64,
-    },
-    /// Sequence numbers start anew.
-    SequenceReset,
-    /// To be counted.
-    Notice(Notice),
-}
-
-/// Why a connection ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Closed {
-    /// The session layer asked for it.
-    Session(DisconnectReason),
-    /// The peer or the network.
-    Socket(CloseReason),
-    /// It did not read for too long.
-    SlowConsumer,
-    /// An operator.
-    Operator,
-}
-
-/// What happened to a connection that belongs to no session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stranger {
-    /// It connected.
-    Accepted,
-    /// It sent no Logon in time.
-    LogonTimeout,
-    /// It sent something that is no message.
-    Garbled,
-    /// Its first message was no Logon, or a broken one.
-    NotLogon,
-    /// No such session.
-    UnknownSession,
-    /// The session is already connected.
-    DuplicateLogon,
-    /// The session may not be used from there.
-    SourceNotAllowed,
-    /// The session is disabled.
-    Disabled,
-    /// It went away by itself.
-    Left,
-}
-
-/// Whom the switchboard works for.
-pub trait Application {
-    /// Whether one application message can be taken now. If not, it stays in the socket.
-    fn has_room(&mut self) -> bool;
-    /// An application message, in sequence, once. `sequence` is its record in the log.
-    fn on_message(
-        &mut self,
-        peer: usize,
-        now: Now,
-        sequence: u64,
-        message: &Message<'_>,
-    ) -> Verdict;
-    /// Something else.
-    fn on_event(&mut self, peer: usize, now: Now, event: PeerEvent);
-    /// Something about a connection without a session.
-    fn on_stranger(&mut self, now: Now, stranger: Stranger);
-}
-
-/// A message that was sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Sent {
-    /// Its record in the log.
-    pub sequence: u64,
-    /// MsgSeqNum(34)
-    pub msg_seq_num: u64,
-    /// Bytes on the wire.
-    pub bytes: usize,
-}
-
-/// Administrative messages by kind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct AdminTraffic {
-    /// 35=0
-    pub heartbeats: u64,
-    /// 35=1
-    pub test_requests: u64,
-    /// 35=2
-    pub resend_requests: u64,
-    /// 35=3
-    pub rejects: u64,
-    /// 35=4
-    pub sequence_resets: u64,
-}
-
-impl AdminTraffic {
-    fn count(&mut self, msg_type: MsgType) {
-        match msg_type {
-            MsgType::HEARTBEAT => self.heartbeats += 1,
-            MsgType::TEST_REQUEST => self.test_requests += 1,
-            MsgType::RESEND_REQUEST => self.resend_requests += 1,
-            MsgType::REJECT => self.rejects += 1,
-            MsgType::SEQUENCE_RESET => self.sequence_resets += 1,
-            _ => {}
-        }
-    }
-}
-
-/// Totals since the start, for the status page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Traffic {
-    /// Messages received.
-    pub frames_in: u64,
-    /// Their bytes, junk included.
-    pub bytes_in: u64,
-    /// Messages sent, resent ones included.
-    pub frames_out: u64,
-    /// Their bytes.
-    pub bytes_out: u64,
-    /// Messages sent again.
-    pub resent: u64,
-    /// Messages that should have been sent again and were out of reach.
-    pub resend_lost: u64,
-    /// Times a frame was left in its socket for want of room.
-    pub stalled: u64,
-    /// Messages longer than the ceiling.
-    pub oversized: u64,
-    /// BusinessMessageReject sent.
-    pub business_rejects: u64,
-    /// Administrative messages received.
-    pub admin_in: AdminTraffic,
-    /// Administrative messages sent.
-    pub admin_out: AdminTraffic,
-}
-
-/// A message that the application refused, until its frame is consumed.
-struct Refused {
-    error: DecodeError,
-    reason: fix::BusinessRejectReason,
-    number: u64,
-    msg_type: MsgType,
-    ref_id: ClientOrderId,
-}
+use crate::limits::{CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK};
+use crate::session::{self, Action, Actions, Admin, LogoutText};
+use crate::wire::fix::{self, FieldIndex, Header, MsgType, NoRoom, TimeText};
 
 /// Sessions and their sockets.
 pub struct Switchboard<S: Sockets> {
@@ -202,14 +34,16 @@ pub struct Switchboard<S: Sockets> {
     pub(super) buffer: Box<[u8]>,
     /// Peers that are behind, each once.
     pub(super) serving: Vec<usize>,
-    bindings: Vec<Binding>,
+    /// Whose turn is next among them.
+    pub(super) next_serving: usize,
+    pub(super) bindings: Vec<Binding>,
     connected: usize,
     /// Connections that have not logged on.
     waiting: usize,
-    names: HashMap<PeerName, usize>,
-    scratch: Box<FieldIndex>,
-    actions: Actions,
-    logon_timeout_ns: u64,
+    pub(super) names: HashMap<PeerName, usize>,
+    pub(super) scratch: Box<FieldIndex>,
+    pub(super) actions: Actions,
+    pub(super) logon_timeout_ns: u64,
     next_tick_ns: u64,
     next_timer: usize,
     next_binding: usize,
@@ -243,6 +77,7 @@ impl<S: Sockets> Switchboard<S> {
             time: TimeText::new(fix::Precision::Millis),
             buffer: vec![0; 2 * FRAME_BYTES_MAX].into_boxed_slice(),
             serving: Vec::with_capacity(peers.len()),
+            next_serving: 0,
             peers,
             connected: 0,
             waiting: 0,
@@ -362,6 +197,40 @@ impl<S: Sockets> Switchboard<S> {
         self.peers[at].retry_at_ns = now.mono_ns;
     }
 
+    /// Something happened to a peer: into the log, so that "why" has an answer, and to the owner.
+    pub(super) fn tell<A: Application>(
+        &mut self,
+        at: usize,
+        now: Now,
+        event: PeerEvent,
+        application: &mut A,
+    ) {
+        let channel = self.peers[at].channel;
+        let sequence = self.record_event(now, channel, &event_record::of_peer(&event));
+        application.on_event(at, now, sequence, event);
+    }
+
+    /// Something happened to a connection without a session.
+    pub(super) fn tell_stranger<A: Application>(
+        &mut self,
+        now: Now,
+        stranger: Stranger,
+        application: &mut A,
+    ) {
+        self.record_event(now, u16::MAX, &event_record::of_stranger(stranger));
+        application.on_stranger(now, stranger);
+    }
+
+    /// Sequence of its record. Without room for it the event is only counted: what it is about has its own record or none.
+    fn record_event(&mut self, now: Now, channel: u16, body: &[u8]) -> u64 {
+        let cause = Cause::default();
+        let record = self
+            .log
+            .append(RecordKind::Connection, channel, cause, now.wall_ns, body);
+        self.traffic.events_unrecorded += record.is_none() as u64;
+        record.map_or(0, |record| record.sequence)
+    }
+
     /// Number, encoding and record of a message; nothing is transmitted.
     fn commit(
         &mut self,
@@ -402,293 +271,12 @@ impl<S: Sockets> Switchboard<S> {
         })
     }
 
-    fn on_socket_event<A: Application>(
-        &mut self,
-        now: Now,
-        event: SocketEvent,
-        application: &mut A,
-    ) {
-        match event {
-            SocketEvent::Accepted {
-                connection, peer, ..
-            } => {
-                self.waiting += 1;
-                self.bindings[connection.slot as usize] = Binding::Waiting {
-                    connection,
-                    source: peer,
-                    deadline_ns: now.mono_ns + self.logon_timeout_ns,
-                };
-                application.on_stranger(now, Stranger::Accepted);
-            }
-            SocketEvent::Connected { token, connection } => {
-                let at = token as usize;
-                self.bind(connection, at);
-                self.actions.clear();
-                self.peers[at].session.on_connected(now, &mut self.actions);
-                self.perform(at, now, application);
-            }
-            SocketEvent::ConnectFailed { token, error } => {
-                let peer = &mut self.peers[token as usize];
-                peer.connecting = false;
-                peer.back_off(now);
-                application.on_event(
-                    token as usize,
-                    now,
-                    PeerEvent::Disconnected(Closed::Socket(CloseReason::Error(error))),
-                );
-            }
-            SocketEvent::Readable(connection) => self.on_readable(now, connection, application),
-            SocketEvent::Closed { connection, reason } => match self.unbind(connection) {
-                Binding::Bound { peer, .. } => {
-                    self.on_disconnected(peer, now, Closed::Socket(reason), application)
-                }
-                Binding::Waiting { .. } => application.on_stranger(now, Stranger::Left),
-                Binding::Free => {}
-            },
-        }
-    }
-
-    fn on_readable<A: Application>(
-        &mut self,
-        now: Now,
-        connection: ConnectionId,
-        application: &mut A,
-    ) {
-        for _ in 0..FRAMES_PER_TURN {
-            // One record in, and the few administrative answers that a message may cause.
-            if !self.log.has_room_for(4, FRAME_BYTES_MAX) {
-                self.traffic.stalled += 1;
-                return self.sockets.requeue(connection);
-            }
-            let received = self.sockets.received(connection);
-            if received.is_empty() {
-                return;
-            }
-            let more = match fix::next_frame(received, FRAME_BYTES_MAX) {
-                Framing::NeedMore { skip } => {
-                    self.consume(connection, skip);
-                    return;
-                }
-                Framing::Malformed { skip, why } => {
-                    self.traffic.oversized += (why == Garbled::TooLong) as u64;
-                    let more = self.on_garbled(now, connection, application);
-                    self.consume(connection, skip);
-                    more
-                }
-                Framing::Frame { skip, len } => {
-                    self.on_frame(now, connection, skip..skip + len, application)
-                }
-            };
-            if !more {
-                return;
-            }
-        }
-        self.sockets.requeue(connection);
-    }
-
-    fn consume(&mut self, connection: ConnectionId, bytes: usize) {
-        if bytes > 0 {
-            self.traffic.bytes_in += bytes as u64;
-            self.sockets.consume(connection, bytes);
-        }
-    }
-
-    /// Returns whether to go on with the connection.
-    fn on_garbled<A: Application>(
-        &mut self,
-        now: Now,
-        connection: ConnectionId,
-        application: &mut A,
-    ) -> bool {
-        match self.bindings[connection.slot as usize] {
-            Binding::Bound {
-                peer,
-                connection: bound,
-            } if bound == connection => {
-                self.actions.clear();
-                self.peers[peer]
-                    .session
-                    .on_malformed(now, &mut self.actions);
-                self.perform(peer, now, application);
-                self.peers[peer].connection == Some(connection)
-            }
-            _ => {
-                self.refuse(now, connection, Stranger::Garbled, application);
-                false
-            }
-        }
-    }
-
-    /// Returns whether to go on with the connection.
-    fn on_frame<A: Application>(
-        &mut self,
-        now: Now,
-        connection: ConnectionId,
-        frame: Range<usize>,
-        application: &mut A,
-    ) -> bool {
-        let end = frame.end;
-        let Some(at) = self.peer_of(now, connection, frame.clone(), application) else {
-            return false;
-        };
-        let Self {
-            sockets,
-            log,
-            peers,
-            scratch,
-            actions,
-            traffic,
-            ..
-        } = self;
-        let bytes = &sockets.received(connection)[frame];
-        let peer = &mut peers[at];
-        actions.clear();
-        let mut business = None;
-        match fix::parse(bytes, scratch) {
-            Ok(message) => {
-                if message.msg_type().is_admin() {
-                    traffic.admin_in.count(message.msg_type());
-                } else if !application.has_room() {
-                    traffic.stalled += 1;
-                    sockets.requeue(connection);
-                    return false;
-                }
-                traffic.frames_in += 1;
-                peer.messages_in += 1;
-                peer.bytes_in += bytes.len() as u64;
-                peer.last_in_wall_ns = now.wall_ns;
-                let record = log.append(
-                    RecordKind::MessageIn,
-                    peer.channel,
-                    Cause::default(),
-                    now.wall_ns,
-                    bytes,
-                );
-                let sequence = record.map_or(0, |record| record.sequence);
-                peer.session.on_message(now, &message, actions);
-                if actions
-                    .as_slice()
-                    .iter()
-                    .any(|action| matches!(action, Action::Deliver))
-                {
-                    if let Verdict::Refused(error) =
-                        application.on_message(at, now, sequence, &message)
-                    {
-                        match error.refusal {
-                            Refusal::Session(reason) => {
-                                peer.session
-                                    .reject(&message, Some(error.tag), reason, actions)
-                            }
-                            Refusal::Business(reason) => {
-                                business = Some(Refused {
-                                    error,
-                                    reason,
-                                    number: message.msg_seq_num().unwrap_or(0),
-                                    msg_type: message.msg_type(),
-                                    ref_id: Text::cut(
-                                        message.get(fix::tags::CL_ORD_ID).unwrap_or_default(),
-                                    ),
-                                });
-                            }
-                        }
-                    }
-                }
-            }
-            Err(_) => peer.session.on_malformed(now, actions),
-        }
-        self.consume(connection, end);
-        if !self.actions.as_slice().is_empty() {
-            self.perform(at, now, application);
-        }
-        if let Some(reject) = business {
-            self.traffic.business_rejects += 1;
-            self.send(at, now, Cause::default(), |header, time, out| {
-                let reject = BusinessReject::of(
-                    &reject.error,
-                    reject.reason,
-                    reject.number,
-                    reject.msg_type,
-                    reject.ref_id.as_bytes(),
-                );
-                fix::encode_business_reject(out, header, time, &reject)
-            });
-        }
-        self.peers[at].connection == Some(connection)
-    }
-
-    /// The session of a connection; for a new connection its first frame decides. `None`: go on later, or never.
-    fn peer_of<A: Application>(
-        &mut self,
-        now: Now,
-        connection: ConnectionId,
-        frame: Range<usize>,
-        application: &mut A,
-    ) -> Option<usize> {
-        let source = match self.bindings[connection.slot as usize] {
-            Binding::Bound {
-                peer,
-                connection: bound,
-            } if bound == connection => return Some(peer),
-            Binding::Waiting {
-                connection: waiting,
-                source,
-                ..
-            } if waiting == connection => source,
-            _ => return None,
-        };
-        let Self {
-            sockets,
-            scratch,
-            names,
-            peers,
-            ..
-        } = self;
-        let admitted = match fix::parse(&sockets.received(connection)[frame], scratch) {
-            Ok(message) => match session::identify(&message) {
-                Ok(identity) => match peer_named(names, &identity) {
-                    Some(at) => peers[at].admits(source.ip()).map(|()| at),
-                    None => Err(Stranger::UnknownSession),
-                },
-                Err(_) => Err(Stranger::NotLogon),
-            },
-            Err(_) => Err(Stranger::Garbled),
-        };
-        match admitted {
-            Ok(at) => {
-                self.bind(connection, at);
-                self.peers[at].source = Some(source);
-                self.actions.clear();
-                self.peers[at].session.on_connected(now, &mut self.actions);
-                self.perform(at, now, application);
-                Some(at)
-            }
-            Err(stranger) => {
-                self.refuse(now, connection, stranger, application);
-                None
-            }
-        }
-    }
-
-    /// Drops a connection without a byte.
-    fn refuse<A: Application>(
-        &mut self,
-        now: Now,
-        connection: ConnectionId,
-        why: Stranger,
-        application: &mut A,
-    ) {
-        self.unbind(connection);
-        self.sockets.close(connection, true);
-        application.on_stranger(now, why);
-    }
-
-    fn bind(&mut self, connection: ConnectionId, at: usize) {
+    pub(super) fn bind(&mut self, connection: ConnectionId, at: usize) {
         let bound = Binding::Bound {
             connection,
             peer: at,
         };
-        let before = std::mem::replace(&mut self.bindings[connection.slot as usize], bound);
-        self.waiting -= matches!(before, Binding::Waiting { .. }) as usize;
+        self.set_binding(connection, bound);
         let peer = &mut self.peers[at];
         debug_assert!(peer.connection.is_none());
         peer.connection = Some(connection);
@@ -697,15 +285,21 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     /// What the connection was bound to.
-    fn unbind(&mut self, connection: ConnectionId) -> Binding {
-        let binding = &mut self.bindings[connection.slot as usize];
-        if binding.connection() == Some(connection) {
-            let before = std::mem::replace(binding, Binding::Free);
-            self.waiting -= matches!(before, Binding::Waiting { .. }) as usize;
-            before
+    pub(super) fn unbind(&mut self, connection: ConnectionId) -> Binding {
+        if self.bindings[connection.slot as usize].connection() == Some(connection) {
+            self.set_binding(connection, Binding::Free)
         } else {
             Binding::Free
         }
+    }
+
+    /// Binds the slot of a connection anew, and counts those that wait; returns what it was bound to.
+    pub(super) fn set_binding(&mut self, connection: ConnectionId, binding: Binding) -> Binding {
+        let is_waiting = |binding: &Binding| matches!(binding, Binding::Waiting { .. }) as usize;
+        self.waiting += is_waiting(&binding);
+        let before = std::mem::replace(&mut self.bindings[connection.slot as usize], binding);
+        self.waiting -= is_waiting(&before);
+        before
     }
 
     /// What the session asked for, in order.
@@ -720,20 +314,32 @@ impl<S: Sockets> Switchboard<S> {
                 Action::Resend { begin, end } => self.resend(at, now, begin, end, application),
                 Action::LoggedOn => {
                     self.peers[at].logged_on();
-                    application.on_event(at, now, PeerEvent::LoggedOn);
+                    self.tell(at, now, PeerEvent::LoggedOn, application);
                 }
-                Action::LoggedOut => application.on_event(at, now, PeerEvent::LoggedOut),
+                Action::LoggedOut => self.tell(at, now, PeerEvent::LoggedOut, application),
                 Action::RejectReceived { reference } => {
-                    application.on_event(at, now, PeerEvent::RejectReceived { reference });
+                    self.tell(
+                        at,
+                        now,
+                        PeerEvent::RejectReceived { reference },
+                        application,
+                    );
                 }
-                Action::SequenceReset { next_out, .. } => {
+                Action::SequenceReset {
+                    next_out, cause, ..
+                } => {
                     let peer = &mut self.peers[at];
-                    peer.sent.reset(next_out);
-                    peer.cursor.cancel();
-                    application.on_event(at, now, PeerEvent::SequenceReset);
+                    // A peer that sets only its own numbers may still ask for ours, and is still owed what waits for it.
+                    if next_out != peer.sent.next() {
+                        peer.sent.reset(next_out);
+                        peer.cursor.cancel();
+                    }
+                    self.tell(at, now, PeerEvent::SequenceReset(cause), application);
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
-                Action::Notice(notice) => application.on_event(at, now, PeerEvent::Notice(notice)),
+                Action::Notice(notice) => {
+                    self.tell(at, now, PeerEvent::Notice(notice), application);
+                }
             }
         }
         if let Some(reason) = closing {
@@ -757,7 +363,7 @@ impl<S: Sockets> Switchboard<S> {
         }
     }
 
-    fn on_disconnected<A: Application>(
+    pub(super) fn on_disconnected<A: Application>(
         &mut self,
         at: usize,
         now: Now,
@@ -772,7 +378,7 @@ impl<S: Sockets> Switchboard<S> {
         self.actions.clear();
         peer.session.on_disconnected(now, &mut self.actions);
         self.perform(at, now, application);
-        application.on_event(at, now, PeerEvent::Disconnected(why));
+        self.tell(at, now, PeerEvent::Disconnected(why), application);
     }
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
@@ -797,9 +403,11 @@ impl<S: Sockets> Switchboard<S> {
         for _ in 0..SESSION_TIMERS_PER_TICK.min(self.peers.len()) {
             let at = self.next_timer;
             self.next_timer = (at + 1) % self.peers.len();
+            // Without room nothing was read either: a peer must not look silent because of us.
+            let has_room = self.log.has_room_for(2, FRAME_BYTES_MAX);
             let peer = &mut self.peers[at];
             if peer.connection.is_some() {
-                if now.mono_ns >= peer.session.next_deadline_ns() {
+                if has_room && now.mono_ns >= peer.session.next_deadline_ns() {
                     self.actions.clear();
                     peer.session.on_timer(now, &mut self.actions);
                     self.perform(at, now, application);
@@ -810,8 +418,8 @@ impl<S: Sockets> Switchboard<S> {
                     peer.connecting = false;
                     peer.back_off(now);
                     let code = error.raw_os_error().unwrap_or(0);
-                    let closed = Closed::Socket(CloseReason::Error(code));
-                    application.on_event(at, now, PeerEvent::Disconnected(closed));
+                    let closed = Closed::ConnectFailed(code);
+                    self.tell(at, now, PeerEvent::Disconnected(closed), application);
                 }
             }
         }
@@ -832,16 +440,4 @@ impl<S: Sockets> Switchboard<S> {
             }
         }
     }
-}
-
-fn peer_named(
-    names: &HashMap<PeerName, usize>,
-    identity: &session::LogonIdentity<'_>,
-) -> Option<usize> {
-    let name = (
-        identity.version,
-        Text::new(identity.sender)?,
-        Text::new(identity.target)?,
-    );
-    names.get(&name).copied()
 }

@@ -1,9 +1,13 @@
 //! How what happens on a switchboard is counted on the status page: one table for both stages that own one.
+//!
+//! Runs on the thread of the stage that owns the board; totals are copied, so that they cannot drift from the board's own.
 
-use super::switchboard::{Closed, Switchboard};
+use super::application::Closed;
+use super::switchboard::Switchboard;
 use crate::io::{CloseReason, Sockets};
+use crate::journal::LogId;
 use crate::session::{DisconnectReason, Notice};
-use crate::status::{Counter, Reason, StageWriter};
+use crate::status::{Counter, ErrorCode, Reason, StageWriter};
 
 /// The page's word for the end of a connection.
 pub fn reason_of(closed: Closed) -> Reason {
@@ -13,6 +17,7 @@ pub fn reason_of(closed: Closed) -> Reason {
         Closed::Socket(CloseReason::Peer) => Reason::Peer,
         Closed::Socket(CloseReason::Error(_)) => Reason::Error,
         Closed::Socket(CloseReason::Local) => Reason::Logout,
+        Closed::ConnectFailed(_) => Reason::ConnectFailed,
         Closed::Session(reason) => match reason {
             DisconnectReason::FirstMessageNotLogon | DisconnectReason::GarbledLogon => {
                 Reason::GarbledLogon
@@ -77,4 +82,10 @@ pub fn publish_board<S: Sockets>(board: &mut Switchboard<S>, status: &StageWrite
     ] {
         status.set(counter, value);
     }
+}
+
+/// An input waited because the window of the stage's log had no room.
+pub fn count_staging_full(status: &StageWriter, log: LogId, wall_ns: u64) {
+    status.add(Counter::StagingFull, 1);
+    status.error(ErrorCode::StagingFull, log as u64, 0, wall_ns);
 }

@@ -164,7 +164,6 @@ counters! {
     Syncs, "syncs", Count, [Journal], "fdatasync calls.";
     SyncFailures, "sync_failures", Count, [Journal], "fdatasync calls that failed.";
     SystemCalls, "system_calls", Count, [Decode Risk Route Journal], "System calls made by the stage.";
-    Allocations, "allocations", Count, [Decode Risk Route], "Heap allocations made by the stage after warm-up, where a counting allocator is installed.";
     ErrorsNotKept, "errors_not_kept", Count, [Decode Risk Route Journal Control], "Errors that found their stage's table of distinct errors full.";
     ControlRequests, "control_requests", Count, [Control], "Requests on the control socket.";
     ControlRefused, "control_refused", Count, [Control], "Requests on the control socket that were refused.";
@@ -242,7 +241,6 @@ named! {
         Suspect, "suspect", "Requests are unanswered for too long; new ones go elsewhere.";
         Draining, "draining", "No new orders; waiting for what is in flight.";
         Lost, "lost", "Was ready and went; what was in flight is in doubt.";
-        Fenced, "fenced", "Another writer speaks to the desk.";
         Disabled, "disabled", "Down until an operator enables it.";
     }
 }
@@ -268,11 +266,9 @@ named! {
         LogoutTimeout, "logout_timeout", "Our logout was not answered.";
         Logout, "logout", "Logged out in order.";
         SlowConsumer, "slow_consumer", "The peer does not read what it is sent.";
-        Oversized, "oversized", "A message longer than the ceiling.";
         Disabled, "disabled", "An operator disabled it.";
         OperatorLogout, "operator_logout", "An operator logged it out.";
         AcknowledgeTimeout, "acknowledge_timeout", "The desk left requests unanswered.";
-        Shutdown, "shutdown", "The gateway is going down.";
     }
 }
 

@@ -27,11 +27,10 @@ named! {
         UnmatchedReport, "unmatched_report", "A desk reported on an order that is not ours; subject: link, detail: order id.";
         LateFill, "late_fill", "A fill for an order that was done; subject: link, detail: order id.";
         Overfill, "overfill", "A fill beyond the order's quantity; subject: link, detail: order id.";
-        BookBroken, "book_broken", "Reserved and open orders disagree; subject: account.";
         StagingFull, "staging_full", "The window of a log is full: the disk is too slow; subject: log.";
         WriteFailed, "write_failed", "A log could not be written; subject: log, detail: errno.";
         SyncFailed, "sync_failed", "A log could not be made durable; subject: log, detail: errno.";
-        CapacityFull, "capacity_full", "A capacity of the day is used up; subject: which table.";
+        CapacityFull, "capacity_full", "The capacity of the day for requests or executions is used up.";
         CycleTooLong, "cycle_too_long", "A duty cycle took longer than its bound; detail: nanoseconds.";
     }
 }

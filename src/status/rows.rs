@@ -85,8 +85,8 @@ impl SessionCells {
         }
     }
 
-    /// Counts a logon from `peer`.
-    pub fn logged_on(self, peer: SocketAddr) {
+    /// Logons since the start, and from where the last one came.
+    pub fn set_logons(self, logons: u64, peer: SocketAddr) {
         let address = match peer.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
             IpAddr::V6(ip) => ip,
@@ -96,7 +96,7 @@ impl SessionCells {
         self.0[start].store(bits as u64, Relaxed);
         self.0[start + 1].store((bits >> 64) as u64, Relaxed);
         at!(self, SessionRow, peer_port).store(peer.port() as u64, Relaxed);
-        bump(at!(self, SessionRow, logons), 1);
+        at!(self, SessionRow, logons).store(logons, Relaxed);
     }
 
     /// One message in; `next_in` is the next expected number.
@@ -147,11 +147,6 @@ impl SessionCells {
     /// Counts a session or business reject sent.
     pub fn rejected(self) {
         bump(at!(self, SessionRow, rejects), 1);
-    }
-
-    /// Counts messages sent again.
-    pub fn resent(self, messages: u64) {
-        bump(at!(self, SessionRow, resent), messages);
     }
 }
 

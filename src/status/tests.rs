@@ -1,4 +1,6 @@
 //! Tests of the page as a whole: what writers write is what readers read. `made_page` is also what `top` is drawn from in its tests.
+//!
+//! Writers and readers share memory of the test itself; nothing is mapped.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -109,7 +111,7 @@ fn rows(writers: &Writers) {
     {
         let row = writers.decode.session(SessionIndex(at as u32));
         row.set_state(state, Reason::HeartbeatTimeout, NOW_NS - 30_000_000_000);
-        row.logged_on("192.0.2.7:40123".parse().unwrap());
+        row.set_logons(1, "192.0.2.7:40123".parse().unwrap());
         (1..=600).for_each(|n| row.received(185, n + 1, NOW_NS - 2_000_000));
         (1..=1200).for_each(|n| row.sent(220, n + 1, NOW_NS - 1_000_000));
         row.rejected();

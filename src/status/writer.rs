@@ -151,12 +151,14 @@ impl StageWriter {
             field!(self, longest_cycle_ns).store(took_ns, Relaxed);
             field!(self, longest_cycle_wall_ns).store(started.wall_ns, Relaxed);
         }
-        if took_ns > field!(self, cycle_bound_ns).load(Relaxed) {
+        let bound_ns = field!(self, cycle_bound_ns).load(Relaxed);
+        if bound_ns > 0 && took_ns > bound_ns {
             bump(field!(self, cycles_over_bound), 1);
+            self.error(ErrorCode::CycleTooLong, 0, took_ns, started.wall_ns);
         }
     }
 
-    /// Sets the bound above which a cycle is counted as too long, and the core where the thread is pinned.
+    /// Sets the bound above which a cycle is counted as too long (zero: none), and the core where the thread is pinned.
     pub fn set_thread(&self, cycle_bound_ns: u64, core: Option<usize>) {
         field!(self, cycle_bound_ns).store(cycle_bound_ns, Relaxed);
         field!(self, core_plus_one).store(core.map_or(0, |core| core as u64 + 1), Relaxed);

@@ -76,11 +76,6 @@ macro_rules! either {
 }
 
 impl AnySockets {
-    /// Clients that were accepted and closed at once because all slots were in use.
-    pub fn connections_refused(&self) -> u64 {
-        either!(self, sockets => sockets.connections_refused())
-    }
-
     /// Connections that stand.
     pub fn connections_open(&self) -> usize {
         either!(self, sockets => sockets.connections_open())
@@ -150,5 +145,9 @@ impl Sockets for AnySockets {
 
     fn system_calls(&self) -> u64 {
         either!(self, sockets => sockets.system_calls())
+    }
+
+    fn connections_refused(&self) -> u64 {
+        either!(self, sockets => sockets.connections_refused())
     }
 }

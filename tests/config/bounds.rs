@@ -1,4 +1,6 @@
 //! What every plan must keep, whatever the files say; and that random changes of the samples keep it.
+//!
+//! A change that is accepted must give a plan within all bounds; one that is refused must say where.
 
 use std::collections::HashSet;
 use std::fs;

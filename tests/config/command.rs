@@ -1,4 +1,6 @@
 //! `gatehouse check` as an operator sees it: exit codes, streams, the pointed message, JSON.
+//!
+//! The program itself is run; what it prints is a snapshot.
 
 use assert_cmd::Command;
 

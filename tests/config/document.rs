@@ -1,4 +1,6 @@
 //! `docs/CONFIGURATION.md` and the code agree: every key, its type, unit, default, bounds and meaning, and no key more.
+//!
+//! A key without its line in the document fails, and so does a line without its key.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! The table of mistakes: each changes one thing in the sample files.
+//!
+//! Each expects the file, the line, the key and the words of its message.
 
 /// One change and what must be said about it.
 pub struct Case {

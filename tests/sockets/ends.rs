@@ -1,4 +1,6 @@
 //! How connections end: by the peer, by us, by the network; and what is left of them.
+//!
+//! Each test runs over both back ends, where the kernel grants io_uring.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,4 +1,6 @@
 //! Bytes, connections, fairness, back-pressure.
+//!
+//! Each test runs over both back ends, where the kernel grants io_uring.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;

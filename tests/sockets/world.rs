@@ -1,4 +1,6 @@
 //! The sockets under test, what they reported, and peers from the standard library.
+//!
+//! Peers are blocking sockets on the test's own thread; waiting is bounded, and running out of it fails.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};

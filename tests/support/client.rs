@@ -1,4 +1,6 @@
 //! A client of the gateway, FIX 4.2 or 4.4, over a raw socket.
+//!
+//! It shares no code with the gateway: what it reads and writes is text of its own. Waiting is bounded.
 
 use std::net::{SocketAddr, TcpStream};
 

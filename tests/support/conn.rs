@@ -22,20 +22,33 @@ pub struct Identity {
     pub peer: String,
 }
 
+/// MsgSeqNum(34), MsgType(35), body.
+pub type Sent = (u64, String, Vec<(u32, String)>);
+
 /// A connection and its session.
-pub struct Conn {
+pub struct Conn<S = TcpStream> {
     pub identity: Identity,
     /// Next MsgSeqNum(34) of ours
     pub next_out: u64,
     /// Next one expected
     pub next_in: u64,
-    /// Application messages that were sent, for resends: number, 35, body
-    pub sent: Vec<(u64, String, Vec<(u32, String)>)>,
-    stream: Option<TcpStream>,
+    /// Application messages that were sent, for resends
+    pub sent: Vec<Sent>,
+    stream: Option<S>,
     received: Vec<u8>,
 }
 
 impl Conn {
+    /// Takes over a socket; numbers go on.
+    pub fn attach(&mut self, stream: TcpStream) {
+        stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("timeout");
+        stream.set_nodelay(true).expect("nodelay");
+        self.attach_stream(stream);
+    }
+}
+
+impl<S: Read + Write> Conn<S> {
     pub fn new(identity: Identity) -> Self {
         Self {
             identity,
@@ -47,11 +60,8 @@ impl Conn {
         }
     }
 
-    /// Takes over a socket; numbers go on.
-    pub fn attach(&mut self, stream: TcpStream) {
-        stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
-        stream.set_write_timeout(Some(PATIENCE)).expect("timeout");
-        stream.set_nodelay(true).expect("nodelay");
+    /// As `attach`, for any stream.
+    pub fn attach_stream(&mut self, stream: S) {
         self.stream = Some(stream);
         self.received.clear();
     }
@@ -65,7 +75,7 @@ impl Conn {
         self.stream = None;
     }
 
-    pub fn stream(&mut self) -> &mut TcpStream {
+    pub fn stream(&mut self) -> &mut S {
         self.stream.as_mut().expect("connected")
     }
 
@@ -117,6 +127,11 @@ impl Conn {
         let bytes = self.bytes(kind, number, &fields(header), body);
         self.raw(&bytes);
         number
+    }
+
+    /// Whether a whole message is at hand without reading.
+    pub fn is_buffered(&self) -> bool {
+        first(&self.received).is_some()
     }
 
     /// The next message of any type, in sequence; `None` when the peer is gone.

@@ -1,4 +1,6 @@
 //! A trading desk that does what the test says: a listener per link, and a session that survives its connections.
+//!
+//! It shares no code with the gateway; it answers only what the test tells it to. Waiting is bounded.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};

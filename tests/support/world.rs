@@ -1,4 +1,6 @@
 //! A gateway in this process with the desks and clients of a test around it.
+//!
+//! Ports are free ones, directories go away with the value; the gateway ends in order when it is dropped.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

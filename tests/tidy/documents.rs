@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::source::{self, CRATES};
+use super::lexer;
+use super::source::{self, CRATES, Source};
 
 /// Names (directories with a final `/`) that a fenced map in a document lists: the first word of each line with its place in the
 /// tree, two spaces deeper per level.
@@ -95,6 +96,21 @@ pub fn compare(document: &str, listed: &BTreeSet<String>, there: &BTreeSet<Strin
         .collect()
 }
 
+/// Dependencies that no source of the workspace names; `-` in a crate's name is `_` in code.
+pub fn unused(dependencies: &BTreeSet<String>, sources: &[Source]) -> Vec<String> {
+    let ours = sources
+        .iter()
+        .filter(|source| !source.path.starts_with("tests/tidy"));
+    let words: BTreeSet<_> = ours
+        .flat_map(|source| lexer::words(&source.code).map(|(_, word)| word))
+        .collect();
+    let idle = dependencies
+        .iter()
+        .filter(|name| !words.contains(name.replace('-', "_").as_str()));
+    idle.map(|name| format!("Cargo.toml:1: no source names the dependency `{name}`"))
+        .collect()
+}
+
 /// Benches of a crate: each file is in the manifest, with its own main function.
 pub fn benches(manifest_path: &str, manifest: &str, files: &[String]) -> Vec<String> {
     let manifest: toml::Table = manifest.parse().expect("a manifest is TOML");
@@ -151,7 +167,7 @@ pub fn promises(document: &str, exists: impl Fn(&str, Option<&str>) -> bool) -> 
 }
 
 /// Everything above, on the real documents.
-pub fn check(files: &[String]) -> Vec<String> {
+pub fn check(files: &[String], sources: &[Source]) -> Vec<String> {
     let readme = source::read("README.md");
     let mut found = compare(
         "README.md",
@@ -176,6 +192,7 @@ pub fn check(files: &[String]) -> Vec<String> {
         found.push(format!("{document}:1: a dependency is listed twice"));
     }
     found.extend(compare(document, &listed, &direct));
+    found.extend(unused(&direct, sources));
     found
 }
 
@@ -205,6 +222,17 @@ fn dependencies_of_every_kind_are_found() {
     assert_eq!(names, ["a", "b", "c"]);
     let cells = first_cells("| crate | for |\n|---|---|\n| `a` | x |\n| `b` | y |\n");
     assert_eq!(cells, ["a", "b"]);
+}
+
+#[test]
+fn a_dependency_that_nobody_names_is_found() {
+    let sources = [Source::new("src/a.rs", "use one_two::X; // three", false)];
+    let names = ["one-two", "three"].map(str::to_owned).into();
+    let found = unused(&names, &sources);
+    assert_eq!(
+        found,
+        ["Cargo.toml:1: no source names the dependency `three`"]
+    );
 }
 
 #[test]

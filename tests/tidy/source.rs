@@ -206,7 +206,7 @@ fn declarations(path: &str, text: &str) -> Vec<Declaration> {
             .take_while(|line| line.trim_start().starts_with("#["))
             .find_map(|line| line.trim().strip_prefix("#[path = \"")?.strip_suffix("\"]"));
         let paths = match attribute {
-            Some(given) => vec![format!("{directory}/{given}")],
+            Some(given) => vec![join(directory, given)],
             None => vec![format!("{base}/{name}.rs"), format!("{base}/{name}/mod.rs")],
         };
         found.push(Declaration {
@@ -217,6 +217,19 @@ fn declarations(path: &str, text: &str) -> Vec<Declaration> {
         });
     }
     found
+}
+
+/// `directory/given`, with each `..` taken away.
+fn join(directory: &str, given: &str) -> String {
+    let mut parts: Vec<_> = directory.split('/').collect();
+    for part in given.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            "." => {}
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 #[test]
@@ -230,7 +243,7 @@ fn a_file_without_a_declaration_is_dead_and_a_declaration_wants_its_file() {
         ("src/a/b.rs", ""),
         ("src/a/c.rs", ""),
         ("src/checks.rs", "fn of_tests() {}"),
-        ("tests/t.rs", "#[path = \"t/part.rs\"]\nmod part;"),
+        ("tests/t.rs", "#[path = \"t/x/../part.rs\"]\nmod part;"),
         ("tests/t/part.rs", ""),
         ("ringbuf/src/lib.rs", ""),
     ];

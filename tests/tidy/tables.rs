@@ -44,6 +44,26 @@ pub fn words_outside(sources: &[Source], home: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Every `Type::Name` of the product's code outside the files that define them.
+fn pairs_outside(sources: &[Source], homes: &[&str]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for source in sources {
+        if !source.path.starts_with("src/") || homes.contains(&source.path.as_str()) {
+            continue;
+        }
+        let words: Vec<_> = lexer::words(&source.product).collect();
+        for pair in words.windows(2) {
+            let [(place, first), (next, second)] = pair else {
+                continue;
+            };
+            if &source.product[place + first.len()..*next] == "::" {
+                found.insert(format!("{first}::{second}"));
+            }
+        }
+    }
+    found
+}
+
 /// Complaints about the names that are not among the words.
 fn unused<'a>(
     file: &Source,
@@ -76,26 +96,54 @@ fn debug_names<T: std::fmt::Debug>(all: impl IntoIterator<Item = T>) -> Vec<Stri
     all.into_iter().map(|item| format!("{item:?}")).collect()
 }
 
-/// Rows of the status page's catalogue.
+/// Rows of the status page's catalogue. Here a use is `Type::Name`, since the tables share names.
 pub fn catalogue(sources: &[Source]) -> Vec<String> {
-    let used = words_outside(sources, "src/status/");
-    let catalog = source(sources, "src/status/catalog.rs");
-    let errors = source(sources, "src/status/errors.rs");
+    let homes = ["src/status/catalog.rs", "src/status/errors.rs"];
+    let used = pairs_outside(sources, &homes);
     let mut found = Vec::new();
-    for (file, what, names) in [
+    for (home, table, names) in [
         (
-            catalog,
-            "counter",
+            homes[0],
+            "Counter",
             debug_names(COUNTERS.iter().map(|row| row.counter)),
         ),
-        (catalog, "histogram", debug_names(Histogram::ALL)),
-        (catalog, "fact", debug_names(Fact::ALL)),
-        (catalog, "session state", debug_names(SessionState::ALL)),
-        (catalog, "link state", debug_names(LinkState::ALL)),
-        (catalog, "reason", debug_names(Reason::ALL)),
-        (errors, "error", debug_names(ErrorCode::ALL)),
+        (homes[0], "Histogram", debug_names(Histogram::ALL)),
+        (homes[0], "Fact", debug_names(Fact::ALL)),
+        (homes[0], "SessionState", debug_names(SessionState::ALL)),
+        (homes[0], "LinkState", debug_names(LinkState::ALL)),
+        (homes[0], "Reason", debug_names(Reason::ALL)),
+        (homes[1], "ErrorCode", debug_names(ErrorCode::ALL)),
     ] {
-        found.extend(unused(file, names.iter().map(String::as_str), &used, what));
+        let file = source(sources, home);
+        // `None` is what an empty place of a table holds.
+        for name in names.iter().filter(|name| *name != "None") {
+            if !used.contains(&format!("{table}::{name}")) {
+                let line = place_of(file, name);
+                found.push(format!("{home}:{line}: `{table}::{name}` is used nowhere"));
+            }
+        }
+    }
+    found
+}
+
+/// Functions of the page's writers: a cell that no stage fills shows a zero that means nothing.
+pub fn writers(sources: &[Source]) -> Vec<String> {
+    let used = words_outside(sources, "src/status/");
+    let mut found = Vec::new();
+    for path in ["src/status/writer.rs", "src/status/rows.rs"] {
+        let file = source(sources, path);
+        let setters = file.product.lines().filter_map(|line| {
+            let name = line.trim().strip_prefix("pub fn ")?.split_once('(')?.0;
+            line.contains("self").then(|| name.to_owned())
+        });
+        let setters: Vec<_> = setters.collect();
+        assert!(setters.len() > 10, "writers are not found any more");
+        found.extend(unused(
+            file,
+            setters.iter().map(String::as_str),
+            &used,
+            "writer",
+        ));
     }
     found
 }

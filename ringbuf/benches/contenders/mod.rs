@@ -50,8 +50,10 @@ impl<const WORDS: usize> Message<WORDS> {
 pub trait Sender<const WORDS: usize>: Send {
     /// Sends the message for `seed`; false when full.
     fn send(&mut self, seed: u64) -> bool;
-    /// Publishes what is not yet.
-    fn flush(&mut self) {}
+    /// Publishes what is not yet; false where there is no room for it.
+    fn flush(&mut self) -> bool {
+        true
+    }
 }
 
 pub trait Receiver: Send {
@@ -132,8 +134,9 @@ impl<const WORDS: usize> Sender<WORDS> for OurBatchProducer<WORDS> {
     }
 
     #[inline(always)]
-    fn flush(&mut self) {
+    fn flush(&mut self) -> bool {
         self.0.commit_n(std::mem::take(&mut self.1));
+        true
     }
 }
 
@@ -198,11 +201,8 @@ impl Contender for RtrbBatch {
 impl<const WORDS: usize> Sender<WORDS> for RtrbBatchProducer<WORDS> {
     #[inline(always)]
     fn send(&mut self, seed: u64) -> bool {
-        if self.1.len() == BATCH {
-            self.flush();
-            if !self.1.is_empty() {
-                return false;
-            }
+        if self.1.len() == BATCH && !self.flush() {
+            return false;
         }
         let mut message = Message::default();
         message.fill(seed);
@@ -211,10 +211,12 @@ impl<const WORDS: usize> Sender<WORDS> for RtrbBatchProducer<WORDS> {
     }
 
     #[inline(always)]
-    fn flush(&mut self) {
-        if let Ok(chunk) = self.0.write_chunk_uninit(self.1.len()) {
-            chunk.fill_from_iter(self.1.drain(..));
-        }
+    fn flush(&mut self) -> bool {
+        let Ok(chunk) = self.0.write_chunk_uninit(self.1.len()) else {
+            return false;
+        };
+        chunk.fill_from_iter(self.1.drain(..));
+        true
     }
 }
 
@@ -331,7 +333,10 @@ pub fn transfer<C: Contender, const WORDS: usize>(count: u64) -> (Duration, Vec<
                     spin_loop();
                 }
             }
-            sender.flush();
+            // Without the last of them the receiver would wait for ever.
+            while !sender.flush() {
+                spin_loop();
+            }
         });
         pinned(0, || {
             let mut take = |count: u64| {

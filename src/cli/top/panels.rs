@@ -1,4 +1,6 @@
 //! The panels of `top`, one function each: which columns, from which fields, and what deserves a colour. Pure.
+//!
+//! Runs on the main thread of `top`; a panel draws what one snapshot holds and keeps nothing.
 
 use super::view::{Panel, Span, Tone, ago, cell, duration, reason, stopped, toned, unwanted};
 use crate::status::snapshot::{
@@ -150,7 +152,7 @@ pub(super) fn links(span: &Span) -> Panel {
         let before = span.before.and_then(|before| before.links.get(at));
         let tone = match link.state {
             "ready" => Tone::Good,
-            "down" | "lost" | "fenced" | "disabled" => Tone::Bad,
+            "down" | "lost" | "disabled" => Tone::Bad,
             _ => Tone::Warn,
         };
         vec![

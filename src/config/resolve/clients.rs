@@ -1,4 +1,6 @@
 //! `clients.toml`: clients and their sessions. Cold code.
+//!
+//! Names become indices here; every mistake is noted and reading goes on, so that all are told at once.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,6 @@
 //! `instruments.csv`, `accounts.csv`, `positions.csv`: reference data of the day. Cold code.
+//!
+//! Rows become the values of `domain`; every mistake is noted with its cell and reading goes on.
 
 use std::collections::HashMap;
 

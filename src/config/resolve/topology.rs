@@ -1,4 +1,6 @@
 //! `gatehouse.toml`: files, threads, state, control, listeners, desks and links. Cold code.
+//!
+//! Names become indices here, bounds are checked, and what keys say about each other.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

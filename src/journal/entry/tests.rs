@@ -1,4 +1,6 @@
 //! Every entry survives the way to the log and back; damage is refused.
+//!
+//! Values are drawn at random; a cut or changed byte may give another value, never a panic.
 
 use super::*;
 use crate::domain::order::{AccountRef, InstrumentRef, MassScope};

@@ -1,4 +1,6 @@
 //! Desks and clients that say anything at all: nothing panics, and the invariants hold after every input.
+//!
+//! Inputs are drawn without regard for sense; after each the risk state proves its own invariants.
 
 use super::*;
 use crate::domain::order::{MassCancelRequest, MassScope, MassStatusRequest};

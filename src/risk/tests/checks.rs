@@ -1,4 +1,6 @@
 //! Every check at its bound and one beyond.
+//!
+//! Each test names the reject that it expects, so that a check that moved in the list shows.
 
 use super::*;
 use crate::domain::command::LimitChange;

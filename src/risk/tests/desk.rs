@@ -1,6 +1,9 @@
 //! Desks that misbehave, repeat themselves, take back, or go silent: what is booked and what the client hears.
+//!
+//! After every input the invariants of the book are checked too.
 
 use super::*;
+use crate::domain::command::{RiskCommand, Scope};
 use crate::domain::report::{ClientExec, ReportDetail};
 use OrderStatus as S;
 
@@ -412,4 +415,55 @@ fn without_room_to_remember_a_fill_is_still_booked_once() {
     assert!(bench.told_nothing(), "it does not raise what is filled");
     assert_eq!(bench.cash(), money(99_000));
     assert_eq!(bench.risk.counters().unrecorded, 2);
+}
+
+#[test]
+fn a_cancel_that_a_kill_wants_is_sent_again_when_it_is_in_doubt() {
+    let mut bench = Setup::default().build();
+    let order = bench.accepted(buy("a"));
+    bench.report(report(order, DeskExec::New));
+    bench.command(RiskCommand::Kill(Scope::Firm));
+    let first = bench.work().0;
+    assert_eq!(first.len(), 1);
+    // Its link is lost, another one is up: no link becomes ready.
+    bench.desk(DeskInput::InDoubt { id: first[0].id });
+    let again = bench.work().0;
+    assert_eq!(again.len(), 1);
+    assert_ne!(again[0].id, first[0].id);
+}
+
+#[test]
+fn a_clients_cancel_in_doubt_does_not_protect_its_order_from_a_kill() {
+    let mut bench = Setup::default().build();
+    let order = bench.accepted(buy("a"));
+    bench.report(report(order, DeskExec::New));
+    let cancel = bench.cancel("c", "a").unwrap();
+    bench.desk(DeskInput::InDoubt { id: cancel });
+    assert!(bench.work().0.is_empty(), "nobody has asked");
+    bench.command(RiskCommand::Kill(Scope::Firm));
+    let sent = bench.work().0;
+    assert_eq!(sent.len(), 1);
+    bench.report(report(sent[0].id, DeskExec::Cancelled));
+    let told = bench.told();
+    assert_eq!(told.exec, ClientExec::Cancelled);
+    assert_eq!(told.client_order_id, id("c"));
+    assert_eq!(told.orig_client_order_id, id("a"));
+}
+
+#[test]
+fn a_kills_cancel_that_overtook_its_order_is_repeated_once() {
+    let mut bench = Setup::default().build();
+    let order = bench.accepted(buy("a"));
+    bench.command(RiskCommand::Kill(Scope::Firm));
+    let early = bench.work().0;
+    bench.cancel_reject(early[0].id, 1);
+    assert!(bench.work().0.is_empty());
+    bench.report(report(order, DeskExec::New));
+    let again = bench.work().0;
+    assert_eq!(again.len(), 1, "the desk has it now");
+    bench.cancel_reject(again[0].id, 1);
+    let last = bench.work().0;
+    assert_eq!(last.len(), 1);
+    bench.cancel_reject(last[0].id, 1);
+    assert!(bench.work().0.is_empty(), "not for ever");
 }

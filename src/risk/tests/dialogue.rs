@@ -1,4 +1,6 @@
 //! One order's dialogue: new, cancel, replace, status, and what the client is told at each turn.
+//!
+//! After every input the invariants of the book are checked too.
 
 use super::*;
 use crate::domain::order::DeskRequest;

@@ -1,4 +1,6 @@
 //! Kills, mass cancels, lost sessions and mass status: bounded steps, everything covered, nothing else touched.
+//!
+//! After every step the invariants of the book are checked too.
 
 use super::*;
 use crate::domain::order::{DeskRequest, MassCancelRequest, MassScope, MassStatusRequest};

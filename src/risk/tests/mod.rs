@@ -1,4 +1,6 @@
 //! Tests of the risk state: a small world, short ways to say what clients and desks do, and the invariants after every input.
+//!
+//! What is expected is said in full by the tests; nothing here computes an expectation.
 
 mod arbitrary;
 mod checks;

@@ -1,4 +1,6 @@
 //! One connection of the control socket: a line in, a line out, bounded in bytes and in time, never blocking.
+//!
+//! Owned by the control thread; a peer that is slow or endless is ended, and nobody waits for it.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;

@@ -1,4 +1,6 @@
 //! Names of the configuration to indices, for commands typed by people: an unknown name is answered with the nearest ones.
+//!
+//! Built once from the plan; owned by the control thread.
 
 use super::protocol::{ErrorKind, LimitName, Response, ScopeName};
 use crate::config::plan::Plan;

@@ -1,4 +1,6 @@
 //! Commands that only read: what runs, what waits. Taken from the status page and the plan.
+//!
+//! Runs on the control thread; nothing here reaches a stage.
 
 use serde_json::{Value, json};
 

@@ -189,7 +189,7 @@ fn a_command_goes_to_the_risk_stage_and_its_answer_comes_back() {
         (response.ok, &response.data["sequence"]),
         (true, &json!(42))
     );
-    assert_eq!(response.message, "done: block account A1");
+    assert_eq!(response.message, "done: block account A2");
 }
 
 #[test]

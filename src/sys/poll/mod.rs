@@ -1,6 +1,6 @@
 //! The polling socket back end: non-blocking sockets, readiness from a spinning `epoll_wait(0)`, edge-triggered.
 //!
-//! One owner thread, any. With no more than [`DIRECT_MAX`] connections it asks the sockets themselves instead of epoll, which
+//! One owner thread, any. With no more than `DIRECT_MAX` connections it asks the sockets themselves instead of epoll, which
 //! saves a system call on the way of a message; epoll is then asked only now and then, for new connections.
 //! What always holds: one receive per connection and turn, in the order of readiness; a connection whose receive buffer
 //! is full is not read; a slot in `ready` or `dirty` is there once. Closing runs inside `poll` and is bounded by
@@ -82,11 +82,6 @@ impl PollSockets {
             system_calls: 0,
             connections: Connections::new(connections_max, 0)?,
         })
-    }
-
-    /// Clients that were accepted and closed at once because all slots were in use.
-    pub fn connections_refused(&self) -> u64 {
-        self.connections.refused
     }
 
     /// Connections that stand.
@@ -365,5 +360,9 @@ impl Sockets for PollSockets {
 
     fn system_calls(&self) -> u64 {
         self.system_calls
+    }
+
+    fn connections_refused(&self) -> u64 {
+        self.connections.refused
     }
 }

@@ -150,11 +150,6 @@ impl UringSockets {
         )
     }
 
-    /// Clients that were accepted and closed at once because all slots were in use.
-    pub fn connections_refused(&self) -> u64 {
-        self.connections.refused
-    }
-
     /// Connections that stand.
     pub fn connections_open(&self) -> usize {
         self.open_count
@@ -328,6 +323,10 @@ impl Sockets for UringSockets {
 
     fn system_calls(&self) -> u64 {
         self.ring.system_calls()
+    }
+
+    fn connections_refused(&self) -> u64 {
+        self.connections.refused
     }
 }
 

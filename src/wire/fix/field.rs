@@ -588,6 +588,3 @@ impl<'a> Message<'a> {
         &self.bytes[field.start as usize..field.end as usize]
     }
 }
-
-#[cfg(test)]
-mod tests;

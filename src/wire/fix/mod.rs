@@ -5,9 +5,13 @@
 
 pub mod decode_desk;
 pub mod decode_order;
+#[cfg(test)]
+mod desk_tests;
 pub mod encode_desk;
 pub mod encode_report;
 pub mod field;
+#[cfg(test)]
+mod field_tests;
 pub mod frame;
 pub mod msg_type;
 mod pick;

@@ -1,4 +1,6 @@
 //! Tags that the gateway reads or writes, under the field's own names. The one table; everything else names the constants.
+//!
+//! A plain table; constants only.
 
 macro_rules! tags {
     ($($name:ident = $number:literal, $text:literal;)*) => {

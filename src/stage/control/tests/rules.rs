@@ -1,4 +1,6 @@
 //! The rules of the commands without a socket: who may what alone, what waits, expires, is full or unanswered. Time is injected.
+//!
+//! The stages behind the queues are played by the tests.
 
 use super::*;
 

@@ -1,8 +1,12 @@
-//! Tests of the parser: what is garbled, which fault is named, what is found where.
-//! Messages are made by `framed`, so that length and checksum are always right.
+//! The parser: what is garbled, what is a fault, what the header says, and where data fields end.
+//!
+//! Each test names the message, the tag and the fault that it expects.
 
-use super::super::tests::framed;
-use super::*;
+use super::field::*;
+use super::tests::framed;
+use super::{MsgType, SessionRejectReason, tags};
+use crate::domain::FixVersion;
+use crate::limits::{FIELDS_MAX, FRAME_BYTES_MAX};
 
 fn fault_of(body: &str) -> Option<Fault> {
     let frame = framed("FIX.4.4", body);

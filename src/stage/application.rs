@@ -1,0 +1,172 @@
+//! What a switchboard tells its owner, and what the owner answers.
+//!
+//! Values and one trait: the decode stage, the route stage, the simulated desk and the load client are its users. Everything is
+//! called on the switchboard's thread, within its duty cycle.
+
+use crate::domain::Now;
+use crate::io::CloseReason;
+use crate::session::{DisconnectReason, Notice, ResetCause};
+use crate::wire::fix::{DecodeError, Message, MsgType};
+
+/// What the application makes of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It has it.
+    Taken,
+    /// The message is wrong, or cannot be processed: answered with 35=3 or 35=j.
+    Refused(DecodeError),
+}
+
+/// What happened to a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeerEvent {
+    /// The connection that we asked for stands; the logon follows.
+    Connected,
+    /// Application messages may go both ways.
+    LoggedOn,
+    /// No more.
+    LoggedOut,
+    /// The connection is gone, or could not be made.
+    Disconnected(Closed),
+    /// Our messages of these numbers were asked for again and gap-filled: the peer may never have had them.
+    GapFilled {
+        /// First number
+        begin: u64,
+        /// Last number
+        end: u64,
+    },
+    /// The peer rejected our message of this number (35=3).
+    RejectReceived {
+        /// MsgSeqNum(34) of ours
+        reference: u64,
+    },
+    /// Sequence numbers start anew.
+    SequenceReset(ResetCause),
+    /// To be counted.
+    Notice(Notice),
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Closed {
+    /// The session layer asked for it.
+    Session(DisconnectReason),
+    /// The peer or the network.
+    Socket(CloseReason),
+    /// The connection could not be made (errno).
+    ConnectFailed(i32),
+    /// It did not read for too long.
+    SlowConsumer,
+    /// An operator.
+    Operator,
+}
+
+/// What happened to a connection that belongs to no session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stranger {
+    /// It connected.
+    Accepted,
+    /// It sent no Logon in time.
+    LogonTimeout,
+    /// It sent something that is no message.
+    Garbled,
+    /// Its first message was no Logon, or a broken one.
+    NotLogon,
+    /// No such session.
+    UnknownSession,
+    /// The session is already connected.
+    DuplicateLogon,
+    /// The session may not be used from there.
+    SourceNotAllowed,
+    /// The session is disabled.
+    Disabled,
+    /// It went away by itself.
+    Left,
+}
+
+/// Whom the switchboard works for.
+pub trait Application {
+    /// Whether one application message can be taken now. If not, it stays in the socket.
+    fn has_room(&mut self) -> bool;
+    /// An application message, in sequence, once. `sequence` is its record in the log.
+    fn on_message(
+        &mut self,
+        peer: usize,
+        now: Now,
+        sequence: u64,
+        message: &Message<'_>,
+    ) -> Verdict;
+    /// Something else.
+    /// `sequence` is the record in the log that tells of it; zero where there was no room for one.
+    fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent);
+    /// Something about a connection without a session.
+    fn on_stranger(&mut self, now: Now, stranger: Stranger);
+}
+
+/// A message that was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// Its record in the log.
+    pub sequence: u64,
+    /// MsgSeqNum(34)
+    pub msg_seq_num: u64,
+    /// Bytes on the wire.
+    pub bytes: usize,
+}
+
+/// Administrative messages by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AdminTraffic {
+    /// 35=0
+    pub heartbeats: u64,
+    /// 35=1
+    pub test_requests: u64,
+    /// 35=2
+    pub resend_requests: u64,
+    /// 35=3
+    pub rejects: u64,
+    /// 35=4
+    pub sequence_resets: u64,
+}
+
+impl AdminTraffic {
+    pub(super) fn count(&mut self, msg_type: MsgType) {
+        match msg_type {
+            MsgType::HEARTBEAT => self.heartbeats += 1,
+            MsgType::TEST_REQUEST => self.test_requests += 1,
+            MsgType::RESEND_REQUEST => self.resend_requests += 1,
+            MsgType::REJECT => self.rejects += 1,
+            MsgType::SEQUENCE_RESET => self.sequence_resets += 1,
+            _ => {}
+        }
+    }
+}
+
+/// Totals since the start, for the status page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// Messages received.
+    pub frames_in: u64,
+    /// Their bytes, junk included.
+    pub bytes_in: u64,
+    /// Messages sent, resent ones included.
+    pub frames_out: u64,
+    /// Their bytes.
+    pub bytes_out: u64,
+    /// Messages sent again.
+    pub resent: u64,
+    /// Messages that should have been sent again and were out of reach.
+    pub resend_lost: u64,
+    /// Times a frame was left in its socket for want of room.
+    pub stalled: u64,
+    /// Messages longer than the ceiling.
+    pub oversized: u64,
+    /// Events of peers for which the log had no room.
+    pub events_unrecorded: u64,
+    /// BusinessMessageReject sent.
+    pub business_rejects: u64,
+    /// Administrative messages received.
+    pub admin_in: AdminTraffic,
+    /// Administrative messages sent.
+    pub admin_out: AdminTraffic,
+}

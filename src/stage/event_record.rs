@@ -1,0 +1,207 @@
+//! What happened to peers and connections, as bodies of log records: written by the hot thread as a few numbers, read and put into
+//! words by cold ones (the journal thread for the operator's log, `gatehouse log` later).
+//!
+//! Body: 1 byte what, 1 byte detail, two 8-byte numbers. A code never changes its meaning; new ones go to the end.
+
+use super::application::{Closed, PeerEvent, Stranger};
+use super::tally;
+use crate::session::{Notice, ResetCause};
+use crate::status::Reason;
+
+/// Bytes of a body.
+const BODY_BYTES: usize = 18;
+
+/// An event of a peer.
+pub(super) fn of_peer(event: &PeerEvent) -> [u8; BODY_BYTES] {
+    match *event {
+        PeerEvent::Connected => body(7, 0, 0, 0),
+        PeerEvent::LoggedOn => body(1, 0, 0, 0),
+        PeerEvent::LoggedOut => body(2, 0, 0, 0),
+        PeerEvent::Disconnected(why) => body(3, tally::reason_of(why) as u8, errno(why), 0),
+        PeerEvent::GapFilled { begin, end } => body(4, 0, begin, end),
+        PeerEvent::RejectReceived { reference } => body(5, 0, reference, 0),
+        PeerEvent::SequenceReset(cause) => body(6, cause as u8, 0, 0),
+        PeerEvent::Notice(notice) => of_notice(notice),
+    }
+}
+
+fn of_notice(notice: Notice) -> [u8; BODY_BYTES] {
+    match notice {
+        Notice::Garbled => body(10, 0, 0, 0),
+        Notice::Unexpected => body(11, 0, 0, 0),
+        Notice::GapDetected { expected, received } => body(12, 0, expected, received),
+        Notice::GapFilled => body(13, 0, 0, 0),
+        Notice::GapStalled { expected } => body(14, 0, expected, 0),
+        Notice::EarlyDropped { sequence } => body(15, 0, sequence, 0),
+        Notice::DuplicateIgnored { sequence } => body(16, 0, sequence, 0),
+        Notice::SequenceTooLow { expected, received } => body(17, 0, expected, received),
+        Notice::LateResendRequest { sequence } => body(18, 0, sequence, 0),
+        Notice::TestRequestSent => body(19, 0, 0, 0),
+        Notice::HeartbeatDiffers { peer_s } => body(20, 0, peer_s, 0),
+    }
+}
+
+/// An event of a connection without a session.
+pub(super) fn of_stranger(stranger: Stranger) -> [u8; BODY_BYTES] {
+    body(40, stranger as u8, 0, 0)
+}
+
+fn errno(why: Closed) -> u64 {
+    match why {
+        Closed::Socket(crate::io::CloseReason::Error(errno)) | Closed::ConnectFailed(errno) => {
+            errno as u64
+        }
+        _ => 0,
+    }
+}
+
+fn body(what: u8, detail: u8, first: u64, second: u64) -> [u8; BODY_BYTES] {
+    let mut body = [0; BODY_BYTES];
+    (body[0], body[1]) = (what, detail);
+    body[2..10].copy_from_slice(&first.to_le_bytes());
+    body[10..].copy_from_slice(&second.to_le_bytes());
+    body
+}
+
+/// In words; `None` for a body of another version.
+pub fn describe(body: &[u8]) -> Option<String> {
+    let body: &[u8; BODY_BYTES] = body.try_into().ok()?;
+    let number = |at: usize| u64::from_le_bytes(body[at..at + 8].try_into().unwrap_or_default());
+    let (detail, first, second) = (body[1], number(2), number(10));
+    Some(match body[0] {
+        1 => "logged on".to_owned(),
+        2 => "logged out".to_owned(),
+        3 => {
+            let reason = Reason::from_code(detail as u64)?;
+            let errno = if first == 0 {
+                String::new()
+            } else {
+                format!(" (errno {first})")
+            };
+            format!("disconnected: {}{errno}: {}", reason.name(), reason.help())
+        }
+        4 => format!(
+            "asked for our messages {first} to {second} again: gap-filled, they may be in doubt"
+        ),
+        5 => format!("rejected our message {first}"),
+        6 => format!("sequence numbers start anew: {}", reset_cause(detail)?),
+        7 => "connected".to_owned(),
+        10 => "sent bytes that are no message".to_owned(),
+        11 => "sent a message that was not expected".to_owned(),
+        12 => format!("sequence gap: expected {first}, received {second}; asked for a resend"),
+        13 => "the sequence gap is filled".to_owned(),
+        14 => format!("does not fill the gap from {first}: asked again"),
+        15 => {
+            format!("message {first} came before the gap was filled: dropped, it will be repeated")
+        }
+        16 => format!("message {first} came again: ignored"),
+        17 => format!("sequence number too low: expected {first}, received {second}"),
+        18 => format!("resend request under the old number {first}: honoured"),
+        19 => "silent: asked for a sign of life".to_owned(),
+        20 => format!("asks for a heartbeat of {first} s: ours counts"),
+        40 => format!("connection without a session: {}", stranger(detail)?),
+        _ => return None,
+    })
+}
+
+/// Whether an event of that body comes with every message or connection and is not worth a line for people.
+pub fn is_routine(body: &[u8]) -> bool {
+    let accepted = Stranger::Accepted as u8;
+    matches!(body, [15 | 16, ..]) || body.first() == Some(&40) && body.get(1) == Some(&accepted)
+}
+
+fn reset_cause(code: u8) -> Option<&'static str> {
+    const CAUSES: [(ResetCause, &str); 6] = [
+        (ResetCause::PeerLogon, "141=Y in the peer's logon"),
+        (ResetCause::OwnLogon, "reset_on_logon"),
+        (ResetCause::Logout, "reset_on_logout"),
+        (ResetCause::Disconnect, "reset_on_disconnect"),
+        (
+            ResetCause::PeerSequenceReset,
+            "the peer's SequenceReset: what it skipped is lost",
+        ),
+        (ResetCause::Operator, "an operator's command"),
+    ];
+    CAUSES
+        .iter()
+        .find(|(cause, _)| *cause as u8 == code)
+        .map(|(_, words)| *words)
+}
+
+fn stranger(code: u8) -> Option<&'static str> {
+    const WORDS: [(Stranger, &str); 9] = [
+        (Stranger::Accepted, "accepted"),
+        (Stranger::LogonTimeout, "closed, no logon in time"),
+        (Stranger::Garbled, "closed, its first bytes are no message"),
+        (Stranger::NotLogon, "closed, its first message is no logon"),
+        (
+            Stranger::UnknownSession,
+            "closed, its logon names no session",
+        ),
+        (
+            Stranger::DuplicateLogon,
+            "closed, its session is connected already",
+        ),
+        (
+            Stranger::SourceNotAllowed,
+            "closed, its session may not be used from that address",
+        ),
+        (Stranger::Disabled, "closed, its session is disabled"),
+        (Stranger::Left, "it went away"),
+    ];
+    WORDS
+        .iter()
+        .find(|(stranger, _)| *stranger as u8 == code)
+        .map(|(_, words)| *words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::CloseReason;
+
+    #[test]
+    fn every_event_has_words() {
+        let events = [
+            PeerEvent::LoggedOn,
+            PeerEvent::LoggedOut,
+            PeerEvent::Disconnected(Closed::SlowConsumer),
+            PeerEvent::Disconnected(Closed::Socket(CloseReason::Error(104))),
+            PeerEvent::GapFilled { begin: 3, end: 9 },
+            PeerEvent::RejectReceived { reference: 7 },
+            PeerEvent::SequenceReset(ResetCause::Operator),
+            PeerEvent::Notice(Notice::GapDetected {
+                expected: 4,
+                received: 8,
+            }),
+            PeerEvent::Notice(Notice::HeartbeatDiffers { peer_s: 30 }),
+        ];
+        for event in events {
+            assert!(describe(&of_peer(&event)).is_some(), "{event:?}");
+        }
+        let gap = of_peer(&PeerEvent::Notice(Notice::GapDetected {
+            expected: 4,
+            received: 8,
+        }));
+        assert_eq!(
+            describe(&gap).unwrap(),
+            "sequence gap: expected 4, received 8; asked for a resend"
+        );
+        let broken = of_peer(&PeerEvent::Disconnected(Closed::Socket(
+            CloseReason::Error(104),
+        )));
+        assert!(
+            describe(&broken)
+                .unwrap()
+                .starts_with("disconnected: error (errno 104)")
+        );
+        for code in 0..9 {
+            assert!(stranger(code).is_some(), "{code}");
+        }
+        assert!(
+            is_routine(&of_stranger(Stranger::Accepted))
+                && !is_routine(&of_stranger(Stranger::Garbled))
+        );
+        assert_eq!(describe(b"short"), None);
+    }
+}

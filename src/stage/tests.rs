@@ -1,0 +1,580 @@
+//! The stages turned by hand, with sockets in memory: what must hold when peers, rings and operators meet at a bad moment.
+//!
+//! Each test is the story of an order, a report or a cancel that was once lost, doubled or stuck that way.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crossbeam_queue::ArrayQueue;
+use ringbuf::spsc::{Consumer, Producer, spsc};
+
+use super::decode::{DecodeParts, DecodeStage};
+use super::route::{RouteParts, RouteStage};
+use super::scopes::ScopeBoard;
+use super::{PeerConfig, Role, Switchboard};
+use crate::config::plan::{FixPlan, Plan};
+use crate::config::sample::Sample;
+use crate::domain::command::LinkCommand;
+use crate::domain::directory::Directory;
+use crate::domain::order::{ClientRequest, DeskRequest, FromClient, ToDesk};
+use crate::domain::report::{DeskInput, FromDesk, LinkEvent, ToClient};
+use crate::domain::{DeskIndex, LinkIndex, Now, OrderId, RejectReason, SessionIndex};
+use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets, Token};
+use crate::journal::{Log, LogId};
+use crate::limits::{CANCEL_WAIT_NS_MAX, CATCH_UP_MESSAGES_PER_CYCLE};
+use crate::session::ResendPolicy;
+use crate::status::page::{heap_words, page_bytes};
+use crate::status::{Identity, Page, Shape, Writers};
+
+const SLOTS: usize = 16;
+
+/// Sockets without a kernel: the test is the peer.
+struct Wire {
+    events: VecDeque<SocketEvent>,
+    open: [bool; SLOTS],
+    received: Vec<Vec<u8>>,
+    sent: Vec<Vec<u8>>,
+}
+
+impl Wire {
+    fn new() -> Self {
+        Self {
+            events: VecDeque::new(),
+            open: [false; SLOTS],
+            received: vec![Vec::new(); SLOTS],
+            sent: vec![Vec::new(); SLOTS],
+        }
+    }
+
+    fn connection(&mut self, slot: u32) -> ConnectionId {
+        self.open[slot as usize] = true;
+        self.received[slot as usize].clear();
+        self.sent[slot as usize].clear();
+        let generation = 0;
+        ConnectionId { slot, generation }
+    }
+
+    fn accept(&mut self, slot: u32) {
+        let connection = self.connection(slot);
+        self.events.push_back(SocketEvent::Accepted {
+            listener: 0,
+            connection,
+            peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+        });
+    }
+
+    fn connected(&mut self, token: Token) {
+        let connection = self.connection(token);
+        self.events
+            .push_back(SocketEvent::Connected { token, connection });
+    }
+
+    fn feed(&mut self, slot: u32, message: &[u8]) {
+        self.received[slot as usize].extend_from_slice(message);
+        self.events.push_back(SocketEvent::Readable(ConnectionId {
+            slot,
+            generation: 0,
+        }));
+    }
+
+    fn hang_up(&mut self, slot: u32) {
+        let connection = ConnectionId {
+            slot,
+            generation: 0,
+        };
+        self.open[slot as usize] = false;
+        self.events.push_back(SocketEvent::Closed {
+            connection,
+            reason: CloseReason::Peer,
+        });
+    }
+
+    /// Messages sent since the last call, as `35=.. 34=..` with all their fields.
+    fn sent(&mut self, slot: u32) -> Vec<String> {
+        let bytes = std::mem::take(&mut self.sent[slot as usize]);
+        let text = String::from_utf8_lossy(&bytes).replace('\u{1}', "|");
+        text.split_inclusive("8=FIX.4.4|")
+            .filter(|part| part.contains("|35="))
+            .map(|part| format!("|{part}"))
+            .collect()
+    }
+}
+
+impl Sockets for Wire {
+    fn backend(&self) -> &'static str {
+        "test"
+    }
+    fn listen(&mut self, _: Token, address: SocketAddr) -> io::Result<SocketAddr> {
+        Ok(address)
+    }
+    fn connect(&mut self, _: Token, _: SocketAddr) -> io::Result<()> {
+        Ok(())
+    }
+    fn poll(&mut self) -> usize {
+        0
+    }
+    fn next_event(&mut self) -> Option<SocketEvent> {
+        self.events.pop_front()
+    }
+    fn received(&self, connection: ConnectionId) -> &[u8] {
+        match self.open[connection.slot as usize] {
+            true => &self.received[connection.slot as usize],
+            false => &[],
+        }
+    }
+    fn consume(&mut self, connection: ConnectionId, count: usize) {
+        self.received[connection.slot as usize].drain(..count);
+    }
+    fn requeue(&mut self, connection: ConnectionId) {
+        self.events.push_back(SocketEvent::Readable(connection));
+    }
+    fn send_room(&self, connection: ConnectionId) -> usize {
+        self.open[connection.slot as usize] as usize * (1 << 20)
+    }
+    fn send(&mut self, connection: ConnectionId, bytes: &[u8]) -> bool {
+        self.sent[connection.slot as usize].extend_from_slice(bytes);
+        self.open[connection.slot as usize]
+    }
+    fn flush(&mut self) {}
+    fn close(&mut self, connection: ConnectionId, _: bool) {
+        self.hang_up(connection.slot);
+    }
+    fn wait(&mut self, _: u64) {}
+    fn system_calls(&self) -> u64 {
+        0
+    }
+}
+
+/// A message of the peer of this session.
+fn message(fix: &FixPlan, kind: &str, number: u64, fields: &str) -> Vec<u8> {
+    let body = format!(
+        "35={kind}|34={number}|49={}|52=19700101-00:00:00.000|56={}|{fields}",
+        fix.target_comp_id, fix.sender_comp_id
+    );
+    let mut text = format!("8=FIX.4.4|9={}|{body}", body.len()).replace('|', "\u{1}");
+    let sum = text.bytes().fold(0u8, u8::wrapping_add);
+    text.push_str(&format!("10={sum:03}\u{1}"));
+    text.into_bytes()
+}
+
+fn logon(fix: &FixPlan, number: u64, reset: bool) -> Vec<u8> {
+    let reset = if reset { "141=Y|" } else { "" };
+    message(fix, "A", number, &format!("98=0|108=30|{reset}"))
+}
+
+fn at(mono_ns: u64) -> Now {
+    let wall_ns = 0;
+    Now { mono_ns, wall_ns }
+}
+
+fn log(id: LogId) -> (Log, ringbuf::byte_log::Reader) {
+    let region = ringbuf::byte_log::Region::heap(4 << 20);
+    let (writer, reader) = ringbuf::byte_log::create(region).unwrap();
+    (Log::new(id, writer), reader)
+}
+
+fn status(plan: &Plan) -> Writers {
+    let names = |count: usize| (0..count).map(|at| format!("N{at}")).collect();
+    let shape = Shape {
+        sessions: names(plan.sessions.len()),
+        links: vec![("D".to_owned(), "L".to_owned()); plan.desks[0].links.len()],
+        accounts: names(plan.accounts.len()),
+    };
+    let identity = Identity {
+        process_id: 1,
+        start_wall_ns: 0,
+        boot_id_hash: 0,
+    };
+    Page::format(heap_words(page_bytes(&shape)), &shape, identity).into_writers()
+}
+
+/// The decode stage between its clients and a risk stage that the test plays.
+struct Clients {
+    stage: DecodeStage<Wire>,
+    plan: Plan,
+    from_client: Consumer<FromClient>,
+    to_client: Producer<ToClient>,
+    now_ns: u64,
+    _log: ringbuf::byte_log::Reader,
+}
+
+impl Clients {
+    fn new(sessions: usize, ring_slots: usize) -> Self {
+        let mut sample = Sample::new("/nowhere");
+        (sample.sessions, sample.accounts) = (sessions, sessions);
+        let plan = sample.plan();
+        let peers = plan.sessions.iter().map(|session| PeerConfig {
+            fix: session.fix.clone(),
+            role: Role::Accept {
+                allowed_sources: Vec::new(),
+            },
+            resend: ResendPolicy::Replay,
+        });
+        let (log, reader) = log(LogId::Client);
+        let board = Switchboard::new(Wire::new(), log, peers.collect(), SLOTS, 1 << 40);
+        let (to_risk, from_client) = spsc(ring_slots);
+        let (to_client, from_risk) = spsc(1024);
+        let stage = DecodeStage::new(DecodeParts {
+            board,
+            to_risk,
+            from_risk,
+            directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
+            cancel_on_disconnect: vec![true; sessions],
+            sole_account: vec![None; sessions],
+            commands: Arc::new(ArrayQueue::new(1)),
+            status: status(&plan).decode,
+        });
+        Self {
+            stage,
+            plan,
+            from_client,
+            to_client,
+            now_ns: 0,
+            _log: reader,
+        }
+    }
+
+    fn wire(&mut self) -> &mut Wire {
+        self.stage.board().sockets()
+    }
+
+    fn turn(&mut self) {
+        self.now_ns += 1;
+        self.stage.duty_cycle(at(self.now_ns));
+    }
+
+    fn say(&mut self, session: usize, slot: u32, kind: &str, number: u64, fields: &str) {
+        let bytes = message(&self.plan.sessions[session].fix, kind, number, fields);
+        self.wire().feed(slot, &bytes);
+    }
+
+    fn log_on(&mut self, session: usize, slot: u32, number: u64) {
+        self.wire().accept(slot);
+        let bytes = logon(&self.plan.sessions[session].fix, number, false);
+        self.wire().feed(slot, &bytes);
+    }
+
+    fn order(&mut self, slot: u32, number: u64) {
+        let fields = format!(
+            "11=a{number}|1=A1|21=1|38=100|40=2|44=10|54=1|55=SYM0|59=0|60=19700101-00:00:00|"
+        );
+        self.say(0, slot, "D", number, &fields);
+    }
+
+    fn report(&mut self, session: usize) {
+        assert!(self.to_client.push(&ToClient {
+            session: SessionIndex(session as u32),
+            ..ToClient::default()
+        }));
+    }
+}
+
+#[test]
+fn a_peer_that_sets_its_own_numbers_is_still_owed_ours() {
+    let mut clients = Clients::new(1, 64);
+    clients.log_on(0, 0, 1);
+    clients.turn();
+    clients.report(0);
+    clients.turn();
+    clients.wire().sent(0);
+    // SequenceReset in Reset mode, then the wish to hear the report again.
+    clients.say(0, 0, "4", 2, "36=50|");
+    clients.say(0, 0, "2", 50, "7=2|16=2|");
+    clients.turn();
+    let sent = clients.wire().sent(0);
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert!(sent[0].contains("|35=r|34=2|43=Y|"), "{sent:?}");
+}
+
+#[test]
+fn a_session_that_is_back_at_once_still_has_its_orders_cancelled() {
+    let mut clients = Clients::new(1, 2);
+    clients.log_on(0, 0, 1);
+    clients.order(0, 2);
+    clients.order(0, 3);
+    clients.turn();
+    // The ring to the risk stage is full now. The client is lost and comes back in one turn, with an order.
+    clients.wire().hang_up(0);
+    clients.log_on(0, 1, 4);
+    clients.order(1, 5);
+    for _ in 0..3 {
+        clients.turn();
+    }
+    let mut taken = Vec::new();
+    for _ in 0..6 {
+        taken.extend(clients.from_client.pop());
+        clients.turn();
+    }
+    let kinds: Vec<_> = taken
+        .iter()
+        .map(|input| matches!(input.request, ClientRequest::Lost))
+        .collect();
+    assert_eq!(kinds, [false, false, true, false], "{taken:?}");
+    assert!(taken.iter().all(|input| input.cause_sequence > 0));
+}
+
+#[test]
+fn many_that_ask_for_everything_again_share_one_bound() {
+    const SESSIONS: usize = 12;
+    const REPORTS: usize = 20;
+    let mut clients = Clients::new(SESSIONS, 64);
+    for session in 0..SESSIONS {
+        clients.log_on(session, session as u32, 1);
+    }
+    clients.turn();
+    for session in 0..SESSIONS * REPORTS {
+        clients.report(session % SESSIONS);
+    }
+    for _ in 0..10 {
+        clients.turn();
+    }
+    for session in 0..SESSIONS {
+        clients.wire().sent(session as u32);
+        clients.say(session, session as u32, "2", 2, "7=2|16=0|");
+    }
+    let mut repeated = [0; SESSIONS];
+    for _ in 0..100 {
+        clients.turn();
+        let mut in_turn = 0;
+        for (session, count) in repeated.iter_mut().enumerate() {
+            let sent = clients.wire().sent(session as u32).len();
+            in_turn += sent;
+            *count += sent;
+        }
+        assert!(in_turn <= 2 * CATCH_UP_MESSAGES_PER_CYCLE, "{in_turn}");
+    }
+    assert_eq!(repeated, [REPORTS; SESSIONS]);
+}
+
+/// The route stage between its desk and a risk stage that the test plays.
+struct Links {
+    stage: RouteStage<Wire>,
+    plan: Plan,
+    to_desk: Producer<ToDesk>,
+    from_desk: Consumer<FromDesk>,
+    commands: Arc<ArrayQueue<LinkCommand>>,
+    now_ns: u64,
+    _log: ringbuf::byte_log::Reader,
+}
+
+impl Links {
+    /// One link that may have `window` requests unanswered, logged on; the risk stage knows.
+    fn new(window: usize, ring_slots: usize) -> Self {
+        let mut sample = Sample::new("/nowhere");
+        sample.links = vec![SocketAddr::from(([127, 0, 0, 1], 1))];
+        sample.window = window;
+        let plan = sample.plan();
+        let link = &plan.desks[0].links[0];
+        let peer = PeerConfig {
+            fix: link.fix.clone(),
+            role: Role::Connect {
+                address: link.address,
+                reconnect_min_ms: 10,
+                reconnect_max_ms: 10,
+            },
+            resend: ResendPolicy::GapFillAll,
+        };
+        let (log, reader) = log(LogId::Desk);
+        let (to_desk, from_risk) = spsc(64);
+        let (to_risk, from_desk) = spsc(ring_slots);
+        let commands = Arc::new(ArrayQueue::new(1));
+        let stage = RouteStage::new(RouteParts {
+            board: Switchboard::new(Wire::new(), log, vec![peer], SLOTS, 0),
+            from_risk,
+            to_risk,
+            directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
+            scopes: ScopeBoard::new(1, 1, 1),
+            links: vec![(DeskIndex(0), window as u32)],
+            acknowledge_timeout_ns: vec![u64::MAX],
+            account_desks: vec![DeskIndex(0)],
+            commands: commands.clone(),
+            status: status(&plan).route,
+        });
+        let mut links = Self {
+            stage,
+            plan,
+            to_desk,
+            from_desk,
+            commands,
+            now_ns: 0,
+            _log: reader,
+        };
+        links.turn();
+        links.wire().connected(0);
+        links.turn();
+        let answer = logon(links.fix(), 1, false);
+        links.wire().feed(0, &answer);
+        links.turn();
+        links.wire().sent(0);
+        links
+    }
+
+    fn fix(&self) -> &FixPlan {
+        &self.plan.desks[0].links[0].fix
+    }
+
+    fn wire(&mut self) -> &mut Wire {
+        self.stage.board().sockets()
+    }
+
+    fn turn(&mut self) {
+        self.now_ns += 6_000_000;
+        self.stage.duty_cycle(at(self.now_ns));
+    }
+
+    fn say(&mut self, kind: &str, number: u64, fields: &str) {
+        let bytes = message(self.fix(), kind, number, fields);
+        self.wire().feed(0, &bytes);
+    }
+
+    fn acknowledge(&mut self, number: u64, id: OrderId) {
+        let fields =
+            format!("6=0|11={id}|14=0|17=e{number}|37=x|39=0|54=1|55=SYM0|150=0|151=100|38=100|");
+        self.say("8", number, &fields);
+    }
+
+    fn ask(&mut self, slot: u32, request: DeskRequest) -> OrderId {
+        let id = id(slot);
+        assert!(self.to_desk.push(&ToDesk {
+            id,
+            request,
+            quantity: crate::domain::Quantity(100),
+            ..ToDesk::default()
+        }));
+        id
+    }
+
+    fn cancel(&mut self, slot: u32, of: OrderId) -> OrderId {
+        self.ask(slot, DeskRequest::Cancel { original: of })
+    }
+
+    fn told(&mut self) -> Vec<DeskInput> {
+        std::iter::from_fn(|| self.from_desk.pop())
+            .map(|input| input.input)
+            .collect()
+    }
+
+    fn sent_kinds(&mut self) -> Vec<String> {
+        let sent = self.wire().sent(0);
+        let kind = |text: &String| text.split("|35=").nth(1).unwrap()[..1].to_owned();
+        sent.iter().map(kind).collect()
+    }
+}
+
+fn id(slot: u32) -> OrderId {
+    OrderId::new(1, 1, slot)
+}
+
+const READY: DeskInput = DeskInput::Link(LinkEvent::Ready);
+
+#[test]
+fn the_cancels_of_a_kill_wait_for_room_in_the_window() {
+    let mut links = Links::new(1, 64);
+    assert_eq!(links.told(), [READY]);
+    let order = links.ask(0, DeskRequest::New);
+    links.cancel(1, order);
+    links.turn();
+    links.turn();
+    assert_eq!(links.sent_kinds(), ["D"]);
+    assert_eq!(links.told(), [], "the cancel is not refused");
+    links.acknowledge(2, order);
+    links.turn();
+    assert_eq!(links.sent_kinds(), ["F"]);
+    // A desk that answers nothing must not keep the others waiting: in the end it is refused.
+    let last = links.cancel(2, order);
+    links.told();
+    for _ in 0..2 + CANCEL_WAIT_NS_MAX / 6_000_000 {
+        links.turn();
+    }
+    let refused = DeskInput::Refused {
+        id: last,
+        reason: RejectReason::Pressure,
+        text: Default::default(),
+    };
+    assert_eq!(links.told(), [refused]);
+}
+
+#[test]
+fn cancels_pass_a_link_that_is_draining() {
+    let mut links = Links::new(9, 64);
+    let order = links.ask(0, DeskRequest::New);
+    links.turn();
+    links
+        .commands
+        .push(LinkCommand::Disable(LinkIndex(0)))
+        .unwrap();
+    links.turn();
+    links.turn();
+    assert_eq!(links.told(), [READY, DeskInput::Link(LinkEvent::Lost)]);
+    let late = links.ask(1, DeskRequest::New);
+    links.cancel(2, order);
+    links.turn();
+    assert_eq!(links.sent_kinds(), ["D", "F"]);
+    let refused = DeskInput::Refused {
+        id: late,
+        reason: RejectReason::NoDesk,
+        text: Default::default(),
+    };
+    assert_eq!(links.told(), [refused]);
+}
+
+#[test]
+fn after_a_reset_a_number_does_not_mean_an_older_request() {
+    let mut links = Links::new(9, 64);
+    let order = links.ask(0, DeskRequest::New);
+    links.turn();
+    assert_eq!(links.sent_kinds(), ["D"], "its number is 2");
+    let again = logon(links.fix(), 1, true);
+    links.wire().feed(0, &again);
+    let other = links.ask(1, DeskRequest::New);
+    for _ in 0..8 {
+        links.turn();
+    }
+    links.say("3", 2, "45=2|58=bad|");
+    links.turn();
+    let causes: Vec<_> = std::iter::from_fn(|| links.from_desk.pop()).collect();
+    assert!(
+        causes.iter().all(|input| input.cause_sequence > 0),
+        "everything pushed has a record: {causes:?}"
+    );
+    let told: Vec<_> = causes.iter().map(|input| input.input).collect();
+    assert_eq!(told[..2], [READY, DeskInput::InDoubt { id: order }]);
+    let refused = matches!(told[2], DeskInput::Refused { id, .. } if id == other);
+    assert!(refused && told.len() == 3, "{told:?}");
+}
+
+#[test]
+fn a_refusal_of_the_desks_session_layer_waits_for_room_like_a_report() {
+    let mut links = Links::new(9, 1);
+    let order = links.ask(0, DeskRequest::New);
+    assert_eq!(links.told(), [READY]);
+    links.turn();
+    links.acknowledge(2, id(77));
+    links.say("3", 3, "45=2|58=bad|");
+    links.turn();
+    links.turn();
+    assert!(matches!(links.told()[..], [DeskInput::Report(_)]));
+    links.turn();
+    let told = links.told();
+    assert!(
+        matches!(told[..], [DeskInput::Refused { id, .. }] if id == order),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_link_that_was_disabled_while_connecting_does_not_log_on() {
+    let mut links = Links::new(9, 64);
+    links.wire().hang_up(0);
+    for _ in 0..3 {
+        links.turn();
+    }
+    links.wire().sent(0);
+    links.stage.log_out(at(links.now_ns));
+    links.wire().connected(0);
+    links.turn();
+    assert_eq!(links.wire().sent(0), [""; 0]);
+    assert_eq!(links.stage.board().connected(), 0);
+}
