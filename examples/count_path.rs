@@ -7,13 +7,13 @@
 use gatehouse::config::sample::Sample;
 use gatehouse::domain::{Now, Text};
 use gatehouse::io::ConnectionId;
+use gatehouse::limits::FRAME_BYTES_MAX;
 use gatehouse::sim::gateway::Gateway;
 use gatehouse::sim::net::MemorySockets;
 use gatehouse::wire::fix::{Framing, Precision, TimeText, next_frame};
 
 const START_NS: u64 = 1_790_000_000_000_000_000;
 const TURN_NS: u64 = 100_000;
-const FRAME_BYTES_MAX: usize = 8192;
 
 fn main() {
     let arguments: Vec<u64> = std::env::args()
