@@ -334,7 +334,9 @@ fn broken_messages_are_passed_over_and_asked_for_again() {
         let number = client.conn.next_out - 1;
         client.conn.expect("3").is(&format!("45={number} 373=99"));
         let status = world.wait_status("everything counted", |status| {
-            status.total(Counter::GarbledFrames) >= 4 && status.total(Counter::OversizedFrames) >= 1
+            status.total(Counter::GarbledFrames) >= 4
+                && status.total(Counter::OversizedFrames) >= 1
+                && status.total(Counter::ResendRequestsOut) >= 5
         });
         assert_eq!(status.total(Counter::ResendRequestsOut), 5);
         // A byte at a time is slow but right.
