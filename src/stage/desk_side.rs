@@ -332,7 +332,12 @@ impl Application for DeskSide {
                     text: "Unsupported Message Type",
                 });
             }
-            // It may be a fill: the desk must learn that it was not taken.
+            // A ClOrdID that is none of ours: an order that others gave the desk.
+            Err(error) if error.tag == tags::CL_ORD_ID => {
+                self.count_unreadable(now, peer, sequence);
+                return Verdict::Taken;
+            }
+            // It may be a fill of ours: the desk must learn that it was not taken.
             Err(error) => {
                 self.count_unreadable(now, peer, sequence);
                 return Verdict::Refused(DecodeError {

@@ -127,8 +127,17 @@ impl RiskStage {
 
     /// Whether the log and both rings have room for what one input may cause.
     fn has_room(&mut self, now: Now) -> bool {
+        if !self.parts.to_desk.has_room(OUTPUTS_MAX) {
+            self.parts.status.add(Counter::RingFull, 1);
+            return false;
+        }
+        self.has_room_for_report(now)
+    }
+
+    /// Reports never wait for room in the order direction: what they cause there goes as continuations.
+    fn has_room_for_report(&mut self, now: Now) -> bool {
         let parts = &mut self.parts;
-        if !parts.to_client.has_room(OUTPUTS_MAX) || !parts.to_desk.has_room(OUTPUTS_MAX) {
+        if !parts.to_client.has_room(OUTPUTS_MAX) {
             parts.status.add(Counter::RingFull, 1);
             return false;
         }
@@ -173,20 +182,6 @@ impl RiskStage {
         );
         self.count_report(&input.input);
         self.push(now, sequence);
-        true
-    }
-
-    /// Reports never wait for room in the order direction: what they cause there goes as continuations.
-    fn has_room_for_report(&mut self, now: Now) -> bool {
-        let parts = &mut self.parts;
-        if !parts.to_client.has_room(OUTPUTS_MAX) {
-            parts.status.add(Counter::RingFull, 1);
-            return false;
-        }
-        if !parts.log.has_room(ENTRY_BYTES_MAX) {
-            tally::count_staging_full(&parts.status, LogId::Order, now.wall_ns);
-            return false;
-        }
         true
     }
 
