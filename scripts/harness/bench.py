@@ -56,7 +56,8 @@ class Place:
             relay.wait_for("->")
             relay.child.send_signal(signal.SIGSTOP)
             self.middles[name] = (relay, port)
-        gateway = world.gateway(config)
+        # Its journal must not share the core of what is measured: the relay has no journal.
+        gateway = world.gateway(config, cold_core=cores["desk"])
         world.wait_for_links(config)
         gateway.child.send_signal(signal.SIGSTOP)
         self.middles["gateway"] = (gateway, listen)

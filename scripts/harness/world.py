@@ -139,11 +139,12 @@ class World:
         self.processes.append(process)
         return process
 
-    def gateway(self, config):
-        """Starts the gateway of that configuration and waits until it is up."""
-        process = self.start(
-            "gateway", self.binary, "run", config.directory, "--io", self.io, "--layout", self.layout
-        )
+    def gateway(self, config, cold_core=None):
+        """Starts the gateway of that configuration and waits until it is up. Its threads that pin themselves leave `cold_core`."""
+        command = [self.binary, "run", config.directory, "--io", self.io, "--layout", self.layout]
+        if cold_core is not None:
+            command = ["taskset", "-c", str(cold_core), *command]
+        process = self.start("gateway", *command)
         process.wait_for("gateway is up", START_S)
         return process
 
