@@ -457,12 +457,7 @@ impl RiskStage {
     fn publish(&mut self, now: Now) {
         let parts = &mut self.parts;
         for (ring, gauge) in [(0, parts.from_client.gauge()), (1, parts.from_desk.gauge())] {
-            parts.status.set_ring(
-                ring,
-                gauge.depth() as u64,
-                gauge.high_water() as u64,
-                gauge.full_count(),
-            );
+            tally::publish_ring(&parts.status, ring, &gauge);
         }
         let risk = parts.risk.counters();
         parts

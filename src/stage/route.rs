@@ -136,13 +136,7 @@ impl<S: Sockets> RouteStage<S> {
         }
         if now.mono_ns >= self.next_publish_ns {
             self.next_publish_ns = now.mono_ns + PUBLISH_INTERVAL_NS;
-            let gauge = self.from_risk.gauge();
-            let depths = (
-                gauge.depth() as u64,
-                gauge.high_water() as u64,
-                gauge.full_count(),
-            );
-            self.side.status.set_ring(0, depths.0, depths.1, depths.2);
+            tally::publish_ring(&self.side.status, 0, &self.from_risk.gauge());
             tally::publish_board(&mut self.board, &self.side.status);
             self.side.publish(now, self.board.peers());
             self.end_draining(now);

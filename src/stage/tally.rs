@@ -51,6 +51,12 @@ pub fn count_notice(status: &StageWriter, notice: &Notice) {
     status.add(counter, 1);
 }
 
+/// Depth, high-water mark and refusals of one of the stage's input rings.
+pub fn publish_ring(status: &StageWriter, ring: usize, gauge: &ringbuf::Gauge) {
+    let (depth, high_water) = (gauge.depth() as u64, gauge.high_water() as u64);
+    status.set_ring(ring, depth, high_water, gauge.full_count());
+}
+
 /// Totals of the board, every few milliseconds.
 pub fn publish_board<S: Sockets>(board: &mut Switchboard<S>, status: &StageWriter) {
     let traffic = *board.traffic();
