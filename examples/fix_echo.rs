@@ -1,0 +1,316 @@
+//! An acceptor that echoes: for conformance runs against foreign suites, and to show how the session layer is used as a library.
+//!
+//! One thread turns a `Switchboard`: sockets, sessions, and a log of what was sent, which here lives in memory. The application's
+//! part is [`Echo`]: NewOrderSingle, SecurityDefinition and Email go back to their sender, other application messages are
+//! refused. What always holds: a message is answered before the next one is looked at.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use gatehouse::config::plan::{FixPlan, FixVersion, Io};
+use gatehouse::domain::Now;
+use gatehouse::domain::time::{NS_PER_MS, NS_PER_S};
+use gatehouse::io::Sockets;
+use gatehouse::session::ResendPolicy;
+use gatehouse::sim::endpoint::Endpoint;
+use gatehouse::stage::{Application, PeerConfig, PeerEvent, Role, Stranger, Verdict};
+use gatehouse::sys::clock::Clock;
+use gatehouse::sys::sockets::{self, Choice};
+use gatehouse::wire::fix::{
+    BusinessRejectReason, DecodeError, Header, Message, MsgType, NoRoom, Refusal, TimeText, Writer,
+    tags,
+};
+
+const CONNECTIONS_MAX: usize = 64;
+const COMP_ID_BYTES_MAX: usize = 31;
+/// ClOrdIDs that are remembered of one logon; then all are forgotten.
+const SEEN_MAX: usize = 1 << 16;
+const WAIT_NS: u64 = 10 * NS_PER_MS;
+const LOG_OUT_NS: u64 = 3 * NS_PER_S;
+
+/// Accept FIX sessions and echo orders, security definitions and e-mails
+#[derive(Parser)]
+struct Arguments {
+    /// Port to listen on; 0: any, and standard error says which
+    #[arg(long)]
+    port: u16,
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    address: IpAddr,
+    /// SenderCompID(49) of ours
+    #[arg(long, value_parser = comp_id)]
+    sender: String,
+    /// BEGINSTRING,TARGETCOMPID,DICTIONARY.xml[,APPLICATION.xml,default=FIX.5.0SP1][,allow-empty-values]
+    #[arg(long = "session", required = true)]
+    sessions: Vec<SessionArgument>,
+    /// Sockets
+    #[arg(long, default_value = "poll")]
+    io: Io,
+}
+
+/// One `--session`.
+#[derive(Clone)]
+struct SessionArgument {
+    version: FixVersion,
+    target: String,
+    dictionary: PathBuf,
+    application: Option<PathBuf>,
+    allow_empty_values: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let names = arguments.sessions.iter();
+    let mut names: Vec<_> = names
+        .map(|s| (s.version.begin_string(), &s.target))
+        .collect();
+    names.sort();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let text = format!(
+            "--session: a second session with TargetCompID {}",
+            twice[0].1
+        );
+        Arguments::command()
+            .error(ErrorKind::ValueValidation, text)
+            .exit();
+    }
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fix_echo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Until a signal.
+fn run(arguments: &Arguments) -> std::io::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, stop.clone())?;
+    }
+    let peers: Vec<_> = arguments
+        .sessions
+        .iter()
+        .map(|session| session.peer(&arguments.sender))
+        .collect();
+    let mut echo = Echo::new(peers.len());
+    let choice = match arguments.io {
+        Io::Auto => Choice::Auto,
+        Io::Uring => Choice::Uring,
+        Io::Poll => Choice::Poll,
+    };
+    let (sockets, _) = sockets::open(choice, CONNECTIONS_MAX)?;
+    let mut endpoint = Endpoint::new(sockets, peers, CONNECTIONS_MAX);
+    let address = SocketAddr::new(arguments.address, arguments.port);
+    eprintln!("listening on {}", endpoint.board.listen(0, address)?);
+    println!("ready");
+    std::io::stdout().flush()?;
+
+    let mut clock = Clock::new();
+    let mut deadline_ns = None;
+    loop {
+        let now = clock.now();
+        let work = endpoint.board.duty_cycle(now, &mut echo);
+        if deadline_ns.is_none() && stop.load(Ordering::Relaxed) {
+            for peer in 0..endpoint.board.peers().len() {
+                endpoint.board.log_out(peer, now, "", true, &mut echo);
+            }
+            deadline_ns = Some(now.mono_ns + LOG_OUT_NS);
+        }
+        endpoint.flush();
+        if deadline_ns.is_some_and(|ns| now.mono_ns >= ns || endpoint.board.connected() == 0) {
+            return Ok(());
+        }
+        if work == 0 {
+            endpoint.board.sockets().wait(WAIT_NS);
+        }
+    }
+}
+
+impl SessionArgument {
+    fn peer(&self, sender: &str) -> PeerConfig {
+        let fix = FixPlan::new(self.version, sender.as_bytes(), self.target.as_bytes());
+        PeerConfig {
+            fix: FixPlan {
+                reset_on_logon: true,
+                ..fix
+            },
+            role: Role::Accept {
+                allowed_sources: Vec::new(),
+            },
+            resend: ResendPolicy::Replay,
+        }
+    }
+}
+
+impl FromStr for SessionArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split(',');
+        let mut next = |what: &str| {
+            parts
+                .next()
+                .filter(|part| !part.is_empty())
+                .ok_or(format!("{what} is missing"))
+        };
+        let begin_string = next("BEGINSTRING")?;
+        let target = comp_id(next("TARGETCOMPID")?)?;
+        let dictionary = next("DICTIONARY.xml")?.into();
+        let (mut application, mut default, mut allow_empty_values) = (None, None, false);
+        for part in parts {
+            if part == "allow-empty-values" {
+                allow_empty_values = true;
+            } else if let Some(name) = part.strip_prefix("default=") {
+                let version = FixVersion::from_name(name).filter(|version| version.is_fixt());
+                default = Some(version.ok_or(format!(
+                    "{part}: there are FIX.5.0, FIX.5.0SP1 and FIX.5.0SP2"
+                ))?);
+            } else if application.is_none() && part.ends_with(".xml") {
+                application = Some(part.into());
+            } else {
+                return Err(format!("{part:?} means nothing"));
+            }
+        }
+        let version = match (begin_string, default, &application) {
+            ("FIXT.1.1", Some(version), Some(_)) => version,
+            ("FIXT.1.1", ..) => {
+                return Err("FIXT.1.1 needs APPLICATION.xml and default=FIX.5.0…".into());
+            }
+            (_, None, None) => FixVersion::from_name(begin_string)
+                .filter(|version| version.begin_string() == begin_string.as_bytes())
+                .ok_or(format!(
+                    "BEGINSTRING {begin_string:?}: there are FIX.4.0 to FIX.4.4 and FIXT.1.1"
+                ))?,
+            _ => {
+                return Err(format!(
+                    "APPLICATION.xml and default are for FIXT.1.1, not {begin_string}"
+                ));
+            }
+        };
+        Ok(Self {
+            version,
+            target,
+            dictionary,
+            application,
+            allow_empty_values,
+        })
+    }
+}
+
+fn comp_id(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=COMP_ID_BYTES_MAX => Ok(text.to_owned()),
+        length => Err(format!(
+            "a CompID has 1 to {COMP_ID_BYTES_MAX} characters, not {length}"
+        )),
+    }
+}
+
+/// The application: what is done with messages that the session layer lets through, each in sequence and once.
+struct Echo {
+    /// Of each peer: ClOrdIDs of the orders since its logon.
+    seen: Vec<HashSet<Vec<u8>>>,
+    /// The message to be sent back.
+    msg_type: MsgType,
+    poss_resend: bool,
+    fields: Vec<(u32, Vec<u8>)>,
+}
+
+impl Echo {
+    fn new(peers: usize) -> Self {
+        Self {
+            seen: vec![HashSet::new(); peers],
+            msg_type: MsgType::default(),
+            poss_resend: false,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Remembers an order; whether it may be one that was there before, and was.
+    fn is_repeated_order(&mut self, peer: usize, message: &Message<'_>) -> bool {
+        let seen = &mut self.seen[peer];
+        if seen.len() == SEEN_MAX {
+            seen.clear();
+        }
+        let id = message.get(tags::CL_ORD_ID).unwrap_or_default();
+        !seen.insert(id.to_vec()) && message.poss_resend()
+    }
+}
+
+impl Application for Echo {
+    fn has_room(&mut self) -> bool {
+        true
+    }
+
+    fn on_message(&mut self, peer: usize, _: Now, _: u64, message: &Message<'_>) -> Verdict {
+        match message.msg_type_bytes() {
+            b"D" if self.is_repeated_order(peer, message) => return Verdict::Taken,
+            b"D" | b"d" | b"C" => {}
+            _ => {
+                return Verdict::Refused(DecodeError {
+                    tag: 0,
+                    refusal: Refusal::Business(BusinessRejectReason::UnsupportedMessageType),
+                    text: "Unsupported Message Type",
+                });
+            }
+        }
+        self.msg_type = message.msg_type();
+        self.poss_resend = message.poss_resend();
+        self.fields.clear();
+        let passed_on = message.fields().filter(|(tag, _)| !is_own(*tag));
+        self.fields
+            .extend(passed_on.map(|(tag, value)| (tag, value.to_vec())));
+        self.fields.sort_by_key(|(tag, _)| (!is_header(*tag), *tag));
+        Verdict::Answered
+    }
+
+    fn answer(
+        &mut self,
+        _: usize,
+        header: &Header<'_>,
+        time: &mut TimeText,
+        out: &mut [u8],
+    ) -> Result<Range<usize>, NoRoom> {
+        let header = Header {
+            msg_type: self.msg_type,
+            poss_resend: self.poss_resend,
+            ..*header
+        };
+        let mut writer = Writer::begin(out, &header, time);
+        for (tag, value) in &self.fields {
+            writer.bytes(*tag, value);
+        }
+        writer.finish()
+    }
+
+    fn on_event(&mut self, peer: usize, _: Now, _: u64, event: PeerEvent) {
+        if event == PeerEvent::LoggedOn {
+            self.seen[peer].clear();
+        }
+    }
+
+    fn on_stranger(&mut self, _: Now, _: Stranger) {}
+}
+
+/// Fields that the session layer writes itself, or that are true of one transmission only.
+fn is_own(tag: u32) -> bool {
+    matches!(
+        tag,
+        8 | 9 | 10 | 34 | 35 | 43 | 49 | 52 | 56 | 89 | 93 | 97 | 122 | 369
+    )
+}
+
+/// The other fields of the standard header.
+fn is_header(tag: u32) -> bool {
+    matches!(tag, 50 | 57 | 90 | 91 | 115 | 116 | 128 | 129 | 142..=145 | 212 | 213 | 347 | 627..=630 | 1128 | 1129 | 1156)
+}
