@@ -207,10 +207,12 @@ impl<S: Sockets> Switchboard<S> {
                         Verdict::Taken => {}
                         Verdict::Answered => answered = true,
                         Verdict::Refused(error) => match error.refusal {
-                            Refusal::Session(reason) => {
-                                peer.session
-                                    .reject(&message, Some(error.tag), reason, actions)
-                            }
+                            Refusal::Session(reason) => peer.session.reject(
+                                &message,
+                                Some(error.tag as i32),
+                                reason,
+                                actions,
+                            ),
                             Refusal::Business(reason) => {
                                 business = Some(Refused {
                                     error,
@@ -325,7 +327,7 @@ fn peer_named(
     identity: &session::LogonIdentity<'_>,
 ) -> Option<usize> {
     let name = (
-        identity.version,
+        Text::new(identity.begin_string)?,
         Text::new(identity.sender)?,
         Text::new(identity.target)?,
     );
