@@ -56,12 +56,13 @@ reject_reasons! {
 }
 
 impl SessionRejectReason {
-    /// The code where the version has it.
+    /// The code where the version has it: 4.0 and 4.1 have no such field.
     pub fn code(self, version: FixVersion) -> Option<u16> {
         let code = self as u16;
         match version {
+            FixVersion::Fix40 | FixVersion::Fix41 => None,
             FixVersion::Fix42 => (code <= 11).then_some(code),
-            FixVersion::Fix44 => Some(code),
+            _ => Some(code),
         }
     }
 }
