@@ -14,78 +14,10 @@ mod validate;
 pub use model::{FieldType, Model};
 pub use quickfix_xml::DictionaryError;
 
+pub use super::field::Fault;
+pub use crate::domain::Checks;
+
 use super::field::Message;
-use super::reject::SessionRejectReason;
-
-/// What a Reject(35=3) answers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fault {
-    /// RefTagID(371), where the reason has one.
-    pub tag: Option<i32>,
-    /// SessionRejectReason(373)
-    pub reason: SessionRejectReason,
-}
-
-/// Which checks are made. All of them by default.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Checks {
-    /// MsgType(35) is one of the dictionary.
-    pub unknown_msg_type: bool,
-    /// Fields that the message, or the group's instance, must have.
-    pub required_fields: bool,
-    /// The tag is one of the dictionary.
-    pub undefined_tags: bool,
-    /// The tag may stand in this message, at this place.
-    pub tags_not_in_message: bool,
-    /// Every field has a value.
-    pub empty_values: bool,
-    /// Values are of their field's type.
-    pub formats: bool,
-    /// Values are one of those that the field may have.
-    pub enumerations: bool,
-    /// Tags stand once, outside of groups.
-    pub repeated_tags: bool,
-    /// Header, then body, then trailer.
-    pub field_order: bool,
-    /// Counts of groups, and order of their members.
-    pub groups: bool,
-    /// Tags from 5000 on are treated as any other; else those that the dictionary does not know are let through.
-    pub user_defined_fields: bool,
-}
-
-impl Checks {
-    /// Every check.
-    pub const fn all() -> Self {
-        Self::each(true)
-    }
-
-    /// No check.
-    pub const fn none() -> Self {
-        Self::each(false)
-    }
-
-    const fn each(on: bool) -> Self {
-        Self {
-            unknown_msg_type: on,
-            required_fields: on,
-            undefined_tags: on,
-            tags_not_in_message: on,
-            empty_values: on,
-            formats: on,
-            enumerations: on,
-            repeated_tags: on,
-            field_order: on,
-            groups: on,
-            user_defined_fields: on,
-        }
-    }
-}
-
-impl Default for Checks {
-    fn default() -> Self {
-        Self::all()
-    }
-}
 
 /// A compiled dictionary.
 #[derive(Debug)]
