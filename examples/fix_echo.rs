@@ -8,22 +8,22 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use gatehouse::config::plan::{FixPlan, FixVersion, Io};
-use gatehouse::domain::Now;
+use gatehouse::config::plan::{DictionaryFiles, FixPlan, FixVersion, Io};
 use gatehouse::domain::time::{NS_PER_MS, NS_PER_S};
+use gatehouse::domain::{Checks, Now};
 use gatehouse::io::Sockets;
 use gatehouse::session::ResendPolicy;
 use gatehouse::sim::endpoint::Endpoint;
-use gatehouse::stage::{Application, PeerConfig, PeerEvent, Role, Stranger, Verdict};
+use gatehouse::stage::{Application, Dictionaries, PeerConfig, PeerEvent, Role, Stranger, Verdict};
 use gatehouse::sys::clock::Clock;
 use gatehouse::sys::sockets::{self, Choice};
+use gatehouse::wire::fix::dictionary::{Dictionary, Part};
 use gatehouse::wire::fix::{
     BusinessRejectReason, DecodeError, Header, Message, MsgType, NoRoom, Refusal, TimeText, Writer,
     tags,
@@ -61,8 +61,7 @@ struct Arguments {
 struct SessionArgument {
     version: FixVersion,
     target: String,
-    dictionary: PathBuf,
-    application: Option<PathBuf>,
+    files: DictionaryFiles,
     allow_empty_values: bool,
 }
 
@@ -82,7 +81,22 @@ fn main() -> ExitCode {
             .error(ErrorKind::ValueValidation, text)
             .exit();
     }
-    match run(&arguments) {
+    let (mut dictionaries, mut peers) = (Dictionaries::default(), Vec::new());
+    let mut echo = Echo::default();
+    for session in &arguments.sessions {
+        let dictionary = match dictionaries.load(&session.files) {
+            Ok(dictionary) => dictionary,
+            Err(error) => Arguments::command()
+                .error(ErrorKind::ValueValidation, error)
+                .exit(),
+        };
+        peers.push(session.peer(&arguments.sender, dictionary.clone()));
+        echo.peers.push(EchoPeer {
+            dictionary,
+            seen: HashSet::new(),
+        });
+    }
+    match run(&arguments, peers, echo) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fix_echo: {error}");
@@ -92,17 +106,11 @@ fn main() -> ExitCode {
 }
 
 /// Until a signal.
-fn run(arguments: &Arguments) -> std::io::Result<()> {
+fn run(arguments: &Arguments, peers: Vec<PeerConfig>, mut echo: Echo) -> std::io::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())?;
     }
-    let peers: Vec<_> = arguments
-        .sessions
-        .iter()
-        .map(|session| session.peer(&arguments.sender))
-        .collect();
-    let mut echo = Echo::new(peers.len());
     let choice = match arguments.io {
         Io::Auto => Choice::Auto,
         Io::Uring => Choice::Uring,
@@ -137,13 +145,17 @@ fn run(arguments: &Arguments) -> std::io::Result<()> {
 }
 
 impl SessionArgument {
-    fn peer(&self, sender: &str) -> PeerConfig {
-        let fix = FixPlan::new(self.version, sender.as_bytes(), self.target.as_bytes());
+    fn peer(&self, sender: &str, dictionary: Arc<Dictionary>) -> PeerConfig {
         PeerConfig {
             fix: FixPlan {
                 reset_on_logon: true,
-                ..fix
+                checks: Checks {
+                    empty_values: !self.allow_empty_values,
+                    ..Checks::ALL
+                },
+                ..FixPlan::new(self.version, sender.as_bytes(), self.target.as_bytes())
             },
+            dictionary: Some(dictionary),
             role: Role::Accept {
                 allowed_sources: Vec::new(),
             },
@@ -165,7 +177,7 @@ impl FromStr for SessionArgument {
         };
         let begin_string = next("BEGINSTRING")?;
         let target = comp_id(next("TARGETCOMPID")?)?;
-        let dictionary = next("DICTIONARY.xml")?.into();
+        let transport = next("DICTIONARY.xml")?.into();
         let (mut application, mut default, mut allow_empty_values) = (None, None, false);
         for part in parts {
             if part == "allow-empty-values" {
@@ -200,8 +212,10 @@ impl FromStr for SessionArgument {
         Ok(Self {
             version,
             target,
-            dictionary,
-            application,
+            files: DictionaryFiles {
+                transport,
+                application,
+            },
             allow_empty_values,
         })
     }
@@ -217,33 +231,37 @@ fn comp_id(text: &str) -> Result<String, String> {
 }
 
 /// The application: what is done with messages that the session layer lets through, each in sequence and once.
+#[derive(Default)]
 struct Echo {
-    /// Of each peer: ClOrdIDs of the orders since its logon.
-    seen: Vec<HashSet<Vec<u8>>>,
+    peers: Vec<EchoPeer>,
     /// The message to be sent back.
     msg_type: MsgType,
     poss_resend: bool,
-    fields: Vec<(u32, Vec<u8>)>,
+    fields: Vec<EchoField>,
 }
 
-impl Echo {
-    fn new(peers: usize) -> Self {
-        Self {
-            seen: vec![HashSet::new(); peers],
-            msg_type: MsgType::default(),
-            poss_resend: false,
-            fields: Vec::new(),
-        }
-    }
+struct EchoPeer {
+    dictionary: Arc<Dictionary>,
+    /// ClOrdIDs of the orders since the logon.
+    seen: HashSet<Vec<u8>>,
+}
 
+/// A field; where it is the count of a repeating group, its members stand behind it in their own order.
+struct EchoField {
+    part: Part,
+    tag: u32,
+    value: Vec<u8>,
+    members: Vec<(u32, Vec<u8>)>,
+}
+
+impl EchoPeer {
     /// Remembers an order; whether it may be one that was there before, and was.
-    fn is_repeated_order(&mut self, peer: usize, message: &Message<'_>) -> bool {
-        let seen = &mut self.seen[peer];
-        if seen.len() == SEEN_MAX {
-            seen.clear();
+    fn is_repeated(&mut self, order: &Message<'_>) -> bool {
+        if self.seen.len() == SEEN_MAX {
+            self.seen.clear();
         }
-        let id = message.get(tags::CL_ORD_ID).unwrap_or_default();
-        !seen.insert(id.to_vec()) && message.poss_resend()
+        let id = order.get(tags::CL_ORD_ID).unwrap_or_default();
+        !self.seen.insert(id.to_vec()) && order.poss_resend()
     }
 }
 
@@ -253,8 +271,9 @@ impl Application for Echo {
     }
 
     fn on_message(&mut self, peer: usize, _: Now, _: u64, message: &Message<'_>) -> Verdict {
+        let peer = &mut self.peers[peer];
         match message.msg_type_bytes() {
-            b"D" if self.is_repeated_order(peer, message) => return Verdict::Taken,
+            b"D" if peer.is_repeated(message) => return Verdict::Taken,
             b"D" | b"d" | b"C" => {}
             _ => {
                 return Verdict::Refused(DecodeError {
@@ -267,10 +286,21 @@ impl Application for Echo {
         self.msg_type = message.msg_type();
         self.poss_resend = message.poss_resend();
         self.fields.clear();
-        let passed_on = message.fields().filter(|(tag, _)| !is_own(*tag));
-        self.fields
-            .extend(passed_on.map(|(tag, value)| (tag, value.to_vec())));
-        self.fields.sort_by_key(|(tag, _)| (!is_header(*tag), *tag));
+        let fields = &mut self.fields;
+        peer.dictionary.visit_parts(message, |part, tag, value| {
+            match (part, fields.last_mut()) {
+                (Part::Trailer, _) => {}
+                (Part::Header, _) if is_of_session_layer(tag) => {}
+                (Part::Group, Some(count)) => count.members.push((tag, value.to_vec())),
+                _ => fields.push(EchoField {
+                    part,
+                    tag,
+                    value: value.to_vec(),
+                    members: Vec::new(),
+                }),
+            }
+        });
+        fields.sort_by_key(|field| (field.part != Part::Header, field.tag));
         Verdict::Answered
     }
 
@@ -287,30 +317,25 @@ impl Application for Echo {
             ..*header
         };
         let mut writer = Writer::begin(out, &header, time);
-        for (tag, value) in &self.fields {
-            writer.bytes(*tag, value);
+        for field in &self.fields {
+            writer.echo(field.tag, &field.value);
+            for (tag, value) in &field.members {
+                writer.echo(*tag, value);
+            }
         }
         writer.finish()
     }
 
     fn on_event(&mut self, peer: usize, _: Now, _: u64, event: PeerEvent) {
         if event == PeerEvent::LoggedOn {
-            self.seen[peer].clear();
+            self.peers[peer].seen.clear();
         }
     }
 
     fn on_stranger(&mut self, _: Now, _: Stranger) {}
 }
 
-/// Fields that the session layer writes itself, or that are true of one transmission only.
-fn is_own(tag: u32) -> bool {
-    matches!(
-        tag,
-        8 | 9 | 10 | 34 | 35 | 43 | 49 | 52 | 56 | 89 | 93 | 97 | 122 | 369
-    )
-}
-
-/// The other fields of the standard header.
-fn is_header(tag: u32) -> bool {
-    matches!(tag, 50 | 57 | 90 | 91 | 115 | 116 | 128 | 129 | 142..=145 | 212 | 213 | 347 | 627..=630 | 1128 | 1129 | 1156)
+/// Header fields that the session layer writes itself, or that are true of one transmission only.
+fn is_of_session_layer(tag: u32) -> bool {
+    matches!(tag, 8 | 9 | 34 | 35 | 43 | 49 | 52 | 56 | 97 | 122 | 369)
 }

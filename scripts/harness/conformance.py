@@ -16,16 +16,20 @@ import time
 import definitions
 
 SENDER = "ISLD"
-# Directory of the definitions, BeginString, TargetCompIDs that they use, and files and options; {} is the dictionaries' place.
+# By directory of the definitions: the program's sessions. Older definitions call the peer TW throughout, newer ones say its version.
 SETS = {
-    "fix40": ("FIX.4.0", ["TW"], "{}/FIX40.xml"),
-    "fix41": ("FIX.4.1", ["TW"], "{}/FIX41.xml"),
-    "fix42": ("FIX.4.2", ["TW"], "{}/FIX42.xml"),
-    "fix43": ("FIX.4.3", ["TW"], "{}/FIX43.xml"),
-    "fix44": ("FIX.4.4", ["TW"], "{}/FIX44.xml"),
-    "fix50": ("FIXT.1.1", ["TW"], "{}/FIXT11.xml,{}/FIX50.xml,default=FIX.5.0"),
-    "fix50sp1": ("FIXT.1.1", ["TW", "TW50SP1"], "{}/FIXT11.xml,{}/FIX50SP1.xml,default=FIX.5.0SP1"),
-    "fix50sp2": ("FIXT.1.1", ["TW", "TW50SP2"], "{}/FIXT11.xml,{}/FIX50SP2.xml,default=FIX.5.0SP2"),
+    "fix40": [("FIX.4.0", "TW", "FIX40.xml"), ("FIX.4.0", "TW40", "FIX40.xml")],
+    "fix41": [("FIX.4.1", "TW", "FIX41.xml"), ("FIX.4.1", "TW41", "FIX41.xml")],
+    "fix42": [("FIX.4.2", "TW", "FIX42.xml"), ("FIX.4.2", "TW42", "FIX42.xml")],
+    "fix43": [("FIX.4.3", "TW", "FIX43.xml"), ("FIX.4.3", "TW43", "FIX43.xml")],
+    "fix44": [("FIX.4.4", "TW", "FIX44.xml"), ("FIX.4.4", "TW44", "FIX44.xml")],
+    "fix50": [("FIXT.1.1", target, "FIXT11.xml,FIX50.xml,default=FIX.5.0") for target in ("TW", "TW50")],
+    "fix50sp1": [("FIXT.1.1", target, "FIXT11.xml,FIX50SP1.xml,default=FIX.5.0SP1") for target in ("TW", "TW50SP1")],
+    "fix50sp2": [("FIXT.1.1", target, "FIXT11.xml,FIX50SP2.xml,default=FIX.5.0SP2") for target in ("TW", "TW50SP2")],
+    "validate": [
+        ("FIX.4.4", "TW", "FIX44.xml"),
+        ("FIX.4.4", "NO_CHECK_FIELDS_HAVE_VALUES", "FIX44.xml,allow-empty-values"),
+    ],
 }
 # What is answered differently on purpose: "set/name" with patterns, and why. Such definitions are run and shown, not counted.
 DIFFERENT = {}
@@ -36,13 +40,13 @@ BETWEEN_S = 0.02
 
 
 class Program:
-    """A running `fix_echo` with one session."""
+    """A running `fix_echo` with the sessions of one set."""
 
     def __init__(self, binary, dictionaries, name):
-        begin_string, targets, files = SETS[name]
         command = [str(binary), "--port", "0", "--sender", SENDER]
-        for target in targets:
-            command += ["--session", f"{begin_string},{target},{files.format(*[dictionaries] * 2)}"]
+        for begin_string, target, options in SETS[name]:
+            files = [f"{dictionaries}/{part}" if part.endswith(".xml") else part for part in options.split(",")]
+            command += ["--session", ",".join([begin_string, target, *files])]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.complaints = b""
         self.port = None

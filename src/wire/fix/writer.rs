@@ -98,6 +98,21 @@ impl<'a> Writer<'a> {
         self.put_bytes(prefix, prefix_len, value);
     }
 
+    /// A field as the peer sent it: also an empty one, where the session lets such through.
+    pub fn echo(&mut self, tag: u32, value: &[u8]) {
+        if !value.is_empty() {
+            return self.bytes(tag, value);
+        }
+        let (prefix, prefix_len) = prefix(tag);
+        if let Some(written) = self.window(|window: &mut [u8; PREFIX_BYTES + 1]| {
+            put8(window, 0, prefix);
+            window[prefix_len] = SOH;
+            prefix_len + 1
+        }) {
+            self.at += written;
+        }
+    }
+
     /// A field of one character.
     #[inline(always)]
     pub fn char(&mut self, tag: u32, value: u8) {
