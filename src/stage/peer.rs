@@ -135,7 +135,7 @@ impl Peer {
             Role::Connect { .. } => session::Role::Initiator,
         };
         Self {
-            session: Session::new(role, &config.fix, 1, 1),
+            session: Session::new(role, &config.fix, 1, 1).with_dictionary(config.dictionary),
             role: config.role,
             channel: at as u16,
             connection: None,
