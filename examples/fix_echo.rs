@@ -4,6 +4,7 @@
 //! part is [`Echo`]: NewOrderSingle, SecurityDefinition and Email go back to their sender, other application messages are
 //! refused. What always holds: a message is answered before the next one is looked at.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -67,35 +68,10 @@ struct SessionArgument {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let names = arguments.sessions.iter();
-    let mut names: Vec<_> = names
-        .map(|s| (s.version.begin_string(), &s.target))
-        .collect();
-    names.sort();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        let text = format!(
-            "--session: a second session with TargetCompID {}",
-            twice[0].1
-        );
-        Arguments::command()
-            .error(ErrorKind::ValueValidation, text)
-            .exit();
-    }
-    let (mut dictionaries, mut peers) = (Dictionaries::default(), Vec::new());
-    let mut echo = Echo::default();
-    for session in &arguments.sessions {
-        let dictionary = match dictionaries.load(&session.files) {
-            Ok(dictionary) => dictionary,
-            Err(error) => Arguments::command()
-                .error(ErrorKind::ValueValidation, error)
-                .exit(),
-        };
-        peers.push(session.peer(&arguments.sender, dictionary.clone()));
-        echo.peers.push(EchoPeer {
-            dictionary,
-            seen: HashSet::new(),
-        });
-    }
+    let (peers, echo) = arguments.peers().unwrap_or_else(|error| {
+        let error = Arguments::command().error(ErrorKind::ValueValidation, error);
+        error.exit()
+    });
     match run(&arguments, peers, echo) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -144,7 +120,36 @@ fn run(arguments: &Arguments, peers: Vec<PeerConfig>, mut echo: Echo) -> std::io
     }
 }
 
+impl Arguments {
+    /// What the session layer and the application know of each session.
+    fn peers(&self) -> Result<(Vec<PeerConfig>, Echo), String> {
+        let (mut dictionaries, mut peers) = (Dictionaries::default(), Vec::new());
+        let mut echo = Echo::default();
+        for (at, session) in self.sessions.iter().enumerate() {
+            if self.sessions[..at]
+                .iter()
+                .any(|other| other.name() == session.name())
+            {
+                let (begin_string, target) = session.name();
+                return Err(format!("--session: {begin_string},{target} stands twice"));
+            }
+            let dictionary = dictionaries.load(&session.files)?;
+            peers.push(session.peer(&self.sender, dictionary.clone()));
+            let seen = HashSet::new();
+            echo.peers.push(EchoPeer { dictionary, seen });
+        }
+        Ok((peers, echo))
+    }
+}
+
 impl SessionArgument {
+    fn name(&self) -> (Cow<'_, str>, &str) {
+        (
+            String::from_utf8_lossy(self.version.begin_string()),
+            &self.target,
+        )
+    }
+
     fn peer(&self, sender: &str, dictionary: Arc<Dictionary>) -> PeerConfig {
         PeerConfig {
             fix: FixPlan {
