@@ -4,7 +4,9 @@
 
 pub mod boot;
 mod build;
+pub mod log_reader;
 pub mod log_store;
+mod log_window;
 mod runner;
 mod topology;
 
