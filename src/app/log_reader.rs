@@ -72,6 +72,8 @@ pub struct LogReader {
     epoch: Option<EpochReader>,
     /// The first epoch to be read.
     first: u16,
+    /// The last one.
+    last: u16,
     follow: bool,
 }
 
@@ -84,6 +86,7 @@ impl LogReader {
             log,
             epoch: None,
             first: 0,
+            last: u16::MAX,
             follow: false,
         })
     }
@@ -102,6 +105,11 @@ impl LogReader {
             }
         }
         Ok(())
+    }
+
+    /// Only this epoch.
+    pub fn only(&mut self, epoch: u16) {
+        (self.first, self.last) = (epoch, epoch);
     }
 
     /// A tail that is not whole is waited for, instead of being an error.
@@ -126,7 +134,10 @@ impl LogReader {
             let after = self.epoch.as_ref().map(|epoch| epoch.epoch);
             next = epochs(&self.place.directory, self.log)?
                 .into_iter()
-                .find(|&epoch| epoch >= self.first && after.is_none_or(|after| epoch > after));
+                .find(|&epoch| {
+                    (self.first..=self.last).contains(&epoch)
+                        && after.is_none_or(|after| epoch > after)
+                });
             if next.is_none() {
                 return Ok(false);
             }
