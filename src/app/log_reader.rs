@@ -319,7 +319,7 @@ impl EpochReader {
             Step::Broken(error) => error,
         };
         let nothing_behind = self.is_blank_behind()?;
-        if is_torn(&self.buffer, nothing_behind) {
+        if is_torn(self.chain, &self.buffer, nothing_behind) {
             return Ok(Disk::Broken(Why::TornTail));
         }
         Ok(Disk::Broken(Why::Record(error)))

@@ -100,20 +100,23 @@ pub fn epoch_of_start(record: &Record<'_>) -> Option<u16> {
     body.rsplit_once(" epoch ")?.1.parse().ok()
 }
 
-/// Whether the record that fails at the start of `rest` was being written when its writer's host went down: its end is missing, and
-/// behind it nothing was ever written. `rest` reaches to the end of the log or beyond the record.
-pub fn is_torn(rest: &[u8], nothing_behind: bool) -> bool {
-    let length = match rest.get(4..8) {
-        Some(length) => u32::from_le_bytes(length.try_into().unwrap_or_default()) as usize,
-        None => return nothing_behind,
+/// Whether the record that should follow `chain` and fails at the start of `rest` was being written when its writer's host went down:
+/// its end is missing, and behind it nothing was ever written. `rest` reaches to the end of the log, or holds the longest record.
+pub fn is_torn(chain: Chain, rest: &[u8], nothing_behind: bool) -> bool {
+    let Some(length) = rest.get(4..8) else {
+        return nothing_behind;
     };
-    // The page with the length did not get there, but a later one did.
-    let length = if length == 0 { BODY_OFFSET } else { length };
-    match rest.get(..length) {
-        _ if !(BODY_OFFSET..=LOG_RECORD_BYTES_MAX).contains(&length) => false,
-        None => nothing_behind,
-        Some(record) => nothing_behind && record.last() == Some(&0),
+    let length = u32::from_le_bytes(length.try_into().unwrap_or_default()) as usize;
+    if !nothing_behind || !(BODY_OFFSET..=LOG_RECORD_BYTES_MAX).contains(&length) {
+        return false;
     }
+    let record = &rest[..length.min(rest.len())];
+    // A damaged length may reach over records that stand behind it: then the sequence goes on in there.
+    let next = (chain.sequence + 2).to_le_bytes();
+    let goes_on = record
+        .get(BODY_OFFSET..)
+        .is_some_and(|body| body.chunks_exact(8).any(|word| word == next));
+    !goes_on && (record.len() < length || record.last() == Some(&0))
 }
 
 /// Why the next record of a log cannot be read.
@@ -145,4 +148,49 @@ pub struct Broken {
     pub after: u64,
     /// What is wrong
     pub why: Why,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_labelled() {
+        let chain = Chain::START;
+        assert!(matches!(chain.look(&[]), Step::Blank));
+        assert!(matches!(chain.look(&[0; 100]), Step::Blank));
+        assert!(matches!(chain.look(&[1, 2]), Step::More(BODY_OFFSET)));
+        let mut bytes = vec![0; 48];
+        bytes[4..8].copy_from_slice(&47u32.to_le_bytes());
+        let short = chain.look(&bytes);
+        assert!(matches!(short, Step::Broken(RecordError::Length(47))));
+        bytes[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+        let long = chain.look(&bytes);
+        assert!(matches!(long, Step::Broken(RecordError::Length(_))));
+        bytes[4..8].copy_from_slice(&60u32.to_le_bytes());
+        assert!(matches!(chain.look(&bytes), Step::More(60)));
+        bytes.resize(64, 0);
+        let wrong = chain.look(&bytes);
+        assert!(matches!(wrong, Step::Broken(RecordError::Checksum)));
+    }
+
+    #[test]
+    fn a_tail_is_torn_only_where_nothing_follows() {
+        let mut bytes = vec![7; 80];
+        bytes[4..8].copy_from_slice(&80u32.to_le_bytes());
+        assert!(!is_torn(Chain::START, &bytes, true), "whole, and wrong");
+        assert!(is_torn(Chain::START, &bytes[..70], true), "cut off");
+        bytes[60..].fill(0);
+        assert!(
+            is_torn(Chain::START, &bytes, true),
+            "not written to its end"
+        );
+        assert!(!is_torn(Chain::START, &bytes, false), "more follows");
+        bytes[56..64].copy_from_slice(&2u64.to_le_bytes());
+        assert!(
+            !is_torn(Chain::START, &bytes, true),
+            "the next one is in it"
+        );
+        assert!(is_torn(Chain::START, &bytes[..3], true));
+    }
 }
