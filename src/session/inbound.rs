@@ -1,14 +1,14 @@
 //! A message on a session that is logged on: the checks that all messages share, in the order of the specification, then what
 //! each administrative type asks for.
 //!
-//! Order: BeginString; MsgSeqNum present; required header fields; what the parser found; SendingTime; CompIDs; then the number
-//! (`sequence.rs`). A message that is rejected consumes its number where that is the one expected, so that the dialogue goes on.
+//! Order: BeginString; MsgSeqNum present; the dictionary, or without one the required header fields and what the parser found;
+//! SendingTime; CompIDs; then the number (`sequence.rs`). A message that is rejected consumes its number where that is the one expected, so that the dialogue goes on.
 
 use super::action::text;
 use super::action::{Action, Actions, Admin, DisconnectReason, Notice, TestRequestId};
 use super::state::{Session, State};
 use crate::domain::{Now, Text};
-use crate::wire::fix::{Message, MsgType, SessionRejectReason, tags};
+use crate::wire::fix::{Fault, Message, MsgType, SessionRejectReason, tags};
 
 /// What is wrong with 49, 52 or 56.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,7 +23,7 @@ pub(super) enum HeaderFault {
 
 impl Session {
     pub(super) fn established(&mut self, now: Now, message: &Message<'_>, actions: &mut Actions) {
-        if message.version() != Some(self.settings.version) {
+        if !self.settings.version.begins(message.begin_string()) {
             if matches!(self.state, State::Active(_)) {
                 self.start_logout(now, Text::cut(b"Incorrect BeginString"), actions);
             }
@@ -41,12 +41,8 @@ impl Session {
             live.heard_ns = now.mono_ns;
             live.probe_deadline_ns = None;
         }
-        if let Some(tag) = message.missing_header_tag() {
-            let reason = SessionRejectReason::RequiredTagMissing;
-            return self.refuse(now, message, Some(tag), reason, actions);
-        }
-        if let Some(fault) = message.fault() {
-            return self.refuse(now, message, Some(fault.tag), fault.reason, actions);
+        if let Some(fault) = self.content_fault(message) {
+            return self.refuse(now, message, fault.tag, fault.reason, actions);
         }
         if let Some(fault) = self.header_fault(now, message) {
             return self.refuse_header(now, fault, message, actions);
@@ -64,6 +60,32 @@ impl Session {
         }
     }
 
+    /// What is wrong with the message by itself.
+    #[inline]
+    pub(super) fn content_fault(&self, message: &Message<'_>) -> Option<Fault> {
+        match &self.dictionary {
+            Some(dictionary) => dictionary.validate(message, &self.settings.checks).err(),
+            None => match message.missing_header_tag() {
+                Some(tag) => Some(Fault {
+                    tag: Some(tag as i32),
+                    reason: SessionRejectReason::RequiredTagMissing,
+                }),
+                None => message.fault(),
+            },
+        }
+    }
+
+    /// A message that came early has its turn. What was honoured whatever its number has only its number to give.
+    pub(super) fn kept(&mut self, now: Now, message: &Message<'_>, actions: &mut Actions) {
+        match message.msg_type() {
+            MsgType::LOGON | MsgType::LOGOUT | MsgType::RESEND_REQUEST => {
+                self.consume(now, actions)
+            }
+            MsgType::SEQUENCE_RESET => self.sequence_reset(now, self.next_in, message, actions),
+            _ => self.take(now, message, actions),
+        }
+    }
+
     /// The next message in order.
     fn take(&mut self, now: Now, message: &Message<'_>, actions: &mut Actions) {
         match message.msg_type() {
@@ -72,7 +94,7 @@ impl Session {
                 None => self.refuse(
                     now,
                     message,
-                    Some(tags::TEST_REQ_ID),
+                    Some(tags::TEST_REQ_ID as i32),
                     SessionRejectReason::RequiredTagMissing,
                     actions,
                 ),
@@ -80,7 +102,7 @@ impl Session {
                     None => self.refuse(
                         now,
                         message,
-                        Some(tags::TEST_REQ_ID),
+                        Some(tags::TEST_REQ_ID as i32),
                         SessionRejectReason::ValueOutOfRange,
                         actions,
                     ),
@@ -147,13 +169,19 @@ impl Session {
         let reason = match fault {
             HeaderFault::SendingTimeFormat => {
                 let reason = SessionRejectReason::BadFormat;
-                return self.refuse(now, message, Some(tags::SENDING_TIME), reason, actions);
+                return self.refuse(
+                    now,
+                    message,
+                    Some(tags::SENDING_TIME as i32),
+                    reason,
+                    actions,
+                );
             }
             HeaderFault::SendingTimeAccuracy => SessionRejectReason::SendingTimeAccuracy,
             HeaderFault::CompId => SessionRejectReason::CompIdProblem,
         };
         self.refuse(now, message, None, reason, actions);
-        self.start_logout(now, text(format_args!("{}", reason.text())), actions);
+        self.start_logout(now, Text::EMPTY, actions);
     }
 
     /// Reject(35=3); consumes the number where it is the one expected.
@@ -161,7 +189,7 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
-        tag: Option<u32>,
+        tag: Option<i32>,
         reason: SessionRejectReason,
         actions: &mut Actions,
     ) {

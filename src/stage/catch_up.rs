@@ -151,8 +151,9 @@ impl<S: Sockets> Switchboard<S> {
         let mut tools = ResendTools {
             ids: &peer.ids,
             policy: peer.resend,
+            last_processed: peer.session.last_processed(),
             now,
-            time: &mut self.time,
+            time: &mut self.times[peer.precision as usize],
             out: &mut self.buffer,
         };
         let bytes = match peer.cursor.step(stored, &mut tools) {

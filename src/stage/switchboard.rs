@@ -20,8 +20,8 @@ use crate::domain::time::NS_PER_MS;
 use crate::io::{ConnectionId, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
 use crate::limits::{CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK};
-use crate::session::{self, Action, Actions, Admin, LogoutText};
-use crate::wire::fix::{self, FieldIndex, Header, MsgType, NoRoom, TimeText};
+use crate::session::{self, Action, Actions, Admin, LogoutText, Notice};
+use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Precision, TimeText};
 
 /// Sessions and their sockets.
 pub struct Switchboard<S: Sockets> {
@@ -29,7 +29,8 @@ pub struct Switchboard<S: Sockets> {
     pub(super) log: Log,
     pub(super) peers: Vec<Peer>,
     pub(super) traffic: Traffic,
-    pub(super) time: TimeText,
+    /// One per [`Precision`].
+    pub(super) times: [TimeText; 4],
     /// For messages that are not in the log: gap fills and rewritten ones.
     pub(super) buffer: Box<[u8]>,
     /// Peers that are behind, each once.
@@ -74,7 +75,13 @@ impl<S: Sockets> Switchboard<S> {
             sockets,
             log,
             traffic: Traffic::default(),
-            time: TimeText::new(fix::Precision::Millis),
+            times: [
+                Precision::Seconds,
+                Precision::Millis,
+                Precision::Micros,
+                Precision::Nanos,
+            ]
+            .map(TimeText::new),
             buffer: vec![0; 2 * FRAME_BYTES_MAX].into_boxed_slice(),
             serving: Vec::with_capacity(peers.len()),
             next_serving: 0,
@@ -256,11 +263,13 @@ impl<S: Sockets> Switchboard<S> {
         encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
     ) -> Option<Sent> {
         let Self {
-            peers, log, time, ..
+            peers, log, times, ..
         } = self;
         let peer = &mut peers[at];
         let number = peer.session.peek_next_out();
-        let header = peer.ids.header(MsgType::HEARTBEAT, number, now);
+        let mut header = peer.ids.header(MsgType::HEARTBEAT, number, now);
+        header.last_processed = peer.session.last_processed();
+        let time = &mut times[peer.precision as usize];
         let mut bytes = 0;
         let appended = log.append_with(
             kind,
@@ -322,6 +331,10 @@ impl<S: Sockets> Switchboard<S> {
             next += 1;
             match action {
                 Action::Deliver => {}
+                Action::Keep { number } => {
+                    let notice = Notice::EarlyDropped { sequence: number };
+                    self.tell(at, now, PeerEvent::Notice(notice), application);
+                }
                 Action::Send(admin) => self.send_admin(at, now, &admin),
                 Action::Resend { begin, end } => self.resend(at, now, begin, end, application),
                 Action::LoggedOn => {
@@ -398,13 +411,12 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
-        let ids = self.peers[at].ids;
         let sent = self.commit(
             at,
             now,
             Cause::default(),
             RecordKind::AdminOut,
-            |header, time, out| session::admin(&ids, header.msg_seq_num, admin, now, time, out),
+            |header, time, out| session::admin(header, admin, time, out),
         );
         self.traffic
             .admin_out

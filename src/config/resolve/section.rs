@@ -14,7 +14,7 @@ use crate::config::diagnostics::{FileId, Place};
 use crate::config::file::{Item, join};
 use crate::config::keys::{self, Key, Kind, Preset};
 use crate::config::plan::Network;
-use crate::domain::Text;
+use crate::domain::{FixVersion, Text};
 
 /// A table.
 pub struct Section<'a, 'b> {
@@ -41,6 +41,12 @@ impl<'a, 'b> Section<'a, 'b> {
             span,
             refused,
         }
+    }
+
+    /// FIX version.
+    pub fn fix_version(&mut self, item: &Item<String>) -> FixVersion {
+        let word = self.word("fix_version", item);
+        FixVersion::from_name(&word).unwrap_or(FixVersion::Fix44)
     }
 
     /// Whole number.
