@@ -32,5 +32,6 @@ pub use application::{
     AdminTraffic, Application, Closed, PeerEvent, Sent, Stranger, Traffic, Verdict,
 };
 pub use dictionaries::Dictionaries;
+pub use peer::{Ordered, Peer, PeerConfig, Role};
 pub use peer::{Peer, PeerConfig, Role};
 pub use switchboard::Switchboard;
