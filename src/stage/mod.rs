@@ -33,5 +33,4 @@ pub use application::{
 };
 pub use dictionaries::Dictionaries;
 pub use peer::{Ordered, Peer, PeerConfig, Role};
-pub use peer::{Peer, PeerConfig, Role};
 pub use switchboard::Switchboard;
