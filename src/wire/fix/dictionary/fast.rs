@@ -9,36 +9,47 @@ use super::format::{self, Format};
 use crate::wire::fix::field::{Field, Message, PLACED_TAGS};
 use crate::wire::fix::tags;
 
-/// What is done with a low tag's value.
+/// What is done with a low tag's value: nothing, or one of these, each a bit of its own so that each is one test.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub(super) enum Shape {
-    /// Nothing: any text will do, or the parser has seen to it.
-    Text,
+struct Shape(u8);
+
+impl Shape {
+    /// Any text will do, or the parser has seen to it.
+    const TEXT: Self = Self(0);
     /// One character out of the slot's mask.
-    OneOf,
-    UtcTimestamp,
-    Decimal,
+    const ONE_OF: Self = Self(1);
+    const UTC_TIMESTAMP: Self = Self(2);
+    const DECIMAL: Self = Self(4);
     /// It is not for this part of the message, or needs a closer look.
-    Other,
+    const OTHER: Self = Self(8);
+
+    #[inline(always)]
+    fn is(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
-/// A low tag in a message.
+/// A low tag in a part of a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slot {
-    /// Bit `n`: the character `ONE_OF_MIN + n` is one of the values.
-    mask: u64,
+struct Slot {
     /// One bit for a field that must be there.
     required: u32,
-    header: Shape,
-    body: Shape,
+    shape: Shape,
+    /// Into [`Slots::masks`].
+    mask: u8,
 }
-const _: () = assert!(size_of::<Slot>() == 16);
+const _: () = assert!(size_of::<Slot>() == 8);
+
+/// A part of a message.
+type Part = [Slot; PLACED_TAGS as usize];
 
 /// Low tags of a message type.
 #[derive(Debug)]
 pub(super) struct Slots {
-    slots: [Slot; PLACED_TAGS as usize],
+    header: Part,
+    body: Part,
+    /// Bit `n`: the character `ONE_OF_MIN + n` is one of the values.
+    masks: [u64; 256],
     /// All that must be there; none where the message has more of them than bits.
     required: Option<u32>,
 }
@@ -48,53 +59,73 @@ const ONE_OF_MIN: u8 = b'0';
 impl Slots {
     pub fn new(level: &Level, values: &[Values]) -> Self {
         let none = Slot {
-            mask: 0,
             required: 0,
-            header: Shape::Other,
-            body: Shape::Other,
+            shape: Shape::OTHER,
+            mask: 0,
         };
-        let mut slots = [none; PLACED_TAGS as usize];
-        let mut required = Some(0);
+        let mut this = Self {
+            header: [none; PLACED_TAGS as usize],
+            body: [none; PLACED_TAGS as usize],
+            masks: [0; 256],
+            required: Some(0),
+        };
+        let mut masks = 0;
         for (at, entry) in level.entries.iter().enumerate() {
             if FIRST_AND_LAST.contains(&entry.tag) {
                 continue;
             }
-            let is_required = level.required[at / 64] >> (at % 64) & 1 != 0;
-            let slot = slots.get_mut(entry.tag as usize);
-            if is_required {
-                let bit = required.and_then(|all: u32| 1u32.checked_shl(all.count_ones()));
-                // A high one is not looked for here.
-                required = slot.as_ref().and_then(|_| bit).and_then(|bit| Some(required? | bit));
-            }
-            let Some(slot) = slot else { continue };
-            if let (true, Some(all)) = (is_required, required) {
-                slot.required = 1 << (all.count_ones() - 1);
-            }
-            let shape = match entry.kind {
-                _ if PROVEN_BY_PARSER.contains(&entry.tag) => Shape::Text,
-                Kind::Plain(Format::Text) => Shape::Text,
-                Kind::Plain(Format::Decimal) => Shape::Decimal,
-                Kind::Plain(Format::UtcTimestamp) => Shape::UtcTimestamp,
-                Kind::Plain(Format::Boolean) => {
-                    slot.mask = mask_of(b'Y') | mask_of(b'N');
-                    Shape::OneOf
-                }
-                Kind::OneOf => {
-                    let values = &values[entry.detail as usize];
-                    slot.mask = (0..128)
-                        .filter(|c| values.mask[*c as usize / 64] >> (c % 64) & 1 != 0)
-                        .fold(0, |mask, c| mask | mask_of(c));
-                    Shape::OneOf
-                }
-                _ => Shape::Other,
+            let part = match entry.section {
+                Section::Header => &mut this.header,
+                _ => &mut this.body,
             };
-            match entry.section {
-                Section::Header => slot.header = shape,
-                Section::Body => slot.body = shape,
-                Section::Trailer => {}
+            let slot = part.get_mut(entry.tag as usize);
+            let is_required = level.required[at / 64] >> (at % 64) & 1 != 0;
+            let bit = match (is_required, &slot, this.required) {
+                (false, ..) => 0,
+                (true, Some(_), Some(all)) if all != u32::MAX => all + 1,
+                // One more than there are bits, or a high one: not looked for here.
+                _ => {
+                    this.required = None;
+                    0
+                }
+            };
+            this.required = this.required.map(|all| all | bit);
+            let Some(slot) = slot else { continue };
+            slot.required = bit;
+            if entry.section == Section::Trailer {
+                continue;
             }
+            let mask = match entry.kind {
+                Kind::Plain(Format::Boolean) => mask_of(b'Y') | mask_of(b'N'),
+                Kind::OneOf => (0..128)
+                    .filter(|c| values[entry.detail as usize].takes_one(&[*c]))
+                    .fold(0, |mask, c| mask | mask_of(c)),
+                _ => 0,
+            };
+            slot.shape = match entry.kind {
+                _ if PROVEN_BY_PARSER.contains(&entry.tag) => Shape::TEXT,
+                Kind::Plain(Format::Text) => Shape::TEXT,
+                Kind::Plain(Format::Decimal) => Shape::DECIMAL,
+                Kind::Plain(Format::UtcTimestamp) => Shape::UTC_TIMESTAMP,
+                _ if mask != 0 && masks < this.masks.len() => {
+                    slot.mask = masks as u8;
+                    this.masks[masks] = mask;
+                    masks += 1;
+                    Shape::ONE_OF
+                }
+                _ => Shape::OTHER,
+            };
         }
-        Self { slots, required }
+        this
+    }
+}
+
+impl Slots {
+    /// Whether the field, which the header does not have, is one of the body's.
+    #[inline(always)]
+    fn begins_body(&self, part: &Part, field: &Field) -> bool {
+        std::ptr::eq(part, &self.header)
+            && matches!(self.body.get(field.tag as usize), Some(slot) if slot.shape != Shape::OTHER)
     }
 }
 
@@ -125,101 +156,105 @@ pub(super) fn is_clean(tables: &Tables, table: &MessageTable, message: &Message<
     if message.fault().is_some() || message.has_repeated() || last.tag != tags::CHECK_SUM {
         return false;
     }
-    let mut look = Look {
-        tables,
-        table,
-        bytes: message.bytes(),
-        seen: Set::default(),
-    };
-    let mut date = 0;
-    let (found_in_header, body) = look.part::<true>(fields, &mut date);
-    let (found_in_body, rest) = look.part::<false>(body, &mut date);
-    rest.is_empty() && table.slots.required == Some(found_in_header | found_in_body)
-}
-
-struct Look<'a> {
-    tables: &'a Tables,
-    table: &'a MessageTable,
-    bytes: &'a [u8],
-    /// Tags that needed a closer look: high ones may stand twice.
-    seen: Set,
-}
-
-impl<'a> Look<'a> {
-    /// Goes over the fields of the header, or of the body, as far as they are as they must be: which of those were found that
-    /// must be there, and what is left.
-    #[inline(always)]
-    fn part<'f, const HEADER: bool>(
-        &mut self,
-        mut fields: &'f [Field],
-        proven_date: &mut u64,
-    ) -> (u32, &'f [Field]) {
-        let (slots, bytes) = (&self.table.slots.slots, self.bytes);
-        let mut found = 0;
-        while let [field, rest @ ..] = fields {
-            let fits = match slots.get(field.tag as usize) {
-                Some(slot) => {
-                    let fits = match if HEADER { slot.header } else { slot.body } {
-                        Shape::Text => true,
-                        Shape::OneOf => one_of(bytes, slot, field),
-                        Shape::UtcTimestamp => utc_timestamp(bytes, field, proven_date),
-                        Shape::Decimal => decimal(bytes, field),
-                        Shape::Other => false,
-                    };
-                    found |= slot.required;
-                    fits
-                }
-                None => false,
+    let (slots, bytes) = (&*table.slots, message.bytes());
+    let (mut part, mut found, mut proven) = (&slots.header, 0, [0; 2]);
+    let mut fields = fields;
+    while let [field, rest @ ..] = fields {
+        let Some(slot) = part.get(field.tag as usize) else {
+            break;
+        };
+        let shape = slot.shape;
+        if shape != Shape::TEXT {
+            let fits = if shape.is(Shape::ONE_OF) {
+                one_of(bytes, slots.masks[slot.mask as usize], field)
+            } else if shape.is(Shape::UTC_TIMESTAMP) {
+                utc_timestamp(bytes, field, &mut proven)
+            } else if shape.is(Shape::DECIMAL) {
+                decimal(bytes, field)
+            } else if slots.begins_body(part, field) {
+                part = &slots.body;
+                continue;
+            } else {
+                false
             };
-            if !fits && !self.other::<HEADER>(field) {
+            if !fits {
                 break;
             }
-            fields = rest;
         }
-        (found, fields)
+        found |= slot.required;
+        fields = rest;
     }
-
-    /// A field whose value needs a closer look, or whose tag is high.
-    #[inline(never)]
-    fn other<const HEADER: bool>(&mut self, field: &Field) -> bool {
-        self.look_at::<HEADER>(field).unwrap_or(false)
+    if !fields.is_empty() {
+        let in_body = std::ptr::eq(part, &slots.body);
+        return match rest(tables, table, bytes, fields, in_body) {
+            Some(more) => slots.required == Some(found | more),
+            None => false,
+        };
     }
+    slots.required == Some(found)
+}
 
-    fn look_at<const HEADER: bool>(&mut self, field: &Field) -> Option<bool> {
-        let level = &self.table.level;
+/// Goes over what the quick loop has left: high tags, and values that need a closer look. Which fields it found that must be
+/// there; none where something is not as it must be.
+#[inline(never)]
+fn rest(
+    tables: &Tables,
+    table: &MessageTable,
+    bytes: &[u8],
+    fields: &[Field],
+    in_body: bool,
+) -> Option<u32> {
+    let level = &table.level;
+    let mut section = if in_body { Section::Body } else { Section::Header };
+    // Low tags stand once: the parser has seen to it.
+    let mut seen = Set::default();
+    let mut found = 0;
+    for field in fields {
         let at = (level.place(field.tag) as usize).wrapping_sub(1);
         let entry = level.entries.get(at)?;
-        let section = if HEADER { Section::Header } else { Section::Body };
-        if entry.section != section {
+        if entry.section < section || entry.section == Section::Trailer {
             return None;
         }
-        let (word, bit) = (at / 64 % SET_WORDS, 1 << (at % 64));
-        if self.seen[word] & bit != 0 {
-            return None;
+        section = entry.section;
+        let part = match section {
+            Section::Header => &table.slots.header,
+            _ => &table.slots.body,
+        };
+        match part.get(field.tag as usize) {
+            Some(slot) => found |= slot.required,
+            None => {
+                let (word, bit) = (at / 64 % SET_WORDS, 1 << (at % 64));
+                if seen[word] & bit != 0 {
+                    return None;
+                }
+                seen[word] |= bit;
+            }
         }
-        self.seen[word] |= bit;
-        let text = self.bytes.get(field.start as usize..field.end as usize)?;
+        let text = bytes.get(field.start as usize..field.end as usize)?;
         let fits = match entry.kind {
             Kind::Group => false,
             Kind::Plain(format) => format::fits(format, text),
             Kind::OneOf | Kind::Listed => {
-                let values = &self.tables.values[entry.detail as usize];
+                let values = &tables.values[entry.detail as usize];
                 values.takes_one(text) || format::fits(values.format, text) && values.take(text)
             }
         };
-        Some(fits && !text.is_empty())
+        if !fits || text.is_empty() {
+            return None;
+        }
     }
+    Some(found)
 }
 
 /// The character and the SOH behind it, in one.
 #[inline(always)]
-fn one_of(bytes: &[u8], slot: &Slot, field: &Field) -> bool {
+fn one_of(bytes: &[u8], mask: u64, field: &Field) -> bool {
     let start = field.start as usize;
     let Some(&[c, soh]) = bytes.get(start..start + 2) else {
         return false;
     };
     let at = u16::from_le_bytes([c, soh]).wrapping_sub(u16::from_le_bytes([ONE_OF_MIN, 1]));
-    at < 64 && slot.mask >> at & 1 != 0
+    at < 64 && mask >> at & 1 != 0
 }
 
 #[inline(always)]
@@ -234,13 +269,10 @@ fn decimal(bytes: &[u8], field: &Field) -> bool {
 }
 
 #[inline(always)]
-fn utc_timestamp(bytes: &[u8], field: &Field, proven_date: &mut u64) -> bool {
+fn utc_timestamp(bytes: &[u8], field: &Field, proven: &mut [u64; 2]) -> bool {
     let start = field.start as usize;
-    if (field.end as usize).wrapping_sub(start) != 21 {
-        return false;
-    }
-    match bytes.get(start..start + 21).and_then(|text| text.try_into().ok()) {
-        Some(text) => millis_timestamp(text, proven_date),
+    match bytes.get(start..start + 22).and_then(|text| text.try_into().ok()) {
+        Some(text) => millis_timestamp(text, proven),
         None => false,
     }
 }
@@ -256,8 +288,9 @@ fn short_decimal(word: u64, len: u32) -> bool {
     if others == 0 {
         return true;
     }
+    // The only one that is no digit, and what a point becomes.
     let point = others.trailing_zeros() & 0x38;
-    len > 1 && no_digits(digits ^ ((b'.' ^ b'0') as u64) << point) == 0
+    others >> point <= 0xff && (digits >> point) as u8 == b'.' ^ b'0' && len > 1
 }
 
 /// Not zero where a byte is above 9. A carry comes out of such a byte only.
@@ -269,34 +302,39 @@ fn no_digits(word: u64) -> u64 {
 /// By month; February's 29th is for the closer look.
 const DAYS: [u8; 16] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0, 0, 0];
 
-/// `YYYYMMDD-HH:MM:SS.mmm`
+/// `YYYYMMDD-HH:MM:SS.mmm` and SOH. A leap second is for the closer look. `proven` are date and hours that were proven last: the
+/// times of a message are mostly near each other.
 #[inline(always)]
-fn millis_timestamp(text: &[u8; 21], proven_date: &mut u64) -> bool {
-    let [date @ .., _, _, _, _, _, _, _, _, _, _, _, _, _] = *text;
-    let [_, _, _, _, _, _, _, _, dash, time @ .., _, _, _, _] = *text;
-    let [.., point, a, b, c] = *text;
-    let _: ([u8; 8], [u8; 8]) = (date, time);
-    let date = u64::from_le_bytes(date);
-    if date != *proven_date {
-        if !is_date(date) {
-            return false;
-        }
-        *proven_date = date;
-    }
-    const ZEROS: u64 = u64::from_le_bytes(*b"00:00:00");
-    const SIXES: u64 = u64::from_le_bytes([6, 6, 0, 6, 6, 0, 6, 6]);
-    const WRONG: u64 = u64::from_le_bytes([0xf0, 0xf0, 0xff, 0xf0, 0xf0, 0xff, 0xf0, 0xf0]);
-    const PAIRS: u64 = u64::from_le_bytes([0x7f, 0, 0, 0x7f, 0, 0, 0x7f, 0]);
-    const TO_LIMITS: u64 = u64::from_le_bytes([127 - 23, 0, 0, 127 - 59, 0, 0, 127 - 60, 0]);
-    let time = u64::from_le_bytes(time) ^ ZEROS;
-    let tail = u32::from_le_bytes([point, a, b, c]) ^ u32::from_le_bytes(*b".000");
-    let wrong_time = (time.wrapping_add(SIXES) | time) & WRONG;
-    let wrong_tail = (tail.wrapping_add(0x0606_0600) | tail) & 0xf0f0_f0ff;
-    if wrong_time | wrong_tail as u64 | (dash ^ b'-') as u64 != 0 {
+fn millis_timestamp(text: &[u8; 22], proven: &mut [u64; 2]) -> bool {
+    // `-HH:MM:S` and `:SS.mmm`: digits become 0 to 9, and all others zero.
+    const ZEROS: [u64; 2] = [
+        u64::from_le_bytes(*b"-00:00:0"),
+        u64::from_le_bytes(*b":00.000\x01"),
+    ];
+    // What takes the highest digit that may stand there to 15.
+    const TO_15: [u64; 2] = [
+        u64::from_le_bytes([0, 13, 6, 0, 10, 6, 0, 10]),
+        u64::from_le_bytes([0, 10, 6, 0, 6, 6, 6, 0]),
+    ];
+    const WRONG: [u64; 2] = [
+        u64::from_le_bytes([0xff, 0xf0, 0xf0, 0xff, 0xf0, 0xf0, 0xff, 0xf0]),
+        u64::from_le_bytes([0xff, 0xf0, 0xf0, 0xff, 0xf0, 0xf0, 0xf0, 0xff]),
+    ];
+    let word = |at: usize| text[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+    let wrong = |word: u64, at: usize| (word.wrapping_add(TO_15[at]) | word) & WRONG[at];
+    if wrong(word(14) ^ ZEROS[1], 1) != 0 {
         return false;
     }
-    let pairs = time * 10 + (time >> 8);
-    ((pairs & PAIRS) + TO_LIMITS) & EACH * 0x80 == 0
+    let (date, hours) = (word(0), word(8));
+    if (date ^ proven[0]) | (hours ^ proven[1]) != 0 {
+        let digits = hours ^ ZEROS[0];
+        let hour = ((digits >> 8) as u16).swap_bytes();
+        if wrong(digits, 0) != 0 || hour > 0x0203 || !is_date(date) {
+            return false;
+        }
+        *proven = [date, hours];
+    }
+    true
 }
 
 /// `YYYYMMDD`
