@@ -271,7 +271,7 @@ impl Story {
                 "logged_out"
             }
             Some(3) => {
-                self.stands(&text, record);
+                self.stands(text.trim_end_matches('.'), record);
                 "disconnected"
             }
             Some(4) => "gap_filled_for_peer",
