@@ -4,10 +4,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::calendar::Rule;
 pub use crate::domain::FixVersion;
 use crate::domain::account::Position;
-use crate::domain::{Account, AccountIndex, ClientIndex, DeskIndex, Instrument, Text};
+use crate::domain::{
+    Account, AccountIndex, ClientIndex, DeskIndex, Instrument, Schedule, Text,
+};
 
 /// Which sockets.
 #[derive(
@@ -114,6 +118,17 @@ pub struct StatePlan {
     pub executions_per_day_max: usize,
 }
 
+/// A named session schedule.
+#[derive(Clone, Debug)]
+pub struct SchedulePlan {
+    /// Unique
+    pub name: String,
+    /// As configured
+    pub rule: Rule,
+    /// The windows that it means, for sessions and links
+    pub table: Arc<Schedule>,
+}
+
 /// A port that clients connect to.
 #[derive(Clone, Debug)]
 pub struct ListenerPlan {
@@ -154,6 +169,8 @@ pub struct FixPlan {
     pub reset_on_disconnect: bool,
     /// A logout that is not answered after this is closed
     pub logout_timeout_s: u32,
+    /// When it may be connected; none: always
+    pub schedule: Option<Arc<Schedule>>,
 }
 
 /// A client session.
@@ -274,6 +291,8 @@ pub struct Plan {
     pub state: StatePlan,
     /// Control
     pub control: ControlPlan,
+    /// Session schedules; sessions and links share their tables
+    pub schedules: Vec<SchedulePlan>,
     /// Ports; all client sessions may use any of them
     pub listeners: Vec<ListenerPlan>,
     /// Clients by [`ClientIndex`]

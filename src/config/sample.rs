@@ -95,6 +95,7 @@ impl Sample {
             },
             state: self.state(),
             control: ControlPlan::default(),
+            schedules: Vec::new(),
             listeners: vec![ListenerPlan {
                 name: "clients".to_owned(),
                 address: self.listen,
@@ -256,6 +257,7 @@ fn fix(version: FixVersion, target_comp_id: &str) -> FixPlan {
         reset_on_logout: false,
         reset_on_disconnect: false,
         logout_timeout_s: 10,
+        schedule: None,
     }
 }
 

@@ -71,6 +71,7 @@ pub fn peer(
             reset_on_logout: false,
             reset_on_disconnect: false,
             logout_timeout_s: 2,
+            schedule: None,
         },
         role,
         resend: ResendPolicy::Replay,

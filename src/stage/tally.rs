@@ -36,6 +36,7 @@ pub fn reason_of(closed: Closed) -> Reason {
             DisconnectReason::LogoutTimeout => Reason::LogoutTimeout,
             DisconnectReason::PeerLogout | DisconnectReason::LogoutComplete => Reason::Logout,
             DisconnectReason::Stopped => Reason::Disabled,
+            DisconnectReason::OutsideSchedule => Reason::OutsideSchedule,
         },
     }
 }

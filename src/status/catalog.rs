@@ -269,6 +269,7 @@ named! {
         Disabled, "disabled", "An operator disabled it.";
         OperatorLogout, "operator_logout", "An operator logged it out.";
         AcknowledgeTimeout, "acknowledge_timeout", "The desk left requests unanswered.";
+        OutsideSchedule, "outside_schedule", "The schedule of the session does not allow it now.";
     }
 }
 

@@ -13,7 +13,7 @@ use gatehouse::{config, limits};
 fn heading(section: &str) -> String {
     match section {
         "" => "### Top of gatehouse.toml".to_owned(),
-        "listeners" | "desks" | "desks.links" | "clients" | "clients.sessions" => {
+        "schedules" | "listeners" | "desks" | "desks.links" | "clients" | "clients.sessions" => {
             format!("### `[[{section}]]`")
         }
         _ if section.ends_with(".csv") => format!("### `{section}`"),

@@ -33,6 +33,7 @@ pub fn plan(role: Role, version: FixVersion) -> FixPlan {
         reset_on_logout: false,
         reset_on_disconnect: false,
         logout_timeout_s: 2,
+        schedule: None,
     }
 }
 

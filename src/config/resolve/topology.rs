@@ -352,6 +352,7 @@ fn link_plan(s: &mut Section, t: &file::Link) -> LinkPlan {
             reset_on_logout: s.flag("reset_on_logout", &t.reset_on_logout),
             reset_on_disconnect: s.flag("reset_on_disconnect", &t.reset_on_disconnect),
             logout_timeout_s: s.number("logout_timeout_s", &t.logout_timeout_s) as u32,
+            schedule: s.schedule("schedule", &t.schedule),
         },
         reconnect_min_ms: s.number("reconnect_min_ms", &t.reconnect_min_ms) as u32,
         reconnect_max_ms: s.number("reconnect_max_ms", &t.reconnect_max_ms) as u32,
