@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::config::plan::{FixVersion, Io, Plan};
+use crate::config::plan::{Io, Plan};
 use crate::config::{Diagnostics, examine};
 
 /// Where the configuration of an installed gateway is.
@@ -91,7 +91,7 @@ fn plan_json(plan: &Plan) -> Value {
         "sessions": plan.sessions.iter().map(|s| json!({
             "name": s.name,
             "client": plan.clients[s.client.get()].name,
-            "fix_version": version(s.fix.version),
+            "fix_version": s.fix.version.name(),
             "sender_comp_id": s.fix.sender_comp_id.to_string_lossy(),
             "target_comp_id": s.fix.target_comp_id.to_string_lossy(),
             "accounts": s.accounts.len(),
@@ -155,7 +155,7 @@ fn sessions(plan: &Plan) -> Rows {
         vec![
             s.name.clone(),
             plan.clients[s.client.get()].name.clone(),
-            version(s.fix.version).to_owned(),
+            s.fix.version.name().to_owned(),
             s.fix.sender_comp_id.to_string_lossy(),
             s.fix.target_comp_id.to_string_lossy(),
             s.accounts.len().to_string(),
@@ -225,13 +225,6 @@ fn io_name(io: Io) -> &'static str {
         Io::Auto => "auto",
         Io::Uring => "uring",
         Io::Poll => "poll",
-    }
-}
-
-fn version(version: FixVersion) -> &'static str {
-    match version {
-        FixVersion::Fix42 => "4.2",
-        FixVersion::Fix44 => "4.4",
     }
 }
 

@@ -15,7 +15,7 @@ use clap::Args;
 use super::signals::Signals;
 use crate::config::plan::Io;
 use crate::domain::time::NS_PER_S;
-use crate::domain::{Now, Text, ids::base62};
+use crate::domain::{FixVersion, Now, Text, ids::base62};
 use crate::sim::behaviour::{BEHAVIOUR_HELP, Behaviours};
 use crate::sim::desk::{DeskConfig, PlantedFaults};
 use crate::sim::desk_command::{COMMAND_HELP, DeskCommand};
@@ -48,8 +48,8 @@ pub struct DeskArgs {
     #[arg(long, default_value = "GATEHOUSE")]
     target: Vec<String>,
     /// FIX version
-    #[arg(long, default_value = "4.4", value_parser = ["4.2", "4.4"])]
-    fix: String,
+    #[arg(long, default_value = "4.4", value_parser = super::load::version)]
+    fix: FixVersion,
     /// SYMBOL=SCRIPT or default=SCRIPT; see below
     #[arg(long)]
     behaviour: Vec<String>,
@@ -131,7 +131,7 @@ fn configure(args: &DeskArgs) -> Result<DeskServerConfig, String> {
     let started_s = started.map_or(0, |d| d.as_secs());
     Ok(DeskServerConfig {
         links: links.collect(),
-        version: super::load::version(&args.fix),
+        version: args.fix,
         prefix: Text::cut(&base62(started_s)[4..]),
         book: DeskConfig {
             links: 0,

@@ -43,8 +43,8 @@ pub struct LoadArgs {
     #[arg(long, default_value = "GATEHOUSE")]
     target: String,
     /// FIX version
-    #[arg(long, default_value = "4.4", value_parser = ["4.2", "4.4"])]
-    fix: String,
+    #[arg(long, default_value = "4.4", value_parser = version)]
+    fix: FixVersion,
     /// Account before the session's number
     #[arg(long, default_value = "A")]
     account_prefix: String,
@@ -184,7 +184,7 @@ fn configure(args: &LoadArgs) -> Result<LoadConfig, String> {
         sessions: args.sessions,
         sender_prefix: args.sender_prefix.clone(),
         target: args.target.clone(),
-        version: version(&args.fix),
+        version: args.fix,
         account_prefix: args.account_prefix.clone(),
         symbol_prefix: args.symbol_prefix.clone(),
         symbols: args.symbols,
@@ -202,12 +202,12 @@ fn configure(args: &LoadArgs) -> Result<LoadConfig, String> {
     })
 }
 
-/// Of the values that clap lets through.
-pub(super) fn version(text: &str) -> FixVersion {
-    match text {
-        "4.2" => FixVersion::Fix42,
-        _ => FixVersion::Fix44,
-    }
+/// `--fix-version`, as `4.4` or `FIX.4.4`.
+pub(super) fn version(text: &str) -> Result<FixVersion, String> {
+    FixVersion::from_name(text).ok_or_else(|| {
+        let names = FixVersion::ALL.map(|version| version.name().trim_start_matches("FIX."));
+        format!("no such version; there are {}", names.join(", "))
+    })
 }
 
 fn turn(args: &LoadArgs, client: &mut LoadClient<AnySockets>, signals: &Signals) {

@@ -15,9 +15,7 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::domain::time::{NS_PER_S, S_PER_DAY};
 use crate::domain::{Schedule, Window};
-use crate::limits::{
-    SCHEDULE_DAYS_AHEAD, SCHEDULE_DAYS_BACK, SCHEDULE_DAYS_LEFT_MIN,
-};
+use crate::limits::{SCHEDULE_DAYS_AHEAD, SCHEDULE_DAYS_BACK, SCHEDULE_DAYS_LEFT_MIN};
 
 const NS_PER_DAY: u64 = S_PER_DAY * NS_PER_S;
 
@@ -139,7 +137,8 @@ impl Rule {
     }
 
     fn date(&self, wall_ns: u64) -> Date {
-        let timestamp = Timestamp::from_nanosecond(wall_ns as i128).unwrap_or(Timestamp::UNIX_EPOCH);
+        let timestamp =
+            Timestamp::from_nanosecond(wall_ns as i128).unwrap_or(Timestamp::UNIX_EPOCH);
         timestamp.to_zoned(self.zone.clone()).date()
     }
 }
@@ -170,7 +169,12 @@ pub fn date(text: &str) -> Option<Date> {
     if !shape {
         return None;
     }
-    Date::new(digits(0..4)? as i16, digits(5..7)? as i8, digits(8..10)? as i8).ok()
+    Date::new(
+        digits(0..4)? as i16,
+        digits(5..7)? as i8,
+        digits(8..10)? as i8,
+    )
+    .ok()
 }
 
 /// `HH:MM:SS`, nothing else.
@@ -221,12 +225,21 @@ mod tests {
             timestamp.strftime("%m-%d %H:%M").to_string()
         };
         let shown = |w: &Window| format!("{} to {}", text(w.opens_ns), text(w.closes_ns));
-        rule.windows(ns(from), ns(until)).iter().map(shown).collect()
+        rule.windows(ns(from), ns(until))
+            .iter()
+            .map(shown)
+            .collect()
     }
 
     #[test]
     fn shanghai_has_no_summer_time_and_sleeps_at_weekends() {
-        let rule = rule("Asia/Shanghai", WORK_DAYS, "07:30:00", "23:55:00", &["2026-11-24"]);
+        let rule = rule(
+            "Asia/Shanghai",
+            WORK_DAYS,
+            "07:30:00",
+            "23:55:00",
+            &["2026-11-24"],
+        );
         let seen = windows(&rule, "2026-11-19T20:00", "2026-11-26T00:00");
         // Friday, Monday, (Tuesday is a holiday), Wednesday; 2026-11-20 is a Friday.
         let wanted = [
@@ -241,7 +254,11 @@ mod tests {
     fn over_midnight_belongs_to_the_day_on_which_it_opens() {
         let rule = rule("UTC", WORK_DAYS, "21:00:00", "02:30:00", &["2026-11-26"]);
         let seen = windows(&rule, "2026-11-25T00:00", "2026-11-29T00:00");
-        let wanted = ["11-24 21:00 to 11-25 02:30", "11-25 21:00 to 11-26 02:30", "11-27 21:00 to 11-28 02:30"];
+        let wanted = [
+            "11-24 21:00 to 11-25 02:30",
+            "11-25 21:00 to 11-26 02:30",
+            "11-27 21:00 to 11-28 02:30",
+        ];
         assert_eq!(seen, wanted);
     }
 
@@ -249,7 +266,10 @@ mod tests {
     fn the_same_time_twice_is_a_whole_day() {
         let rule = rule("UTC", EVERY_DAY, "00:00:00", "00:00:00", &[]);
         let seen = windows(&rule, "2026-11-25T00:00", "2026-11-27T00:00");
-        assert_eq!(seen, ["11-25 00:00 to 11-26 00:00", "11-26 00:00 to 11-27 00:00"]);
+        assert_eq!(
+            seen,
+            ["11-25 00:00 to 11-26 00:00", "11-26 00:00 to 11-27 00:00"]
+        );
     }
 
     #[test]
@@ -257,14 +277,23 @@ mod tests {
         // 2026-03-08: from 02:00 EST (07:00 UTC) on it is 03:00 EDT. 2026-11-01: 02:00 EDT (06:00 UTC) is 01:00 EST again.
         let day = rule("America/New_York", EVERY_DAY, "08:00:00", "17:00:00", &[]);
         let spring = windows(&day, "2026-03-07T00:00", "2026-03-09T00:00");
-        assert_eq!(spring, ["03-07 13:00 to 03-07 22:00", "03-08 12:00 to 03-08 21:00"]);
+        assert_eq!(
+            spring,
+            ["03-07 13:00 to 03-07 22:00", "03-08 12:00 to 03-08 21:00"]
+        );
         let autumn = windows(&day, "2026-10-31T00:00", "2026-11-02T00:00");
-        assert_eq!(autumn, ["10-31 12:00 to 10-31 21:00", "11-01 13:00 to 11-01 22:00"]);
+        assert_eq!(
+            autumn,
+            ["10-31 12:00 to 10-31 21:00", "11-01 13:00 to 11-01 22:00"]
+        );
 
         // What does not exist is the moment of the jump.
         let skipped = rule("America/New_York", EVERY_DAY, "02:30:00", "03:10:00", &[]);
         let spring = windows(&skipped, "2026-03-07T12:00", "2026-03-10T00:00");
-        assert_eq!(spring, ["03-08 07:00 to 03-08 07:10", "03-09 06:30 to 03-09 07:10"]);
+        assert_eq!(
+            spring,
+            ["03-08 07:00 to 03-08 07:10", "03-09 06:30 to 03-09 07:10"]
+        );
         let within = rule("America/New_York", EVERY_DAY, "02:10:00", "02:50:00", &[]);
         let spring = windows(&within, "2026-03-07T12:00", "2026-03-10T00:00");
         assert_eq!(spring, ["03-09 06:10 to 03-09 06:50"], "wholly skipped");
@@ -275,27 +304,58 @@ mod tests {
         assert_eq!(autumn, ["11-01 05:30 to 11-01 08:00"]);
         let around = rule("America/New_York", EVERY_DAY, "01:30:00", "01:30:00", &[]);
         let autumn = windows(&around, "2026-11-01T00:00", "2026-11-03T00:00");
-        assert_eq!(autumn, ["10-31 05:30 to 11-01 05:30", "11-01 05:30 to 11-02 06:30"]);
+        assert_eq!(
+            autumn,
+            ["10-31 05:30 to 11-01 05:30", "11-01 05:30 to 11-02 06:30"]
+        );
     }
 
     #[test]
     fn a_week_from_sunday_to_friday_in_new_york() {
         let days = Days::Weekly { start: 6, end: 4 };
-        let rule = rule("America/New_York", days, "17:00:00", "17:00:00", &["2026-11-08"]);
+        let rule = rule(
+            "America/New_York",
+            days,
+            "17:00:00",
+            "17:00:00",
+            &["2026-11-08"],
+        );
         let seen = windows(&rule, "2026-10-28T00:00", "2026-11-14T00:00");
         // Clocks change in the first night of the second; the third opens on Monday, since its Sunday is a holiday.
-        let wanted = ["10-25 21:00 to 10-30 21:00", "11-01 22:00 to 11-06 22:00", "11-09 22:00 to 11-13 22:00"];
+        let wanted = [
+            "10-25 21:00 to 10-30 21:00",
+            "11-01 22:00 to 11-06 22:00",
+            "11-09 22:00 to 11-13 22:00",
+        ];
         assert_eq!(seen, wanted);
     }
 
     #[test]
     fn a_week_that_ends_on_the_day_on_which_it_began() {
-        let whole = rule("UTC", Days::Weekly { start: 6, end: 6 }, "18:00:00", "17:00:00", &[]);
+        let whole = rule(
+            "UTC",
+            Days::Weekly { start: 6, end: 6 },
+            "18:00:00",
+            "17:00:00",
+            &[],
+        );
         let seen = windows(&whole, "2026-11-10T00:00", "2026-11-23T00:00");
-        assert_eq!(seen, ["11-08 18:00 to 11-15 17:00", "11-15 18:00 to 11-22 17:00"]);
-        let short = rule("UTC", Days::Weekly { start: 6, end: 6 }, "17:00:00", "18:00:00", &[]);
+        assert_eq!(
+            seen,
+            ["11-08 18:00 to 11-15 17:00", "11-15 18:00 to 11-22 17:00"]
+        );
+        let short = rule(
+            "UTC",
+            Days::Weekly { start: 6, end: 6 },
+            "17:00:00",
+            "18:00:00",
+            &[],
+        );
         let seen = windows(&short, "2026-11-10T00:00", "2026-11-23T00:00");
-        assert_eq!(seen, ["11-15 17:00 to 11-15 18:00", "11-22 17:00 to 11-22 18:00"]);
+        assert_eq!(
+            seen,
+            ["11-15 17:00 to 11-15 18:00", "11-22 17:00 to 11-22 18:00"]
+        );
     }
 
     #[test]
@@ -318,7 +378,10 @@ mod tests {
             let phase = schedule.phase(at);
             if phase.open {
                 let (opens_ns, closes_ns) = (phase.from_ns, phase.until_ns);
-                seen.push(Window { opens_ns, closes_ns });
+                seen.push(Window {
+                    opens_ns,
+                    closes_ns,
+                });
             }
             at = phase.until_ns;
         }
@@ -330,10 +393,18 @@ mod tests {
     #[test]
     fn dates_times_and_zones_are_read_strictly() {
         assert!(date("2028-02-29").is_some() && date("2026-02-29").is_none());
-        assert!(date("2026-2-3").is_none() && date("20260203").is_none() && date("2026-02-03 ").is_none());
-        assert!(time("23:59:59").is_some() && time("24:00:00").is_none() && time("7:30:00").is_none());
+        assert!(
+            date("2026-2-3").is_none()
+                && date("20260203").is_none()
+                && date("2026-02-03 ").is_none()
+        );
+        assert!(
+            time("23:59:59").is_some() && time("24:00:00").is_none() && time("7:30:00").is_none()
+        );
         assert!(time("+7:30:00").is_none());
-        assert!(zone("Asia/Shanghai").is_some() && zone("Asia/Shangai").is_none() && zone("").is_none());
+        assert!(
+            zone("Asia/Shanghai").is_some() && zone("Asia/Shangai").is_none() && zone("").is_none()
+        );
         assert!(zone_names().any(|name| name == "America/New_York"));
     }
 }

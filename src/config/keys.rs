@@ -84,6 +84,7 @@ const TIMER_MS: Kind = Number(LINK_TIMER_MS_MIN as u64, LINK_TIMER_MS_MAX as u64
 const RATE: Kind = Number(0, MESSAGE_RATE_MAX as u64);
 const BURST: Kind = Number(1, MESSAGE_RATE_MAX as u64);
 const NAME: Kind = Name(NAME_BYTES_MAX);
+const FIX_VERSIONS: &[&str] = &["4.0", "4.1", "4.2", "4.3", "4.4", "5.0", "5.0SP1", "5.0SP2"];
 const COMP_ID: Kind = Name(COMP_ID_BYTES_MAX);
 
 macro_rules! keys {
@@ -152,7 +153,7 @@ keys! {
         "name", NAME, "", Required, "Name of the link.";
         "address", Address, "", Required, "Where the desk listens.";
         "io", IO, "", Word("auto"), "Sockets, as for listeners. The same for all links.";
-        "fix_version", Choice(&["4.4"]), "", Word("4.4"), "BeginString(8).";
+        "fix_version", Choice(FIX_VERSIONS), "", Word("4.4"), "BeginString(8).";
         "sender_comp_id", COMP_ID, "", Word("GATEHOUSE"), "SenderCompID(49) that we send.";
         "target_comp_id", COMP_ID, "", Required, "TargetCompID(56): the desk.";
         "heartbeat_interval_s", TIMER_S, "s", Value(HEARTBEAT_INTERVAL_S as u64), "HeartBtInt(108) that we ask for.";
@@ -171,7 +172,7 @@ keys! {
     }
     "clients.sessions" {
         "name", NAME, "", Required, "Name of the session in commands and reports.";
-        "fix_version", Choice(&["4.2", "4.4"]), "", Word("4.4"), "BeginString(8).";
+        "fix_version", Choice(FIX_VERSIONS), "", Word("4.4"), "BeginString(8).";
         "sender_comp_id", COMP_ID, "", Word("GATEHOUSE"), "SenderCompID(49) that we send; the client's TargetCompID(56).";
         "target_comp_id", COMP_ID, "", Required, "TargetCompID(56) that we send; the client's SenderCompID(49).";
         "accounts", Names, "", Required, "Accounts that it may use, all of this client; where there is just one, orders need not name it.";

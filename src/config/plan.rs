@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::calendar::Rule;
 pub use crate::domain::FixVersion;
 use crate::domain::account::Position;
+use crate::domain::time::Precision;
 use crate::domain::{
-    Account, AccountIndex, ClientIndex, DeskIndex, Instrument, Schedule, Text,
+    Account, AccountIndex, Checks, ClientIndex, DeskIndex, Instrument, Schedule, Text,
 };
 
 /// Which sockets.
@@ -171,6 +172,57 @@ pub struct FixPlan {
     pub logout_timeout_s: u32,
     /// When it may be connected; none: always
     pub schedule: Option<Arc<Schedule>>,
+    /// Fraction of SendingTime(52) and the other times that we write
+    pub precision: Precision,
+    /// NextExpectedMsgSeqNum(789) in Logons: the sides resend what is missing without being asked
+    pub next_expected_msg_seq_num: bool,
+    /// LastMsgSeqNumProcessed(369) in every header
+    pub last_msg_seq_num_processed: bool,
+    /// A second Logon of the same peer takes over when the first connection stays silent for so long; zero: never
+    pub takeover_s: u32,
+    /// What is checked against the dictionary, where there is one
+    pub checks: Checks,
+    /// Files of the dictionary that messages are checked against; `None`: none
+    pub dictionary: Option<DictionaryFiles>,
+}
+
+/// Dictionaries in QuickFIX's XML form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DictionaryFiles {
+    /// Session layer and application; with FIXT.1.1 the session layer only
+    pub transport: PathBuf,
+    /// Application messages of a FIXT.1.1 session
+    pub application: Option<PathBuf>,
+}
+
+impl FixPlan {
+    /// A session between us (`sender_comp_id`) and a peer, with the defaults.
+    pub fn new(version: FixVersion, sender_comp_id: &[u8], target_comp_id: &[u8]) -> Self {
+        Self {
+            version,
+            sender_comp_id: Text::cut(sender_comp_id),
+            target_comp_id: Text::cut(target_comp_id),
+            heartbeat_interval_s: 30,
+            heartbeat_interval_min_s: 1,
+            heartbeat_interval_max_s: 3600,
+            sending_time_tolerance_s: 120,
+            reset_on_logon: false,
+            reset_on_logout: false,
+            reset_on_disconnect: false,
+            logout_timeout_s: 2,
+            schedule: None,
+            // 4.0 and 4.1 have whole seconds only.
+            precision: match version {
+                FixVersion::Fix40 | FixVersion::Fix41 => Precision::Seconds,
+                _ => Precision::Millis,
+            },
+            next_expected_msg_seq_num: false,
+            last_msg_seq_num_processed: false,
+            takeover_s: 0,
+            checks: Checks::ALL,
+            dictionary: None,
+        }
+    }
 }
 
 /// A client session.

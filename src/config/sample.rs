@@ -246,18 +246,14 @@ pub fn symbol(k: usize) -> String {
 /// Settings as the files' defaults have them.
 fn fix(version: FixVersion, target_comp_id: &str) -> FixPlan {
     FixPlan {
-        version,
-        sender_comp_id: text(GATEWAY_COMP_ID),
-        target_comp_id: text(target_comp_id),
-        heartbeat_interval_s: 30,
         heartbeat_interval_min_s: 1,
         heartbeat_interval_max_s: 60,
-        sending_time_tolerance_s: 120,
-        reset_on_logon: false,
-        reset_on_logout: false,
-        reset_on_disconnect: false,
         logout_timeout_s: 10,
-        schedule: None,
+        ..FixPlan::new(
+            version,
+            GATEWAY_COMP_ID.as_bytes(),
+            target_comp_id.as_bytes(),
+        )
     }
 }
 

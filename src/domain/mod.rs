@@ -3,6 +3,7 @@
 //! No I/O, no clock, no allocation on any path used after start-up. Everything that travels in a ring is `Copy`.
 
 pub mod account;
+pub mod checks;
 pub mod command;
 pub mod directory;
 pub mod fix_version;
@@ -19,6 +20,7 @@ pub mod text;
 pub mod time;
 
 pub use account::{Account, AccountKind};
+pub use checks::Checks;
 pub use directory::Directory;
 pub use fix_version::FixVersion;
 pub use ids::{

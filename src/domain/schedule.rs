@@ -189,14 +189,26 @@ mod tests {
     #[test]
     fn beyond_what_is_known_it_is_closed_until_more_is_appended() {
         let schedule = schedule(&[(10, 20)], 60);
-        assert_eq!((schedule.phase(99).open, schedule.opens_after(21)), (false, 0));
+        assert_eq!(
+            (schedule.phase(99).open, schedule.opens_after(21)),
+            (false, 0)
+        );
         assert!(schedule.append(windows_of(&[(70, 80), (90, 100)]), 120));
         assert_eq!(schedule.known_until_ns(), 120);
-        assert_eq!((schedule.phase(99).open, schedule.opens_after(21)), (true, 70));
+        assert_eq!(
+            (schedule.phase(99).open, schedule.opens_after(21)),
+            (true, 70)
+        );
         let between = schedule.phase(60);
-        assert_eq!((between.from_ns, between.until_ns, between.boundary_ns), (20, 70, 20));
+        assert_eq!(
+            (between.from_ns, between.until_ns, between.boundary_ns),
+            (20, 70, 20)
+        );
         assert!(schedule.append(windows_of(&[(130, 140)]), 150));
-        assert_eq!((schedule.phase(135).open, schedule.phase(135).boundary_ns), (true, 100));
+        assert_eq!(
+            (schedule.phase(135).open, schedule.phase(135).boundary_ns),
+            (true, 100)
+        );
         assert_eq!(schedule.boundaries(20, 140), 3);
         assert_eq!(schedule.boundaries(19, 20), 1);
         assert_eq!(schedule.boundaries(100, 20), 0);

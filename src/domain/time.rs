@@ -17,3 +17,17 @@ pub const NS_PER_S: u64 = 1_000_000_000;
 pub const NS_PER_MS: u64 = 1_000_000;
 /// Seconds in a day.
 pub const S_PER_DAY: u64 = 86_400;
+
+/// Digits of the fraction in a UTCTimestamp.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Precision {
+    /// `HH:MM:SS`
+    Seconds,
+    /// `.sss`
+    #[default]
+    Millis,
+    /// `.ssssss`
+    Micros,
+    /// `.sssssssss`
+    Nanos,
+}

@@ -95,7 +95,7 @@ pub struct Reject {
     /// RefSeqNum(45)
     pub reference: u64,
     /// RefTagID(371)
-    pub tag: Option<u32>,
+    pub tag: Option<i32>,
     /// SessionRejectReason(373) and Text(58)
     pub reason: SessionRejectReason,
     /// RefMsgType(372)

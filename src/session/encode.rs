@@ -110,7 +110,7 @@ fn write_reject(writer: &mut Writer<'_>, version: FixVersion, reject: &Reject) {
     writer.u64(tags::REF_SEQ_NUM, reject.reference);
     writer.bytes(tags::TEXT, reject.reason.text().as_bytes());
     if let Some(tag) = reject.tag {
-        writer.u64(tags::REF_TAG_ID, tag as u64);
+        writer.i64(tags::REF_TAG_ID, tag as i64);
     }
     writer.bytes(tags::REF_MSG_TYPE, reject.msg_type.text().as_bytes());
     if let Some(code) = reject.reason.code(version) {

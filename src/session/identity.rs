@@ -3,14 +3,13 @@
 //! Pure. The owner looks the identity up, checks credentials and source, and only then gives the message to the session.
 //! Every error means: drop the connection without a byte, so that a stranger learns nothing.
 
-use crate::domain::FixVersion;
 use crate::wire::fix::{Message, MsgType};
 
 /// Whom a Logon claims to come from. All fields as the peer sees them: `sender` is the peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LogonIdentity<'a> {
     /// BeginString(8)
-    pub version: FixVersion,
+    pub begin_string: &'a [u8],
     /// SenderCompID(49): the peer's name
     pub sender: &'a [u8],
     /// TargetCompID(56): ours
@@ -22,8 +21,6 @@ pub struct LogonIdentity<'a> {
 pub enum IdentifyError {
     /// MsgType(35) is not `A`.
     NotLogon,
-    /// BeginString(8) is no version of ours.
-    Version,
     /// 49 or 56 is missing.
     CompIdMissing,
 }
@@ -33,10 +30,9 @@ pub fn identify<'a>(message: &Message<'a>) -> Result<LogonIdentity<'a>, Identify
     if message.msg_type() != MsgType::LOGON {
         return Err(IdentifyError::NotLogon);
     }
-    let version = message.version().ok_or(IdentifyError::Version)?;
     match (message.sender_comp_id(), message.target_comp_id()) {
         (Some(sender), Some(target)) => Ok(LogonIdentity {
-            version,
+            begin_string: message.begin_string(),
             sender,
             target,
         }),

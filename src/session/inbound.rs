@@ -23,7 +23,7 @@ pub(super) enum HeaderFault {
 
 impl Session {
     pub(super) fn established(&mut self, now: Now, message: &Message<'_>, actions: &mut Actions) {
-        if message.version() != Some(self.settings.version) {
+        if !self.settings.version.begins(message.begin_string()) {
             if matches!(self.state, State::Active(_)) {
                 self.start_logout(now, Text::cut(b"Incorrect BeginString"), actions);
             }
@@ -43,10 +43,10 @@ impl Session {
         }
         if let Some(tag) = message.missing_header_tag() {
             let reason = SessionRejectReason::RequiredTagMissing;
-            return self.refuse(now, message, Some(tag), reason, actions);
+            return self.refuse(now, message, Some(tag as i32), reason, actions);
         }
         if let Some(fault) = message.fault() {
-            return self.refuse(now, message, Some(fault.tag), fault.reason, actions);
+            return self.refuse(now, message, fault.tag, fault.reason, actions);
         }
         if let Some(fault) = self.header_fault(now, message) {
             return self.refuse_header(now, fault, message, actions);
@@ -72,7 +72,7 @@ impl Session {
                 None => self.refuse(
                     now,
                     message,
-                    Some(tags::TEST_REQ_ID),
+                    Some(tags::TEST_REQ_ID as i32),
                     SessionRejectReason::RequiredTagMissing,
                     actions,
                 ),
@@ -80,7 +80,7 @@ impl Session {
                     None => self.refuse(
                         now,
                         message,
-                        Some(tags::TEST_REQ_ID),
+                        Some(tags::TEST_REQ_ID as i32),
                         SessionRejectReason::ValueOutOfRange,
                         actions,
                     ),
@@ -147,7 +147,13 @@ impl Session {
         let reason = match fault {
             HeaderFault::SendingTimeFormat => {
                 let reason = SessionRejectReason::BadFormat;
-                return self.refuse(now, message, Some(tags::SENDING_TIME), reason, actions);
+                return self.refuse(
+                    now,
+                    message,
+                    Some(tags::SENDING_TIME as i32),
+                    reason,
+                    actions,
+                );
             }
             HeaderFault::SendingTimeAccuracy => SessionRejectReason::SendingTimeAccuracy,
             HeaderFault::CompId => SessionRejectReason::CompIdProblem,
@@ -161,7 +167,7 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
-        tag: Option<u32>,
+        tag: Option<i32>,
         reason: SessionRejectReason,
         actions: &mut Actions,
     ) {

@@ -161,7 +161,7 @@ impl Session {
         if !Self::is_logon(message) {
             return Some(DisconnectReason::FirstMessageNotLogon);
         }
-        if message.version() != Some(self.settings.version) {
+        if !self.settings.version.begins(message.begin_string()) {
             return Some(DisconnectReason::WrongBeginString);
         }
         match self.header_fault(now, message) {
@@ -178,7 +178,7 @@ impl Session {
             Err(text(format_args!("{} ({tag})", reason.text())))
         };
         if let Some(fault) = message.fault() {
-            return bad(fault.tag, fault.reason);
+            return bad(fault.tag.unwrap_or(0) as u32, fault.reason);
         }
         match message.get(tags::ENCRYPT_METHOD) {
             Some(b"0") => {}

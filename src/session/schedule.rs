@@ -202,7 +202,9 @@ mod tests {
     fn one_boundary_is_one_reset_even_when_the_clock_swings_over_it() {
         let mut hours = Hours::new(Some(Arc::new(days())), 9 * H);
         let mut resets = 0;
-        for hour in [9, 10, 19, 20, 19, 20, 21, 10, 31, 32, 33, 19, 43, 44, 43, 45] {
+        for hour in [
+            9, 10, 19, 20, 19, 20, 21, 10, 31, 32, 33, 19, 43, 44, 43, 45,
+        ] {
             hours.look(at(hour));
             if hours.reset_is_due() {
                 hours.begin(at(hour));

@@ -54,7 +54,7 @@ impl Session {
         if message.msg_type() == MsgType::SEQUENCE_RESET {
             return true;
         }
-        let tag = Some(tags::ORIG_SENDING_TIME);
+        let tag = Some(tags::ORIG_SENDING_TIME as i32);
         if message.orig_sending_time().is_none() {
             let reason = SessionRejectReason::RequiredTagMissing;
             self.refuse(now, message, tag, reason, actions);
@@ -148,7 +148,7 @@ impl Session {
         }
         match self.resend_range(message) {
             Err((tag, reason)) => {
-                self.refuse(now, message, Some(tag), reason, actions);
+                self.refuse(now, message, Some(tag as i32), reason, actions);
                 if number > self.next_in {
                     self.early(now, number, actions);
                 }
@@ -196,7 +196,7 @@ impl Session {
             // Never taken for a Reset: that would lose messages.
             Some(_) => {
                 let (tag, reason) = (tags::GAP_FILL_FLAG, SessionRejectReason::BadFormat);
-                return self.refuse(now, message, Some(tag), reason, actions);
+                return self.refuse(now, message, Some(tag as i32), reason, actions);
             }
         };
         if gap_fill && !self.in_order(now, number, message, actions) {
@@ -205,12 +205,12 @@ impl Session {
         let new = match number_of(message, tags::NEW_SEQ_NO) {
             Ok(new) => new,
             Err(reason) => {
-                return self.refuse(now, message, Some(tags::NEW_SEQ_NO), reason, actions);
+                return self.refuse(now, message, Some(tags::NEW_SEQ_NO as i32), reason, actions);
             }
         };
         if new > SEQUENCE_NUMBER_MAX {
             let reason = SessionRejectReason::ValueOutOfRange;
-            return self.refuse(now, message, Some(tags::NEW_SEQ_NO), reason, actions);
+            return self.refuse(now, message, Some(tags::NEW_SEQ_NO as i32), reason, actions);
         }
         if new < self.next_in {
             let reason = SessionRejectReason::ValueOutOfRange;

@@ -219,7 +219,7 @@ impl Session {
     pub fn reject(
         &mut self,
         message: &Message<'_>,
-        tag: Option<u32>,
+        tag: Option<i32>,
         reason: SessionRejectReason,
         actions: &mut Actions,
     ) {

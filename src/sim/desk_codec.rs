@@ -190,7 +190,7 @@ fn write_report(w: &mut Writer<'_>, version: FixVersion, prefix: &RunPrefix, r: 
     if r.exec_ref_id != 0 {
         numbered(w, tags::EXEC_REF_ID, prefix, b'E', r.exec_ref_id);
     }
-    if version == FixVersion::Fix42 {
+    if version <= FixVersion::Fix42 {
         let kind = match r.exec {
             DeskExec::TradeCancel => b'1',
             DeskExec::TradeCorrect { .. } => b'2',
@@ -219,7 +219,7 @@ fn write_report(w: &mut Writer<'_>, version: FixVersion, prefix: &RunPrefix, r: 
     w.sending_time(tags::TRANSACT_TIME);
     if r.status == OrderStatus::Rejected {
         // FIX 4.2 knows 0 to 8 only.
-        let known = version == FixVersion::Fix44 || r.reject_reason <= 8;
+        let known = version > FixVersion::Fix42 || r.reject_reason <= 8;
         w.u64(
             tags::ORD_REJ_REASON,
             if known { r.reject_reason as u64 } else { 0 },
@@ -231,7 +231,7 @@ fn write_report(w: &mut Writer<'_>, version: FixVersion, prefix: &RunPrefix, r: 
         // Partial decline of OrderQty, which both versions have.
         w.char(tags::EXEC_RESTATEMENT_REASON, b'5');
     }
-    if version == FixVersion::Fix44 {
+    if version > FixVersion::Fix42 {
         match r.part {
             Some((total, last)) => {
                 w.bytes(tags::MASS_STATUS_REQ_ID, r.request_id.as_bytes());
@@ -244,7 +244,7 @@ fn write_report(w: &mut Writer<'_>, version: FixVersion, prefix: &RunPrefix, r: 
 }
 
 fn exec_type(version: FixVersion, r: &Report) -> u8 {
-    match (r.exec, version) {
+    match (r.exec, version <= FixVersion::Fix42) {
         (DeskExec::PendingNew, _) => b'A',
         (DeskExec::New, _) => b'0',
         (DeskExec::Cancelled, _) => b'4',
@@ -255,16 +255,15 @@ fn exec_type(version: FixVersion, r: &Report) -> u8 {
         (DeskExec::Restated, _) => b'D',
         (DeskExec::PendingCancel, _) => b'6',
         (DeskExec::PendingReplace, _) => b'E',
-        (DeskExec::Trade { .. }, FixVersion::Fix44) => b'F',
-        (DeskExec::TradeCancel, FixVersion::Fix44) => b'H',
-        (DeskExec::TradeCorrect { .. }, FixVersion::Fix44) => b'G',
-        (DeskExec::Status, FixVersion::Fix44) => b'I',
-        (DeskExec::Trade { .. }, FixVersion::Fix42) if r.leaves.is_zero() => b'2',
-        (DeskExec::Trade { .. }, FixVersion::Fix42) => b'1',
-        (
-            DeskExec::TradeCancel | DeskExec::TradeCorrect { .. } | DeskExec::Status,
-            FixVersion::Fix42,
-        ) => r.status as u8,
+        (DeskExec::Trade { .. }, false) => b'F',
+        (DeskExec::TradeCancel, false) => b'H',
+        (DeskExec::TradeCorrect { .. }, false) => b'G',
+        (DeskExec::Status, false) => b'I',
+        (DeskExec::Trade { .. }, true) if r.leaves.is_zero() => b'2',
+        (DeskExec::Trade { .. }, true) => b'1',
+        (DeskExec::TradeCancel | DeskExec::TradeCorrect { .. } | DeskExec::Status, true) => {
+            r.status as u8
+        }
     }
 }
 
@@ -276,7 +275,7 @@ fn write_reject(w: &mut Writer<'_>, version: FixVersion, prefix: &RunPrefix, r: 
     w.bytes(tags::TEXT, r.text.as_bytes());
     w.sending_time(tags::TRANSACT_TIME);
     // FIX 4.2 knows 0 to 3 only; 2 is "broker option".
-    let known = version == FixVersion::Fix44 || r.reason <= 3;
+    let known = version > FixVersion::Fix42 || r.reason <= 3;
     w.u64(
         tags::CXL_REJ_REASON,
         if known { r.reason as u64 } else { 2 },

@@ -6,8 +6,8 @@
 use ringbuf::byte_log::{self, Reader, Region};
 
 use crate::config::plan::FixPlan;
+use crate::domain::FixVersion;
 use crate::domain::time::NS_PER_S;
-use crate::domain::{FixVersion, Text};
 use crate::io::Sockets;
 use crate::journal::{Log, LogId};
 use crate::limits::{LOGON_TIMEOUT_S, SIM_LOG_BYTES};
@@ -60,18 +60,8 @@ pub fn peer(
 ) -> PeerConfig {
     PeerConfig {
         fix: FixPlan {
-            version,
-            sender_comp_id: Text::cut(sender.as_bytes()),
-            target_comp_id: Text::cut(target.as_bytes()),
-            heartbeat_interval_s: 30,
-            heartbeat_interval_min_s: 1,
-            heartbeat_interval_max_s: 3600,
-            sending_time_tolerance_s: 120,
             reset_on_logon,
-            reset_on_logout: false,
-            reset_on_disconnect: false,
-            logout_timeout_s: 2,
-            schedule: None,
+            ..FixPlan::new(version, sender.as_bytes(), target.as_bytes())
         },
         role,
         resend: ResendPolicy::Replay,

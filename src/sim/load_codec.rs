@@ -180,7 +180,7 @@ pub fn decode<'a>(prefix: &RunPrefix, message: &Message<'a>) -> Option<LoadRepor
     if is_reject {
         return Some(report);
     }
-    let is_42 = message.version() == Some(FixVersion::Fix42);
+    let is_42 = message.begin_string() <= FixVersion::Fix42.begin_string();
     report.answer = match (transaction, exec_type) {
         (b"1" | b"2", _) if is_42 => Answer::TradeChanged,
         (b"3", _) if is_42 => Answer::Told,

@@ -152,7 +152,7 @@ impl<S: Sockets> Switchboard<S> {
             ids: &peer.ids,
             policy: peer.resend,
             now,
-            time: &mut self.time,
+            time: &mut self.times[peer.precision as usize],
             out: &mut self.buffer,
         };
         let bytes = match peer.cursor.step(stored, &mut tools) {

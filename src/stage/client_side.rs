@@ -11,7 +11,7 @@ use super::peer::Peer;
 use super::tally;
 use crate::domain::directory::Directory;
 use crate::domain::order::{ClientRequest, FromClient};
-use crate::domain::{AccountIndex, Now, SessionIndex};
+use crate::domain::{AccountIndex, FixVersion, Now, SessionIndex};
 use crate::io::CloseReason;
 use crate::limits::ROWS_PER_PUBLISH;
 use crate::session::{Notice, State};
@@ -29,6 +29,8 @@ pub struct ClientSide {
     pub(super) to_risk: Producer<FromClient>,
     pub(super) directory: Arc<Directory>,
     pub(super) status: StageWriter,
+    /// Per session: FIX version.
+    versions: Vec<FixVersion>,
     /// Per session: the account of orders that name none.
     sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
@@ -45,6 +47,7 @@ impl ClientSide {
     pub(super) fn new(
         to_risk: Producer<FromClient>,
         directory: Arc<Directory>,
+        versions: Vec<FixVersion>,
         sole_account: Vec<Option<AccountIndex>>,
         cancel_on_disconnect: Vec<bool>,
         status: StageWriter,
@@ -54,6 +57,7 @@ impl ClientSide {
             to_risk,
             directory,
             status,
+            versions,
             sole_account,
             cancel_on_disconnect,
             lost: Vec::with_capacity(sessions),
@@ -133,10 +137,7 @@ impl Application for ClientSide {
         sequence: u64,
         message: &Message<'_>,
     ) -> Verdict {
-        // The session layer has checked that BeginString is the session's: it is a version that we know.
-        let Some(version) = message.version() else {
-            return Verdict::Taken;
-        };
+        let version = self.versions[peer];
         match decode_order(message, version, &self.directory, self.sole_account[peer]) {
             Ok(request) => {
                 let counter = match &request {

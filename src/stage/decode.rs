@@ -57,9 +57,12 @@ impl<S: Sockets> DecodeStage<S> {
         parts
             .status
             .name_ring(0, "risk_to_decode", parts.from_risk.capacity());
+        let versions = parts.board.peers().iter();
+        let versions = versions.map(|peer| peer.fix().version).collect();
         let side = ClientSide::new(
             parts.to_risk,
             parts.directory,
+            versions,
             parts.sole_account,
             parts.cancel_on_disconnect,
             parts.status,

@@ -207,7 +207,7 @@ impl<S: Sockets> Switchboard<S> {
                     match error.refusal {
                         Refusal::Session(reason) => {
                             peer.session
-                                .reject(&message, Some(error.tag), reason, actions)
+                                .reject(&message, Some(error.tag as i32), reason, actions)
                         }
                         Refusal::Business(reason) => {
                             business = Some(Refused {
@@ -317,7 +317,7 @@ fn peer_named(
     identity: &session::LogonIdentity<'_>,
 ) -> Option<usize> {
     let name = (
-        identity.version,
+        Text::new(identity.begin_string)?,
         Text::new(identity.sender)?,
         Text::new(identity.target)?,
     );

@@ -7,15 +7,15 @@ use std::net::{IpAddr, SocketAddr};
 use super::application::Stranger;
 use super::sent::SentIndex;
 use crate::config::plan::{FixPlan, Network};
-use crate::domain::time::NS_PER_MS;
-use crate::domain::{FixVersion, Now, Text};
+use crate::domain::time::{NS_PER_MS, Precision};
+use crate::domain::{Now, Text};
 use crate::io::ConnectionId;
 use crate::limits::{RESEND_INDEX_SLOTS_MAX, RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL};
 use crate::session::{self, ResendCursor, ResendPolicy, Session, SessionIds};
 use crate::status::RowTraffic;
 
 /// BeginString(8), SenderCompID(49) and TargetCompID(56) of a peer's Logon: what names its session.
-pub(super) type PeerName = (FixVersion, Text<31>, Text<31>);
+pub(super) type PeerName = (Text<8>, Text<31>, Text<31>);
 
 /// Who connects.
 #[derive(Clone, Debug)]
@@ -114,6 +114,7 @@ pub struct Peer {
     pub logons: u64,
     pub(super) sent: SentIndex,
     pub(super) ids: SessionIds,
+    pub(super) precision: Precision,
     pub(super) cursor: ResendCursor,
     /// When a message was last taken by the socket while the peer was behind, monotonic
     pub(super) progress_ns: u64,
@@ -147,6 +148,7 @@ impl Peer {
             logons: 0,
             sent: SentIndex::new(index_slots, 1),
             ids: SessionIds::new(&config.fix),
+            precision: config.fix.precision,
             cursor: ResendCursor::new(),
             progress_ns: 0,
             resend: config.resend,
@@ -164,7 +166,7 @@ impl Peer {
     /// What its Logon must say. Seen from the peer, it is the sender.
     pub(super) fn name(&self) -> PeerName {
         (
-            self.ids.version,
+            Text::cut(self.ids.version.begin_string()),
             self.ids.target_comp_id,
             self.ids.sender_comp_id,
         )

@@ -21,7 +21,7 @@ use crate::io::{ConnectionId, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
 use crate::limits::{CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK};
 use crate::session::{self, Action, Actions, Admin, LogoutText};
-use crate::wire::fix::{self, FieldIndex, Header, MsgType, NoRoom, TimeText};
+use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Precision, TimeText};
 
 /// Sessions and their sockets.
 pub struct Switchboard<S: Sockets> {
@@ -29,7 +29,8 @@ pub struct Switchboard<S: Sockets> {
     pub(super) log: Log,
     pub(super) peers: Vec<Peer>,
     pub(super) traffic: Traffic,
-    pub(super) time: TimeText,
+    /// One per [`Precision`].
+    pub(super) times: [TimeText; 4],
     /// For messages that are not in the log: gap fills and rewritten ones.
     pub(super) buffer: Box<[u8]>,
     /// Peers that are behind, each once.
@@ -74,7 +75,13 @@ impl<S: Sockets> Switchboard<S> {
             sockets,
             log,
             traffic: Traffic::default(),
-            time: TimeText::new(fix::Precision::Millis),
+            times: [
+                Precision::Seconds,
+                Precision::Millis,
+                Precision::Micros,
+                Precision::Nanos,
+            ]
+            .map(TimeText::new),
             buffer: vec![0; 2 * FRAME_BYTES_MAX].into_boxed_slice(),
             serving: Vec::with_capacity(peers.len()),
             next_serving: 0,
@@ -241,11 +248,12 @@ impl<S: Sockets> Switchboard<S> {
         encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
     ) -> Option<Sent> {
         let Self {
-            peers, log, time, ..
+            peers, log, times, ..
         } = self;
         let peer = &mut peers[at];
         let number = peer.session.peek_next_out();
         let header = peer.ids.header(MsgType::HEARTBEAT, number, now);
+        let time = &mut times[peer.precision as usize];
         let mut bytes = 0;
         let appended = log.append_with(
             kind,

@@ -71,7 +71,7 @@ pub const ERRORS: &[Case] = cases! {
     G: "address = \"127.0.0.1:9202\"\nsender_comp_id = \"GATEHOUSE2\"" => "address = \"127.0.0.1:9201\"\nsender_comp_id = \"GATEHOUSE\"", "target_comp_id = \"DESKA\"\nheartbeat_interval_s = 30\nreconnect_min_ms = 500\nreconnect_max_ms = 30000\n$", "desks.links.target_comp_id", "same session at the same address as link \"desk-a-1\"";
     G: "address = \"127.0.0.1:9202\"" => "address = \"127.0.0.1:0\"", "127.0.0.1:0", "desks.links.address", "port 0";
     G: "reconnect_max_ms = 30000\n\n" => "reconnect_max_ms = 400\n\n", "reconnect_min_ms = 500", "desks.links.reconnect_min_ms", "is above reconnect_max_ms: 500 > 400";
-    G: "sender_comp_id = \"GATEHOUSE2\"" => "fix_version = \"4.2\"", "fix_version", "desks.links.fix_version", "write \"4.4\"";
+    G: "sender_comp_id = \"GATEHOUSE2\"" => "fix_version = \"4.5\"", "fix_version", "desks.links.fix_version", "one of \"4.0\", \"4.1\"";
     G: "sender_comp_id = \"GATEHOUSE2\"" => "sender_comp_id = \"GATEHOUSE GATEHOUSE\"", "GATEHOUSE GATEHOUSE", "desks.links.sender_comp_id", "contains ' '";
     // Clients
     C: "name = \"beta\"" => "name = \"alpha\"", "name = \"alpha\"\n\n[[clients.sessions]]\nname = \"beta-1\"", "clients.name", "is used twice: \"alpha\", first in line 5";
@@ -83,7 +83,7 @@ pub const ERRORS: &[Case] = cases! {
     C: "accounts = [\"B200001\"]\n" => "", "[[clients.sessions]]\nname = \"beta-1\"", "clients.sessions.accounts", "is missing; write accounts = [\"A1\"]";
     C: "accounts = [\"B200001\"]" => "accounts = [\"B200002\"]", "B200002", "clients.sessions.accounts", "names no known account: \"B200002\"; did you mean `";
     C: "accounts = [\"B200001\"]" => "accounts = [\"A100001\"]", "accounts = [\"A100001\"]\nallowed_sources = [\"127.0.0.0/8\", \"192", "clients.sessions.accounts", "an account of another client";
-    C: "fix_version = \"4.2\"" => "fix_version = \"4.3\"", "fix_version = \"4.3\"", "clients.sessions.fix_version", "one of \"4.2\", \"4.4\"";
+    C: "fix_version = \"4.2\"" => "fix_version = \"4.6\"", "fix_version = \"4.6\"", "clients.sessions.fix_version", "one of \"4.0\", \"4.1\", \"4.2\"";
     C: "\"192.0.2.17\"" => "\"192.0.2.0/33\"", "192.0.2.0/33", "clients.sessions.allowed_sources", "is no address range: \"192.0.2.0/33\"";
     C: "\"192.0.2.17\"" => "\"192.0.2\"", "\"192.0.2\"", "clients.sessions.allowed_sources", "is no address range";
     C: "heartbeat_interval_min_s = 5" => "heartbeat_interval_min_s = 90", "heartbeat_interval_min_s", "clients.sessions.heartbeat_interval_min_s", "is above heartbeat_interval_max_s: 90 > 60";

@@ -22,18 +22,9 @@ pub fn plan(role: Role, version: FixVersion) -> FixPlan {
         Role::Initiator => (b"PEER", b"GATE"),
     };
     FixPlan {
-        version,
-        sender_comp_id: Text::cut(own),
-        target_comp_id: Text::cut(peer),
-        heartbeat_interval_s: 30,
         heartbeat_interval_min_s: 5,
         heartbeat_interval_max_s: 60,
-        sending_time_tolerance_s: 120,
-        reset_on_logon: false,
-        reset_on_logout: false,
-        reset_on_disconnect: false,
-        logout_timeout_s: 2,
-        schedule: None,
+        ..FixPlan::new(version, own, peer)
     }
 }
 
@@ -134,7 +125,7 @@ impl Owner {
         let message = parse(frame, &mut index).unwrap();
         let mut actions = Actions::new();
         self.session
-            .reject(&message, Some(tag), reason, &mut actions);
+            .reject(&message, Some(tag as i32), reason, &mut actions);
         self.perform(&actions, Some(&message));
     }
 

@@ -11,7 +11,7 @@ use super::topology::define;
 use super::{Context, Names, account_index, shown};
 use crate::config::diagnostics::{FileId, Place};
 use crate::config::file::{self, ClientsFile, Parsed};
-use crate::config::plan::{ClientPlan, FixPlan, FixVersion, SessionPlan};
+use crate::config::plan::{ClientPlan, FixPlan, SessionPlan};
 use crate::domain::{Account, AccountIndex, ClientIndex, DeskIndex};
 use crate::limits::*;
 
@@ -76,7 +76,7 @@ pub fn sessions(
             define(&mut s, &mut names, &plan.name, plans.len(), &t.name);
             let fix = &plan.fix;
             let identity = (
-                fix.version == FixVersion::Fix42,
+                fix.version.begin_string(),
                 fix.sender_comp_id,
                 fix.target_comp_id,
             );
@@ -102,10 +102,7 @@ pub fn sessions(
 
 fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> SessionPlan {
     let errors = s.cx.errors();
-    let version = match s.word("fix_version", &t.fix_version).as_str() {
-        "4.2" => FixVersion::Fix42,
-        _ => FixVersion::Fix44,
-    };
+    let version = s.fix_version(&t.fix_version);
     let min = s.number("heartbeat_interval_min_s", &t.heartbeat_interval_min_s) as u32;
     let max = s.number("heartbeat_interval_max_s", &t.heartbeat_interval_max_s) as u32;
     if min > max && s.cx.errors() == errors {
@@ -132,7 +129,6 @@ fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> Sess
         name: s.text("name", &t.name),
         client,
         fix: FixPlan {
-            version,
             sender_comp_id: s.comp_id("sender_comp_id", &t.sender_comp_id),
             target_comp_id: s.comp_id("target_comp_id", &t.target_comp_id),
             heartbeat_interval_s: HEARTBEAT_INTERVAL_S.max(min).min(max.max(min)),
@@ -146,6 +142,7 @@ fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> Sess
             reset_on_disconnect: s.flag("reset_on_disconnect", &t.reset_on_disconnect),
             logout_timeout_s: s.number("logout_timeout_s", &t.logout_timeout_s) as u32,
             schedule: s.schedule("schedule", &t.schedule),
+            ..FixPlan::new(version, b"", b"")
         },
         allowed_sources: s.networks("allowed_sources", &t.allowed_sources),
         accounts: Vec::new(),

@@ -28,7 +28,9 @@ pub fn schedules(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<S
     }
     let mut names = std::mem::take(&mut cx.schedules);
     names.incomplete = f.broken || f.refused.iter().any(|(_, key)| key == "schedules");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let now_ns = now.as_nanos() as u64;
     let mut plans = Vec::with_capacity(all.len());
     for (at, schedule) in all.iter().enumerate() {
@@ -41,7 +43,12 @@ pub fn schedules(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<S
         let table = Arc::new(rule.schedule(now_ns));
         if s.cx.errors() == errors && table.opens_after(now_ns) == 0 {
             let message = "never opens in the coming year".to_owned();
-            s.doubtful("days", &t.days, message, "look at its days, times and holidays");
+            s.doubtful(
+                "days",
+                &t.days,
+                message,
+                "look at its days, times and holidays",
+            );
         }
         s.cx.schedule_tables.push(table.clone());
         plans.push(SchedulePlan { name, rule, table });
@@ -71,7 +78,9 @@ fn zone(s: &mut Section, item: &Item<String>) -> TimeZone {
         let near = suggest::nearest(&name, known.iter().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => "write a name of the IANA time zone database, such as \"Asia/Shanghai\"".to_owned(),
+            None => {
+                "write a name of the IANA time zone database, such as \"Asia/Shanghai\"".to_owned()
+            }
         };
         let message = format!("is no known time zone: {}", shown(&name));
         s.contradicts("time_zone", item, message, &help);
@@ -89,7 +98,10 @@ fn days(s: &mut Section, t: &file::Schedule) -> Days {
             s.doubtful("days", &t.days, message, "name each day once");
         }
     }
-    if t.days.as_ref().is_some_and(|days| days.get_ref().is_empty()) {
+    if t.days
+        .as_ref()
+        .is_some_and(|days| days.get_ref().is_empty())
+    {
         daily = [true; 7];
     }
     let start = s.optional_word("start_day", &t.start_day);
@@ -102,11 +114,21 @@ fn days(s: &mut Section, t: &file::Schedule) -> Days {
         }
         (None, Some(_)) => {
             let message = "is missing: a weekly schedule opens on a day".to_owned();
-            s.contradicts("start_day", &t.start_day, message, "write start_day = \"mon\"");
+            s.contradicts(
+                "start_day",
+                &t.start_day,
+                message,
+                "write start_day = \"mon\"",
+            );
         }
         (Some(_), Some(_)) if t.days.is_some() => {
             let message = "is for daily schedules, and start_day makes this one weekly".to_owned();
-            s.contradicts("days", &t.days, message, "leave out days, or start_day and end_day");
+            s.contradicts(
+                "days",
+                &t.days,
+                message,
+                "leave out days, or start_day and end_day",
+            );
         }
         (Some(_), Some(_)) => {}
     }
@@ -153,7 +175,8 @@ fn holidays(s: &mut Section, item: &Item<String>) -> BTreeSet<Date> {
         };
         if !dates.insert(date) {
             let message = format!("is here twice: {date}");
-            s.cx.diagnostics.warn(place, "holidays", message, "write it once".to_owned());
+            s.cx.diagnostics
+                .warn(place, "holidays", message, "write it once".to_owned());
         }
     }
     if dates.len() > HOLIDAYS_MAX {

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use super::{Context, shown};
+use crate::config::calendar;
 use crate::config::diagnostics::{FileId, Place};
 use crate::config::file::{Item, join};
 use crate::config::keys::{self, Key, Kind, Preset};
 use crate::config::plan::Network;
-use crate::config::calendar;
-use crate::domain::{Schedule, Text};
+use crate::domain::{FixVersion, Schedule, Text};
 use std::sync::Arc;
 
 /// A table.
@@ -43,6 +43,12 @@ impl<'a, 'b> Section<'a, 'b> {
             span,
             refused,
         }
+    }
+
+    /// FIX version.
+    pub fn fix_version(&mut self, item: &Item<String>) -> FixVersion {
+        let word = self.word("fix_version", item);
+        FixVersion::from_name(&word).unwrap_or(FixVersion::Fix44)
     }
 
     /// Whole number.
@@ -232,7 +238,8 @@ impl<'a, 'b> Section<'a, 'b> {
             unreachable!("{name} is no list of words in the catalogue")
         };
         let list = item.iter().flat_map(|item| item.get_ref());
-        list.filter_map(|one| self.one_of(key, words, one)).collect()
+        list.filter_map(|one| self.one_of(key, words, one))
+            .collect()
     }
 
     fn one_of(

@@ -14,8 +14,8 @@ use super::{Context, Names};
 use crate::config::diagnostics::FileId;
 use crate::config::file::{self, GatewayFile, Item, Parsed};
 use crate::config::plan::{
-    ControlPlan, DeskPlan, FixPlan, FixVersion, Idle, Io, Layout, LinkPlan, ListenerPlan,
-    SessionPlan, StatePlan, ThreadPlan,
+    ControlPlan, DeskPlan, FixPlan, Idle, Io, Layout, LinkPlan, ListenerPlan, SessionPlan,
+    StatePlan, ThreadPlan,
 };
 use crate::limits::*;
 
@@ -332,14 +332,13 @@ fn link_plan(s: &mut Section, t: &file::Link) -> LinkPlan {
         );
     }
     let errors = s.cx.errors();
-    let _: String = s.word("fix_version", &t.fix_version);
+    let version = s.fix_version(&t.fix_version);
     let heartbeat_interval_s = s.number("heartbeat_interval_s", &t.heartbeat_interval_s) as u32;
     let plan = LinkPlan {
         name: s.text("name", &t.name),
         address,
         io: s.choice("io", &t.io),
         fix: FixPlan {
-            version: FixVersion::Fix44,
             sender_comp_id: s.comp_id("sender_comp_id", &t.sender_comp_id),
             target_comp_id: s.comp_id("target_comp_id", &t.target_comp_id),
             heartbeat_interval_s,
@@ -353,6 +352,7 @@ fn link_plan(s: &mut Section, t: &file::Link) -> LinkPlan {
             reset_on_disconnect: s.flag("reset_on_disconnect", &t.reset_on_disconnect),
             logout_timeout_s: s.number("logout_timeout_s", &t.logout_timeout_s) as u32,
             schedule: s.schedule("schedule", &t.schedule),
+            ..FixPlan::new(version, b"", b"")
         },
         reconnect_min_ms: s.number("reconnect_min_ms", &t.reconnect_min_ms) as u32,
         reconnect_max_ms: s.number("reconnect_max_ms", &t.reconnect_max_ms) as u32,

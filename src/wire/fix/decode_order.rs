@@ -117,19 +117,15 @@ pub fn decode_order(
         directory,
         sole_account,
     };
-    match (message.msg_type(), version) {
-        (MsgType::NEW_ORDER_SINGLE, FixVersion::Fix42) => {
-            reader.new_order(NEW_42, message.poss_resend())
-        }
-        (MsgType::NEW_ORDER_SINGLE, FixVersion::Fix44) => {
-            reader.new_order(NEW_44, message.poss_resend())
-        }
+    match (message.msg_type(), version <= FixVersion::Fix42) {
+        (MsgType::NEW_ORDER_SINGLE, true) => reader.new_order(NEW_42, message.poss_resend()),
+        (MsgType::NEW_ORDER_SINGLE, false) => reader.new_order(NEW_44, message.poss_resend()),
         (MsgType::ORDER_CANCEL_REQUEST, _) => reader.cancel(),
-        (MsgType::ORDER_CANCEL_REPLACE_REQUEST, FixVersion::Fix42) => reader.replace(REPLACE_42),
-        (MsgType::ORDER_CANCEL_REPLACE_REQUEST, FixVersion::Fix44) => reader.replace(REPLACE_44),
+        (MsgType::ORDER_CANCEL_REPLACE_REQUEST, true) => reader.replace(REPLACE_42),
+        (MsgType::ORDER_CANCEL_REPLACE_REQUEST, false) => reader.replace(REPLACE_44),
         (MsgType::ORDER_STATUS_REQUEST, _) => reader.status(),
-        (MsgType::ORDER_MASS_STATUS_REQUEST, FixVersion::Fix44) => reader.mass_status(),
-        (MsgType::ORDER_MASS_CANCEL_REQUEST, FixVersion::Fix44) => reader.mass_cancel(),
+        (MsgType::ORDER_MASS_STATUS_REQUEST, false) => reader.mass_status(),
+        (MsgType::ORDER_MASS_CANCEL_REQUEST, false) => reader.mass_cancel(),
         // The specification of 4.2 has neither.
         (MsgType::ORDER_MASS_STATUS_REQUEST | MsgType::ORDER_MASS_CANCEL_REQUEST, _) => {
             Err(session(tags::MSG_TYPE, SessionRejectReason::InvalidMsgType))
@@ -222,9 +218,10 @@ impl Reader<'_, '_> {
         let client_order_id = self.client_order_id(CL_ORD_ID)?;
         self.side()?;
         // OrdStatusReqID(790) begins with FIX 4.4.
-        let request_id = match self.version {
-            FixVersion::Fix42 => Text::EMPTY,
-            FixVersion::Fix44 => self.request_id(ORD_STATUS_REQ_ID)?,
+        let request_id = if self.version <= FixVersion::Fix42 {
+            Text::EMPTY
+        } else {
+            self.request_id(ORD_STATUS_REQ_ID)?
         };
         Ok(ClientRequest::Status(StatusRequest {
             client_order_id,
@@ -463,9 +460,10 @@ impl Reader<'_, '_> {
         standard_44: &[u8],
         text: &'static str,
     ) -> DecodeError {
-        let standard = match self.version {
-            FixVersion::Fix42 => standard_42,
-            FixVersion::Fix44 => standard_44,
+        let standard = if self.version <= FixVersion::Fix42 {
+            standard_42
+        } else {
+            standard_44
         };
         match value {
             [one] if standard.contains(one) => DecodeError {

@@ -73,7 +73,7 @@ pub fn encode_report(
     ) {
         w.bytes(tags::EXEC_REF_ID, &exec_id(report.exec_ref_sequence));
     }
-    if version == FixVersion::Fix42 {
+    if version <= FixVersion::Fix42 {
         w.char(tags::EXEC_TRANS_TYPE, exec_trans_type(report.exec));
     }
     if matches!(report.exec, ClientExec::Trade | ClientExec::TradeCorrect) {
@@ -96,9 +96,10 @@ pub fn encode_report(
     w.sending_time(tags::TRANSACT_TIME);
     if report.status == OrderStatus::Rejected && report.reason != RejectReason::None {
         let row = report.reason.row();
-        let code = match version {
-            FixVersion::Fix42 => row.ord_rej_reason_42,
-            FixVersion::Fix44 => row.ord_rej_reason_44,
+        let code = if version <= FixVersion::Fix42 {
+            row.ord_rej_reason_42
+        } else {
+            row.ord_rej_reason_44
         };
         w.u64(tags::ORD_REJ_REASON, code as u64);
     }
@@ -107,7 +108,7 @@ pub fn encode_report(
     if report.exec == ClientExec::Restated {
         w.char(tags::EXEC_RESTATEMENT_REASON, RESTATED_BY_BROKER);
     }
-    if version == FixVersion::Fix44 {
+    if version > FixVersion::Fix42 {
         answer(&mut w, &report.detail);
     }
     w.finish()
@@ -132,9 +133,9 @@ pub fn encode_cancel_reject(
     );
     w.sending_time(tags::TRANSACT_TIME);
     // 4.2 has 0 to 3 only; 2 is "broker option".
-    let code = match header.version {
-        FixVersion::Fix42 if row.cxl_rej_reason > 3 => 2,
-        _ => row.cxl_rej_reason,
+    let code = match row.cxl_rej_reason {
+        4.. if header.version <= FixVersion::Fix42 => 2,
+        code => code,
     };
     w.u64(tags::CXL_REJ_REASON, code as u64);
     w.char(
@@ -295,7 +296,7 @@ fn exec_trans_type(exec: ClientExec) -> u8 {
 
 /// ExecType(150).
 fn exec_type(version: FixVersion, report: &ClientReport) -> u8 {
-    match (report.exec, version) {
+    match (report.exec, version <= FixVersion::Fix42) {
         (ClientExec::PendingNew, _) => b'A',
         (ClientExec::New, _) => b'0',
         (ClientExec::Cancelled, _) => b'4',
@@ -306,18 +307,17 @@ fn exec_type(version: FixVersion, report: &ClientReport) -> u8 {
         (ClientExec::Restated, _) => b'D',
         (ClientExec::PendingCancel, _) => b'6',
         (ClientExec::PendingReplace, _) => b'E',
-        (ClientExec::Trade, FixVersion::Fix44) => b'F',
-        (ClientExec::TradeCancel, FixVersion::Fix44) => b'H',
-        (ClientExec::TradeCorrect, FixVersion::Fix44) => b'G',
-        (ClientExec::Status, FixVersion::Fix44) => b'I',
+        (ClientExec::Trade, false) => b'F',
+        (ClientExec::TradeCancel, false) => b'H',
+        (ClientExec::TradeCorrect, false) => b'G',
+        (ClientExec::Status, false) => b'I',
         // A late fill of an order that was cancelled leaves nothing open, and is partial all the same.
-        (ClientExec::Trade, FixVersion::Fix42) if report.cumulated >= report.quantity => b'2',
-        (ClientExec::Trade, FixVersion::Fix42) => b'1',
+        (ClientExec::Trade, true) if report.cumulated >= report.quantity => b'2',
+        (ClientExec::Trade, true) => b'1',
         // What 20 says is not said again: 150 tells the state that the order is in.
-        (
-            ClientExec::TradeCancel | ClientExec::TradeCorrect | ClientExec::Status,
-            FixVersion::Fix42,
-        ) => report.status as u8,
+        (ClientExec::TradeCancel | ClientExec::TradeCorrect | ClientExec::Status, true) => {
+            report.status as u8
+        }
     }
 }
 

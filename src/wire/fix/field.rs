@@ -8,7 +8,6 @@ use super::msg_type::MsgType;
 use super::reject::SessionRejectReason;
 use super::tags;
 use super::time;
-use crate::domain::FixVersion;
 use crate::limits::{FIELDS_MAX, FRAME_BYTES_MAX};
 
 const SOH: u8 = 1;
@@ -18,11 +17,12 @@ const TAG_MAX: u32 = 999_999;
 /// Offsets are 16 bits wide.
 const _: () = assert!(FRAME_BYTES_MAX <= u16::MAX as usize);
 
+/// A field: its tag, and where in the frame its value stands.
 #[derive(Clone, Copy, Default)]
-struct Field {
-    tag: u32,
-    start: u16,
-    end: u16,
+pub(in crate::wire::fix) struct Field {
+    pub(in crate::wire::fix) tag: u32,
+    pub(in crate::wire::fix) start: u16,
+    pub(in crate::wire::fix) end: u16,
 }
 
 /// Tags below are found without a search.
@@ -86,8 +86,8 @@ pub enum ParseFault {
 /// What a Reject(35=3) answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fault {
-    /// RefTagID(371)
-    pub tag: u32,
+    /// RefTagID(371), as the peer wrote it: it may be a number that is no tag; `None` where it is the message as such
+    pub tag: Option<i32>,
     /// SessionRejectReason(373)
     pub reason: SessionRejectReason,
 }
@@ -247,6 +247,9 @@ impl Rare {
     #[inline(never)]
     fn note(&mut self, tag: u32, value: &[u8]) {
         self.has_high_tags |= tag >= PLACED_TAGS;
+        if tag > TAG_MAX {
+            self.set_fault(tag, SessionRejectReason::InvalidTagNumber);
+        }
         if value.is_empty() {
             self.set_fault(tag, SessionRejectReason::TagWithoutValue);
         } else if let Some(data_tag) = tags::data_tag_of(tag) {
@@ -283,6 +286,7 @@ impl Rare {
 #[cold]
 #[inline(never)]
 fn set_fault(fault: &mut Option<Fault>, tag: u32, reason: SessionRejectReason) {
+    let tag = Some(tag as i32);
     if fault.is_none_or(|fault| tag < fault.tag) {
         *fault = Some(Fault { tag, reason });
     }
@@ -317,10 +321,14 @@ fn read_tag(frame: &[u8], at: usize, word: u32) -> Option<(u32, usize)> {
 #[cold]
 #[inline(never)]
 fn read_long_tag(frame: &[u8], at: usize) -> Option<(u32, usize)> {
+    // A number below zero is no tag, but it is a number: such a field is rejected, and not the whole message ignored.
+    let minus = frame[at] == b'-';
+    let at = at + minus as usize;
     let mut tag = 0u32;
     for (i, &c) in frame[at..].iter().enumerate() {
         let digit = c.wrapping_sub(b'0');
         if digit > 9 {
+            let tag = if minus { tag.wrapping_neg() } else { tag };
             return (c == b'=' && i > 0).then_some((tag, at + i + 1));
         }
         tag = tag * 10 + digit as u32;
@@ -376,6 +384,9 @@ impl<'a> Message<'a> {
         message.msg_type = MsgType::from_bytes(message.msg_type_bytes());
         if message.has_repeated {
             message.note_repeated();
+        }
+        if places[0] != 0 {
+            set_fault(&mut message.fault, 0, SessionRejectReason::InvalidTagNumber);
         }
         message.poss_dup = message.header_flag(tags::POSS_DUP_FLAG);
         message.poss_resend = message.header_flag(tags::POSS_RESEND);
@@ -472,6 +483,12 @@ impl<'a> Message<'a> {
         self.has_repeated
     }
 
+    /// The fields, in the order of the wire.
+    #[inline]
+    pub(in crate::wire::fix) fn indexed(&self) -> &'a [Field] {
+        self.fields
+    }
+
     /// The frame.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -480,11 +497,6 @@ impl<'a> Message<'a> {
     /// BeginString(8).
     pub fn begin_string(&self) -> &'a [u8] {
         self.value(&self.fields[0])
-    }
-
-    /// The version that BeginString(8) names, where it is one of ours.
-    pub fn version(&self) -> Option<FixVersion> {
-        FixVersion::from_begin_string(self.begin_string())
     }
 
     /// MsgType(35).

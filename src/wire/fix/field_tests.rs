@@ -5,7 +5,6 @@
 use super::field::*;
 use super::tests::framed;
 use super::{MsgType, SessionRejectReason, tags};
-use crate::domain::FixVersion;
 use crate::limits::{FIELDS_MAX, FRAME_BYTES_MAX};
 
 fn fault_of(body: &str) -> Option<Fault> {
@@ -19,7 +18,7 @@ fn garbled_messages_are_errors() {
         ("35=0|x=1|", ParseFault::Tag),
         ("35=0|=1|", ParseFault::Tag),
         ("35=0|34|", ParseFault::Tag),
-        ("35=0|-1=1|", ParseFault::Tag),
+        ("35=0|-=1|", ParseFault::Tag),
         ("35=0||", ParseFault::Tag),
         ("35=0|9999999=1|", ParseFault::Tag),
         ("34=1|35=0|", ParseFault::Order),
@@ -35,7 +34,12 @@ fn garbled_messages_are_errors() {
 #[test]
 fn faults_name_the_lowest_tag() {
     use SessionRejectReason as R;
-    let fault = |tag, reason| Some(Fault { tag, reason });
+    let fault = |tag, reason| {
+        Some(Fault {
+            tag: Some(tag),
+            reason,
+        })
+    };
     assert_eq!(fault_of("35=0|34=1|58=x|"), None);
     assert_eq!(fault_of("35=0|34=1|58=|"), fault(58, R::TagWithoutValue));
     assert_eq!(
@@ -43,6 +47,8 @@ fn faults_name_the_lowest_tag() {
         fault(11, R::TagWithoutValue)
     );
     assert_eq!(fault_of("35=0|34=x|"), fault(34, R::BadFormat));
+    assert_eq!(fault_of("35=0|34=1|0=x|"), fault(0, R::InvalidTagNumber));
+    assert_eq!(fault_of("35=0|34=1|-1=x|"), fault(-1, R::InvalidTagNumber));
     assert_eq!(fault_of("35=0|34=1|43=X|"), fault(43, R::BadFormat));
     assert_eq!(fault_of("35=0|34=1|34=2|"), fault(34, R::TagRepeated));
     let many = format!("35=0|34=1|{}", "58=x|".repeat(FIELDS_MAX));
@@ -57,7 +63,7 @@ fn the_header_is_picked_up_and_what_is_missing_is_named() {
     let frame = framed("FIX.4.2", body);
     let mut index = FieldIndex::new();
     let message = parse(&frame, &mut index).unwrap();
-    assert_eq!(message.version(), Some(FixVersion::Fix42));
+    assert_eq!(message.begin_string(), b"FIX.4.2");
     assert_eq!(message.msg_type(), MsgType::ORDER_MASS_STATUS_REQUEST);
     assert_eq!(message.msg_type_bytes(), b"AF");
     assert_eq!(message.msg_seq_num(), Some(u64::MAX));

@@ -12,6 +12,7 @@ const BEGIN_STRING_BYTES_MAX: usize = 12;
 const BODY_LENGTH_DIGITS_MAX: usize = 8;
 /// `10=NNN<SOH>`
 const TRAILER_BYTES: usize = 7;
+const TRAILER_START: &[u8] = b"\x0110=";
 /// `35=0<SOH>`
 const BODY_BYTES_MIN: usize = 5;
 
@@ -44,7 +45,7 @@ pub enum Framing {
 pub enum Garbled {
     /// BeginString, BodyLength and MsgType are not the first three fields.
     HeaderOrder,
-    /// BodyLength is no number, or no `10=` stands where it says.
+    /// BodyLength is no number, or no `10=NNN` stands where it says.
     BodyLength,
     /// BodyLength is above the ceiling.
     TooLong,
@@ -76,22 +77,54 @@ pub fn next_frame(bytes: &[u8], frame_bytes_max: usize) -> Framing {
         Header::Body { start, len } => (start, len),
     };
     let total = start + len + TRAILER_BYTES;
-    if message.len() < total {
-        return Framing::NeedMore { skip };
-    }
-    let (content, trailer) = message[..total].split_at(start + len);
+    let Some((content, trailer)) = message
+        .get(..total)
+        .and_then(<[u8]>::split_last_chunk::<TRAILER_BYTES>)
+    else {
+        return without_trailer(message, skip, start + len, frame_bytes_max);
+    };
     let [b'1', b'0', b'=', hundreds, tens, units, SOH] = *trailer else {
-        return malformed(bytes, skip, Garbled::BodyLength);
+        return without_trailer(message, skip, start + len, frame_bytes_max);
     };
     if content[start + len - 1] != SOH {
-        return malformed(bytes, skip, Garbled::BodyLength);
+        return without_trailer(message, skip, start + len, frame_bytes_max);
     }
     let digit = |c: u8| c.wrapping_sub(b'0') as u32;
     let (h, t, u) = (digit(hundreds), digit(tens), digit(units));
     if h > 9 || t > 9 || u > 9 || h * 100 + t * 10 + u != checksum(content) as u32 {
-        return malformed(bytes, skip, Garbled::CheckSum);
+        let (skip, why) = (skip + total, Garbled::CheckSum);
+        return Framing::Malformed { skip, why };
     }
     Framing::Frame { skip, len: total }
+}
+
+/// No trailer of the usual form stands at `body_end`, where BodyLength says, or not yet. The message ends with the first field 10
+/// at or behind that place, as other engines see it; so a wrong length may take messages behind it along.
+#[cold]
+fn without_trailer(
+    message: &[u8],
+    skip: usize,
+    body_end: usize,
+    frame_bytes_max: usize,
+) -> Framing {
+    let reach = message.len().min(frame_bytes_max);
+    let from = (body_end - 1).min(reach);
+    let trailer = memchr::memmem::find(&message[from..reach], TRAILER_START).map(|at| from + at);
+    let end = trailer.and_then(|at| {
+        let value = at + TRAILER_START.len();
+        memchr::memchr(SOH, &message[value..reach]).map(|len| value + len + 1)
+    });
+    match end {
+        Some(end) => Framing::Malformed {
+            skip: skip + end,
+            why: Garbled::BodyLength,
+        },
+        None if reach < frame_bytes_max => Framing::NeedMore { skip },
+        None => Framing::Malformed {
+            skip: skip + reach,
+            why: Garbled::TooLong,
+        },
+    }
 }
 
 /// Sum of all bytes modulo 256.
@@ -235,13 +268,14 @@ mod tests {
     fn garbled_messages_do_not_take_the_next_one_along() {
         use Garbled::*;
         let good = heartbeat();
-        let rows: [(&[u8], Garbled); 11] = [
+        let rows: [(&[u8], Garbled); 12] = [
             (
                 b"8=FIX.4.4\x019=9\x0135=0\x0134=2\x0110=163\x01",
                 BodyLength,
             ),
+            (b"8=FIX.4.4\x019=10\x0135=0\x0134=2\x0110=3\x01", BodyLength),
             (
-                b"8=FIX.4.4\x019=11\x0135=0\x0134=2\x0110=163\x01",
+                b"8=FIX.4.4\x019=10\x0135=0\x0134=2\x0110=0163\x01",
                 BodyLength,
             ),
             (b"8=FIX.4.4\x019=10\x0135=0\x0134=2\x0110=000\x01", CheckSum),
@@ -264,6 +298,23 @@ mod tests {
                 String::from_utf8_lossy(bad)
             );
         }
+    }
+
+    #[test]
+    fn a_length_that_is_too_long_takes_the_next_message_along_and_no_more() {
+        let good = heartbeat();
+        let bad = b"8=FIX.4.4\x019=11\x0135=0\x0134=2\x0110=163\x01";
+        assert_eq!(next_frame(bad, MAX), Framing::NeedMore { skip: 0 });
+        let bytes = [&bad[..], &good, &good].concat();
+        let (skip, why) = (bad.len() + good.len(), Garbled::BodyLength);
+        assert_eq!(next_frame(&bytes, MAX), Framing::Malformed { skip, why });
+        // Without any trailer the ceiling ends the search.
+        let mut endless = bad[..20].to_vec();
+        endless.resize(MAX - 1, b'x');
+        assert_eq!(next_frame(&endless, MAX), Framing::NeedMore { skip: 0 });
+        endless.push(b'x');
+        let (skip, why) = (MAX, Garbled::TooLong);
+        assert_eq!(next_frame(&endless, MAX), Framing::Malformed { skip, why });
     }
 
     #[test]

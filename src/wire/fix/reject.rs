@@ -47,6 +47,8 @@ reject_reasons! {
     TagRepeated = 13, "Tag appears more than once";
     /// Header field in the body and the like
     TagOutOfOrder = 14, "Tag specified out of required order";
+    /// A group's members stand in another order, or its first one is missing
+    GroupOrder = 15, "Repeating group fields out of order";
     /// Group count is wrong
     GroupCount = 16, "Incorrect NumInGroup count for repeating group";
     /// More than the gateway takes, whatever the specification allows
@@ -54,12 +56,13 @@ reject_reasons! {
 }
 
 impl SessionRejectReason {
-    /// The code where the version has it.
+    /// The code where the version has it: 4.0 and 4.1 have no such field.
     pub fn code(self, version: FixVersion) -> Option<u16> {
         let code = self as u16;
         match version {
+            FixVersion::Fix40 | FixVersion::Fix41 => None,
             FixVersion::Fix42 => (code <= 11).then_some(code),
-            FixVersion::Fix44 => Some(code),
+            _ => Some(code),
         }
     }
 }

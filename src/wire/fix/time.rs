@@ -2,6 +2,7 @@
 //!
 //! A [`TimeText`] belongs to one thread; it keeps the text of the last second, so that most messages pay for the fraction only.
 
+pub use crate::domain::time::Precision;
 use crate::domain::time::{NS_PER_S, S_PER_DAY};
 
 /// Years outside 1970..=2499 are refused: 64 bits of nanoseconds end in 2554.
@@ -9,20 +10,6 @@ const YEAR_MAX: u32 = 2499;
 /// `YYYYMMDD-HH:MM:SS.nnnnnnnnn`
 pub const TIME_CHARS_MAX: usize = 27;
 const SECOND_CHARS: usize = 17;
-
-/// Digits of the fraction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Precision {
-    /// `HH:MM:SS`
-    Seconds,
-    /// `.sss`
-    #[default]
-    Millis,
-    /// `.ssssss`
-    Micros,
-    /// `.sssssssss`
-    Nanos,
-}
 
 /// A time as text.
 #[derive(Clone, Copy)]

@@ -13,8 +13,8 @@ use crate::domain::{FixVersion, Price, Quantity};
 use std::ops::Range;
 
 const SOH: u8 = 1;
-/// `8=FIX.4.4<SOH>9=NNNNN<SOH>`
-const HEAD_BYTES: usize = 18;
+/// `8=FIXT.1.1<SOH>9=NNNNN<SOH>`
+const HEAD_BYTES: usize = 19;
 const BODY_BYTES_MAX: usize = 99_999;
 const TRAILER_BYTES: usize = 7;
 /// `9999999=`
@@ -117,6 +117,17 @@ impl<'a> Writer<'a> {
         self.put_u64(prefix, prefix_len, value);
     }
 
+    /// A whole number that may be negative.
+    pub fn i64(&mut self, tag: u32, value: i64) {
+        let mut digits = [0; 20];
+        let start = decimal(&mut digits, value.unsigned_abs());
+        let mut text = [b'-'; 21];
+        text[1..].copy_from_slice(&digits);
+        let sign = (value < 0) as usize;
+        text[start] = b'-';
+        self.bytes(tag, &text[start + 1 - sign..]);
+    }
+
     /// Text, and behind it the tag that it speaks of, in brackets; without them where `about` is zero.
     pub fn text_and_tag(&mut self, tag: u32, text: &[u8], about: u32) {
         let mut out = [0; 160];
@@ -179,14 +190,15 @@ impl<'a> Writer<'a> {
         let mut length = [0; 20];
         let digits = decimal(&mut length, body_bytes as u64);
         let length = &length[digits..];
-        let start = HEAD_BYTES - (13 + length.len());
+        let begin_string = self.version.begin_string();
+        let start = HEAD_BYTES - (6 + begin_string.len() + length.len());
         let head = &mut out[start..HEAD_BYTES];
         head[..2].copy_from_slice(b"8=");
-        head[2..9].copy_from_slice(self.version.begin_string());
-        head[9] = SOH;
-        head[10..12].copy_from_slice(b"9=");
-        head[12..12 + length.len()].copy_from_slice(length);
-        head[12 + length.len()] = SOH;
+        let (text, rest) = head[2..].split_at_mut(begin_string.len());
+        copy_short(text, begin_string);
+        rest[..3].copy_from_slice(b"\x019=");
+        rest[3..3 + length.len()].copy_from_slice(length);
+        rest[3 + length.len()] = SOH;
         let sum = checksum(&out[start..self.at]);
         let trailer = [
             b'1',
