@@ -101,6 +101,8 @@ pub const SCHEDULE_DAYS_BACK: u64 = 400;
 pub const SCHEDULE_DAYS_AHEAD: u64 = 400;
 /// With fewer days left the control thread appends the next table.
 pub const SCHEDULE_DAYS_LEFT_MIN: u64 = 100;
+/// How often the control thread looks at them.
+pub const SCHEDULE_LOOK_NS: u64 = 3_600_000_000_000;
 /// Longest name of a time zone; the longest of the database have 32.
 pub const TIME_ZONE_BYTES_MAX: usize = 63;
 /// Most session schedules.

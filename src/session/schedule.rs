@@ -31,13 +31,13 @@ pub struct Hours {
     schedule: Option<Arc<Schedule>>,
     phase: Phase,
     /// When the numbers were last set.
-    began_wall_ns: u64,
+    began_wall_ns: Option<u64>,
     is_due: bool,
 }
 
 impl Hours {
-    /// `began_wall_ns`: when the numbers were last set; for a new session, now.
-    pub fn new(schedule: Option<Arc<Schedule>>, began_wall_ns: u64) -> Self {
+    /// `began_wall_ns`: when the numbers were last set, from the log; none for a new session, whose numbers begin now.
+    pub fn new(schedule: Option<Arc<Schedule>>, began_wall_ns: Option<u64>) -> Self {
         let phase = match schedule {
             None => Phase::ALWAYS_OPEN,
             // Holds at no time: looked up when it is first asked for.
@@ -54,17 +54,16 @@ impl Hours {
         }
     }
 
-    /// Whether there is a schedule.
+    /// Whether what was found when it was last looked up still holds: two comparisons.
     #[inline]
-    pub fn are_kept(&self) -> bool {
-        self.schedule.is_some()
+    pub fn hold_at(&self, now: Now) -> bool {
+        self.phase.holds_at(now.wall_ns)
     }
 
-    /// To be called with the time before anything else is asked; true where the phase is another one than before. Two comparisons
-    /// while it is not.
+    /// To be called before anything else is asked; true where it opened or closed, where a reset is due, and at the first time.
     #[inline]
     pub fn look(&mut self, now: Now) -> bool {
-        !self.phase.holds_at(now.wall_ns) && self.look_up(now)
+        !self.hold_at(now) && self.look_up(now)
     }
 
     #[cold]
@@ -72,9 +71,10 @@ impl Hours {
         let Some(schedule) = &self.schedule else {
             return false;
         };
-        self.phase = schedule.phase(now.wall_ns);
-        self.is_due = reset_due(schedule, self.began_wall_ns, now.wall_ns);
-        true
+        let began_wall_ns = *self.began_wall_ns.get_or_insert(now.wall_ns);
+        let before = std::mem::replace(&mut self.phase, schedule.phase(now.wall_ns));
+        self.is_due = reset_due(schedule, began_wall_ns, now.wall_ns);
+        before.until_ns == 0 || before.open != self.phase.open || self.is_due
     }
 
     /// Whether the session may be connected.
@@ -100,12 +100,12 @@ impl Hours {
 
     /// The numbers were set: a new incarnation.
     pub fn begin(&mut self, now: Now) {
-        self.began_wall_ns = now.wall_ns;
+        self.began_wall_ns = Some(now.wall_ns);
         self.is_due = false;
     }
 
     /// When the numbers were last set, nanoseconds since 1970.
-    pub fn began_wall_ns(&self) -> u64 {
+    pub fn began_wall_ns(&self) -> Option<u64> {
         self.began_wall_ns
     }
 
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn one_boundary_is_one_reset_even_when_the_clock_swings_over_it() {
-        let mut hours = Hours::new(Some(Arc::new(days())), 9 * H);
+        let mut hours = Hours::new(Some(Arc::new(days())), Some(9 * H));
         let mut resets = 0;
         for hour in [
             9, 10, 19, 20, 19, 20, 21, 10, 31, 32, 33, 19, 43, 44, 43, 45,
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_it_says_and_when_it_changes() {
-        let mut hours = Hours::new(Some(Arc::new(days())), 0);
+        let mut hours = Hours::new(Some(Arc::new(days())), None);
         assert!(hours.look(at(9)) && !hours.look(at(10)));
         assert!(hours.are_open() && hours.changes_wall_ns() == 20 * H);
         assert!(hours.look(at(20)) && !hours.are_open());
@@ -226,7 +226,7 @@ mod tests {
         );
         hours.look(at(90));
         assert_eq!(hours.refusal().to_string(), "Outside the session schedule");
-        let mut always = Hours::new(None, 0);
+        let mut always = Hours::new(None, None);
         assert!(!always.look(at(9)) && always.are_open() && !always.reset_is_due());
         assert_eq!(always.changes_wall_ns(), 0);
     }

@@ -7,6 +7,7 @@ use super::application::{Closed, PeerEvent, Stranger};
 use super::tally;
 use crate::session::{Notice, ResetCause};
 use crate::status::Reason;
+use crate::wire::fix::{Precision, TimeText};
 
 /// Bytes of a body.
 const BODY_BYTES: usize = 18;
@@ -20,7 +21,21 @@ pub(super) fn of_peer(event: &PeerEvent) -> [u8; BODY_BYTES] {
         PeerEvent::Disconnected(why) => body(3, tally::reason_of(why) as u8, errno(why), 0),
         PeerEvent::GapFilled { begin, end } => body(4, 0, begin, end),
         PeerEvent::RejectReceived { reference } => body(5, 0, reference, 0),
-        PeerEvent::SequenceReset(cause) => body(6, cause as u8, 0, 0),
+        PeerEvent::SequenceReset {
+            cause,
+            next_in,
+            next_out,
+        } => body(6, cause as u8, next_in, next_out),
+        PeerEvent::Hours {
+            open,
+            changes_wall_ns,
+        } => body(30, open as u8, changes_wall_ns, 0),
+        PeerEvent::ResetHeld => body(31, 0, 0, 0),
+        PeerEvent::ResetGivenUp => body(32, 0, 0, 0),
+        PeerEvent::Operator { uid, approver_uid } => {
+            let (approved, approver) = (approver_uid.is_some(), approver_uid.unwrap_or(0));
+            body(33, approved as u8, uid as u64, approver as u64)
+        }
         PeerEvent::Notice(notice) => of_notice(notice),
     }
 }
@@ -84,7 +99,10 @@ pub fn describe(body: &[u8]) -> Option<String> {
             "asked for our messages {first} to {second} again: gap-filled, they may be in doubt"
         ),
         5 => format!("rejected our message {first}"),
-        6 => format!("sequence numbers start anew: {}", reset_cause(detail)?),
+        6 => format!(
+            "sequence numbers start anew at {first} in, {second} out: {}",
+            reset_cause(detail)?
+        ),
         7 => "connected".to_owned(),
         10 => "sent bytes that are no message".to_owned(),
         11 => "sent a message that was not expected".to_owned(),
@@ -99,6 +117,17 @@ pub fn describe(body: &[u8]) -> Option<String> {
         18 => format!("resend request under the old number {first}: honoured"),
         19 => "silent: asked for a sign of life".to_owned(),
         20 => format!("asks for a heartbeat of {first} s: ours counts"),
+        30 => match (detail != 0, at_time(first)) {
+            (true, until) => format!("its schedule is open until {until}"),
+            (false, _) if first == 0 => "its schedule is closed".to_owned(),
+            (false, until) => format!("its schedule is closed until {until}"),
+        },
+        31 => "a scheduled reset waits until its requests in doubt are resolved".to_owned(),
+        32 => "a scheduled reset is given up: the peer logged on under the old numbers".to_owned(),
+        33 if detail != 0 => {
+            format!("user {first} sets the sequence numbers, approved by user {second}")
+        }
+        33 => format!("user {first} sets the sequence numbers"),
         40 => format!("connection without a session: {}", stranger(detail)?),
         _ => return None,
     })
@@ -110,8 +139,13 @@ pub fn is_routine(body: &[u8]) -> bool {
     matches!(body, [15 | 16, ..]) || body.first() == Some(&40) && body.get(1) == Some(&accepted)
 }
 
+fn at_time(wall_ns: u64) -> String {
+    let text = TimeText::new(Precision::Seconds).write(wall_ns);
+    format!("{} UTC", String::from_utf8_lossy(text.as_bytes()))
+}
+
 fn reset_cause(code: u8) -> Option<&'static str> {
-    const CAUSES: [(ResetCause, &str); 6] = [
+    const CAUSES: [(ResetCause, &str); 7] = [
         (ResetCause::PeerLogon, "141=Y in the peer's logon"),
         (ResetCause::OwnLogon, "reset_on_logon"),
         (ResetCause::Logout, "reset_on_logout"),
@@ -121,6 +155,7 @@ fn reset_cause(code: u8) -> Option<&'static str> {
             "the peer's SequenceReset: what it skipped is lost",
         ),
         (ResetCause::Operator, "an operator's command"),
+        (ResetCause::Schedule, "the end of a window of its schedule"),
     ];
     CAUSES
         .iter()
@@ -169,7 +204,21 @@ mod tests {
             PeerEvent::Disconnected(Closed::Socket(CloseReason::Error(104))),
             PeerEvent::GapFilled { begin: 3, end: 9 },
             PeerEvent::RejectReceived { reference: 7 },
-            PeerEvent::SequenceReset(ResetCause::Operator),
+            PeerEvent::SequenceReset {
+                cause: ResetCause::Schedule,
+                next_in: 1,
+                next_out: 1,
+            },
+            PeerEvent::Hours {
+                open: true,
+                changes_wall_ns: 1,
+            },
+            PeerEvent::ResetHeld,
+            PeerEvent::ResetGivenUp,
+            PeerEvent::Operator {
+                uid: 7,
+                approver_uid: Some(8),
+            },
             PeerEvent::Notice(Notice::GapDetected {
                 expected: 4,
                 received: 8,
@@ -195,6 +244,17 @@ mod tests {
                 .unwrap()
                 .starts_with("disconnected: error (errno 104)")
         );
+        let closed = of_peer(&PeerEvent::Hours {
+            open: false,
+            changes_wall_ns: 1_000_000_000,
+        });
+        assert_eq!(
+            describe(&closed).unwrap(),
+            "its schedule is closed until 19700101-00:00:01 UTC"
+        );
+        for code in 0..=ResetCause::Schedule as u8 {
+            assert!(reset_cause(code).is_some(), "{code}");
+        }
         for code in 0..9 {
             assert!(stranger(code).is_some(), "{code}");
         }

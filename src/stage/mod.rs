@@ -15,6 +15,7 @@ pub mod control;
 pub mod decode;
 mod desk_side;
 pub mod event_record;
+mod hours;
 mod inbound;
 pub mod journal;
 mod peer;

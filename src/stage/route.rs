@@ -14,7 +14,7 @@ use super::desk_side::DeskSide;
 use super::scopes::ScopeBoard;
 use super::switchboard::Switchboard;
 use super::tally;
-use crate::domain::command::LinkCommand;
+use crate::domain::command::{LinkCommand, NumbersDone};
 use crate::domain::directory::Directory;
 use crate::domain::order::{DeskRequest, ToDesk};
 use crate::domain::report::{DeskInput, FromDesk};
@@ -46,6 +46,8 @@ pub struct RouteParts<S: Sockets> {
     pub account_desks: Vec<DeskIndex>,
     /// From the control thread.
     pub commands: Arc<ArrayQueue<LinkCommand>>,
+    /// To the control thread.
+    pub answers: Arc<ArrayQueue<NumbersDone>>,
     /// Status page.
     pub status: StageWriter,
 }
@@ -60,6 +62,7 @@ pub struct RouteStage<S: Sockets> {
     /// Per desk: the link that carried the last new order.
     flow: Vec<Option<u32>>,
     commands: Arc<ArrayQueue<LinkCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     side: DeskSide,
     /// Per desk: since when a cancel has been waiting for room in its windows.
     full_since_ns: Vec<Option<u64>>,
@@ -81,6 +84,7 @@ impl<S: Sockets> RouteStage<S> {
             scopes,
             account_desks,
             commands,
+            answers,
             status,
             ..
         } = parts;
@@ -99,6 +103,7 @@ impl<S: Sockets> RouteStage<S> {
             account_desks,
             flow: vec![None; desks],
             commands,
+            answers,
             side,
             full_since_ns: vec![None; desks],
             next_publish_ns: 0,
@@ -133,6 +138,10 @@ impl<S: Sockets> RouteStage<S> {
         work += self.side.report_doubts(now);
         while let Some(command) = self.commands.pop() {
             self.apply(now, command);
+        }
+        while let Some(done) = self.board.next_answer() {
+            // The control thread asks for no more at once than its queue holds.
+            let _ = self.answers.push(done);
         }
         if now.mono_ns >= self.next_publish_ns {
             self.next_publish_ns = now.mono_ns + PUBLISH_INTERVAL_NS;
@@ -287,6 +296,10 @@ impl<S: Sockets> RouteStage<S> {
             LinkCommand::Enable(link) => {
                 self.side.links[link.get()].draining = false;
                 self.board.enable(link.get(), now);
+            }
+            LinkCommand::SetNumbers(link, change) => {
+                self.board
+                    .set_numbers(link.get(), now, change, &mut self.side);
             }
         }
     }

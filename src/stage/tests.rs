@@ -224,6 +224,7 @@ impl Clients {
             cancel_on_disconnect: vec![true; sessions],
             sole_account: vec![None; sessions],
             commands: Arc::new(ArrayQueue::new(1)),
+            answers: Arc::new(ArrayQueue::new(1)),
             status: status(&plan).decode,
         });
         Self {
@@ -390,6 +391,7 @@ impl Links {
             acknowledge_timeout_ns: vec![u64::MAX],
             account_desks: vec![DeskIndex(0)],
             commands: commands.clone(),
+            answers: Arc::new(ArrayQueue::new(1)),
             status: status(&plan).route,
         });
         let mut links = Self {
