@@ -16,7 +16,7 @@ use super::scopes::ScopeBoard;
 use super::{PeerConfig, Role, Switchboard};
 use crate::config::plan::{FixPlan, Plan};
 use crate::config::sample::Sample;
-use crate::domain::command::LinkCommand;
+use crate::domain::command::{LinkCommand, NumbersDone, SessionCommand};
 use crate::domain::directory::Directory;
 use crate::domain::order::{ClientRequest, DeskRequest, FromClient, ToDesk};
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent, ToClient};
@@ -27,6 +27,8 @@ use crate::limits::{CANCEL_WAIT_NS_MAX, CATCH_UP_MESSAGES_PER_CYCLE};
 use crate::session::ResendPolicy;
 use crate::status::page::{heap_words, page_bytes};
 use crate::status::{Identity, Page, Shape, Writers};
+
+mod schedule;
 
 const SLOTS: usize = 16;
 
@@ -196,15 +198,21 @@ struct Clients {
     plan: Plan,
     from_client: Consumer<FromClient>,
     to_client: Producer<ToClient>,
+    commands: Arc<ArrayQueue<SessionCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     now_ns: u64,
-    _log: ringbuf::byte_log::Reader,
+    log: ringbuf::byte_log::Reader,
 }
 
 impl Clients {
     fn new(sessions: usize, ring_slots: usize) -> Self {
         let mut sample = Sample::new("/nowhere");
         (sample.sessions, sample.accounts) = (sessions, sessions);
-        let plan = sample.plan();
+        Self::of(sample.plan(), ring_slots)
+    }
+
+    fn of(plan: Plan, ring_slots: usize) -> Self {
+        let sessions = plan.sessions.len();
         let peers = plan.sessions.iter().map(|session| PeerConfig {
             fix: session.fix.clone(),
             role: Role::Accept {
@@ -216,6 +224,8 @@ impl Clients {
         let board = Switchboard::new(Wire::new(), log, peers.collect(), SLOTS, 1 << 40);
         let (to_risk, from_client) = spsc(ring_slots);
         let (to_client, from_risk) = spsc(1024);
+        let commands = Arc::new(ArrayQueue::new(1));
+        let answers = Arc::new(ArrayQueue::new(1));
         let stage = DecodeStage::new(DecodeParts {
             board,
             to_risk,
@@ -223,8 +233,8 @@ impl Clients {
             directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
             cancel_on_disconnect: vec![true; sessions],
             sole_account: vec![None; sessions],
-            commands: Arc::new(ArrayQueue::new(1)),
-            answers: Arc::new(ArrayQueue::new(1)),
+            commands: commands.clone(),
+            answers: answers.clone(),
             status: status(&plan).decode,
         });
         Self {
@@ -232,8 +242,10 @@ impl Clients {
             plan,
             from_client,
             to_client,
+            commands,
+            answers,
             now_ns: 0,
-            _log: reader,
+            log: reader,
         }
     }
 
@@ -356,8 +368,9 @@ struct Links {
     to_desk: Producer<ToDesk>,
     from_desk: Consumer<FromDesk>,
     commands: Arc<ArrayQueue<LinkCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     now_ns: u64,
-    _log: ringbuf::byte_log::Reader,
+    log: ringbuf::byte_log::Reader,
 }
 
 impl Links {
@@ -366,43 +379,7 @@ impl Links {
         let mut sample = Sample::new("/nowhere");
         sample.links = vec![SocketAddr::from(([127, 0, 0, 1], 1))];
         sample.window = window;
-        let plan = sample.plan();
-        let link = &plan.desks[0].links[0];
-        let peer = PeerConfig {
-            fix: link.fix.clone(),
-            role: Role::Connect {
-                address: link.address,
-                reconnect_min_ms: 10,
-                reconnect_max_ms: 10,
-            },
-            resend: ResendPolicy::GapFillAll,
-        };
-        let (log, reader) = log(LogId::Desk);
-        let (to_desk, from_risk) = spsc(64);
-        let (to_risk, from_desk) = spsc(ring_slots);
-        let commands = Arc::new(ArrayQueue::new(1));
-        let stage = RouteStage::new(RouteParts {
-            board: Switchboard::new(Wire::new(), log, vec![peer], SLOTS, 0),
-            from_risk,
-            to_risk,
-            directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
-            scopes: ScopeBoard::new(1, 1, 1),
-            links: vec![(DeskIndex(0), window as u32)],
-            acknowledge_timeout_ns: vec![u64::MAX],
-            account_desks: vec![DeskIndex(0)],
-            commands: commands.clone(),
-            answers: Arc::new(ArrayQueue::new(1)),
-            status: status(&plan).route,
-        });
-        let mut links = Self {
-            stage,
-            plan,
-            to_desk,
-            from_desk,
-            commands,
-            now_ns: 0,
-            _log: reader,
-        };
+        let mut links = Self::of(sample.plan(), ring_slots);
         links.turn();
         links.wire().connected(0);
         links.turn();
@@ -411,6 +388,47 @@ impl Links {
         links.turn();
         links.wire().sent(0);
         links
+    }
+
+    fn of(plan: Plan, ring_slots: usize) -> Self {
+        let links = &plan.desks[0].links;
+        let peers = links.iter().map(|link| PeerConfig {
+            fix: link.fix.clone(),
+            role: Role::Connect {
+                address: link.address,
+                reconnect_min_ms: 10,
+                reconnect_max_ms: 10,
+            },
+            resend: ResendPolicy::GapFillAll,
+        });
+        let (log, reader) = log(LogId::Desk);
+        let (to_desk, from_risk) = spsc(64);
+        let (to_risk, from_desk) = spsc(ring_slots);
+        let commands = Arc::new(ArrayQueue::new(1));
+        let answers = Arc::new(ArrayQueue::new(1));
+        let stage = RouteStage::new(RouteParts {
+            board: Switchboard::new(Wire::new(), log, peers.collect(), SLOTS, 0),
+            from_risk,
+            to_risk,
+            directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
+            scopes: ScopeBoard::new(1, 1, 1),
+            links: vec![(DeskIndex(0), links[0].window as u32); links.len()],
+            acknowledge_timeout_ns: vec![u64::MAX; links.len()],
+            account_desks: vec![DeskIndex(0)],
+            commands: commands.clone(),
+            answers: answers.clone(),
+            status: status(&plan).route,
+        });
+        Self {
+            stage,
+            plan,
+            to_desk,
+            from_desk,
+            commands,
+            answers,
+            now_ns: 0,
+            log: reader,
+        }
     }
 
     fn fix(&self) -> &FixPlan {
