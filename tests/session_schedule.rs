@@ -75,10 +75,11 @@ fn a_day_ends_and_the_next_begins() {
     assert!(early.until_closed().is_empty());
     assert_eq!(World::closed(&bench.status(), "outside_schedule"), 1);
 
-    // The next day begins with 1; the Logout of the refusal was our number 1 and is asked for again, or not.
+    // The next day: the client begins with 1, and has had our number 1, the Logout of the refusal.
     bench.pass(5 * S);
     let mut desk = bench.desk();
     let mut client = bench.client(0);
+    client.next_in = 2;
     bench.connect(&mut client);
     client.expect("A").is("34=2");
     client.send("D", &order(0, "b1", ""));
@@ -142,6 +143,7 @@ fn an_operator_sets_the_numbers_of_a_session_and_is_answered() {
         again.message
     );
     let mut client = world.stranger(0);
+    client.conn.next_in = 7;
     client.connect();
     client.conn.send("A", &fields("98=0 108=30"));
     client.conn.expect("A").is("34=7");

@@ -24,7 +24,7 @@ use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
 use crate::domain::{DeskIndex, Now};
-use crate::journal::{Cause, Log, LogId, RecordKind};
+use crate::journal::{Cause, Log, LogId, RecordKind, names};
 use crate::limits::CONNECTIONS_MAX;
 use crate::risk::{Risk, RiskPlan, SessionLimits};
 use crate::session::ResendPolicy;
@@ -65,7 +65,7 @@ pub(super) fn parts(
         let (writer, reader) = make_window(plan, log)?;
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
             .map_err(failed(format!("cannot create the {} log", log.name())))?;
-        let names = match log {
+        let names: Vec<String> = match log {
             LogId::Client => plan
                 .sessions
                 .iter()
@@ -74,7 +74,6 @@ pub(super) fn parts(
             LogId::Desk => links(plan).map(|(_, link)| link.name.clone()).collect(),
             LogId::Order | LogId::None => Vec::new(),
         };
-        drains.push(Drain::new(log, names, reader, store));
         let mut made = Log::new(log, writer);
         let start = format!(
             "gatehouse {} {} epoch {epoch}",
@@ -88,6 +87,17 @@ pub(super) fn parts(
             now.wall_ns,
             start.as_bytes(),
         );
+        for (channel, body) in names::bodies(&names) {
+            let body = body.as_bytes();
+            made.append(
+                RecordKind::Names,
+                channel,
+                Cause::default(),
+                now.wall_ns,
+                body,
+            );
+        }
+        drains.push(Drain::new(log, names, reader, store));
         Ok(made)
     };
     let (client_log, order_log, desk_log) = (

@@ -41,14 +41,7 @@ pub enum PeerEvent {
         reference: u64,
     },
     /// Sequence numbers start anew.
-    SequenceReset {
-        /// Why
-        cause: ResetCause,
-        /// Next number expected
-        next_in: u64,
-        /// Next number to be used
-        next_out: u64,
-    },
+    SequenceReset(ResetCause),
     /// Its schedule opened or closed, or was looked at for the first time.
     Hours {
         /// Whether it may be connected

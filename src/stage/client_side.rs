@@ -207,7 +207,7 @@ impl Application for ClientSide {
             PeerEvent::RejectReceived { .. } => self.status.add(Counter::SessionRejectsReceived, 1),
             PeerEvent::Connected
             | PeerEvent::GapFilled { .. }
-            | PeerEvent::SequenceReset { .. }
+            | PeerEvent::SequenceReset(_)
             | PeerEvent::Hours { .. }
             | PeerEvent::ResetHeld
             | PeerEvent::ResetGivenUp

@@ -9,6 +9,7 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::client_side::ClientSide;
+use super::peer::Ordered;
 use super::switchboard::Switchboard;
 use super::tally;
 use crate::domain::command::{NumbersDone, SessionCommand};
@@ -166,6 +167,16 @@ impl<S: Sockets> DecodeStage<S> {
     }
 
     fn apply(&mut self, now: Now, command: SessionCommand) {
+        let (session, ordered) = match command {
+            SessionCommand::Disable(session) => (session, Ordered::Disable),
+            SessionCommand::Logout(session) => (session, Ordered::Logout),
+            SessionCommand::Enable(session) => (session, Ordered::Enable),
+            SessionCommand::SetNumbers(session, change) => {
+                let (at, side) = (session.get(), &mut self.side);
+                return self.board.set_numbers(at, now, change, side);
+            }
+        };
+        self.board.note_order(session.get(), now, ordered);
         match command {
             SessionCommand::Disable(session) => {
                 self.board
@@ -181,10 +192,7 @@ impl<S: Sockets> DecodeStage<S> {
                 );
             }
             SessionCommand::Enable(session) => self.board.enable(session.get(), now),
-            SessionCommand::SetNumbers(session, change) => {
-                self.board
-                    .set_numbers(session.get(), now, change, &mut self.side);
-            }
+            SessionCommand::SetNumbers(..) => {}
         }
     }
 }

@@ -411,11 +411,8 @@ impl Application for DeskSide {
                 self.lose(peer);
             }
             // Numbers are used again: a refusal by number must not meet a request of the old count.
-            PeerEvent::SequenceReset {
-                cause: ResetCause::PeerSequenceReset,
-                ..
-            } => {}
-            PeerEvent::SequenceReset { .. } => {
+            PeerEvent::SequenceReset(ResetCause::PeerSequenceReset) => {}
+            PeerEvent::SequenceReset(_) => {
                 self.doubts.forget(peer);
                 self.last_event[peer] = sequence;
                 self.lose(peer);

@@ -4,6 +4,7 @@
 //! and the application for what it carries; one turn of one connection is bounded.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
@@ -42,7 +43,7 @@ impl<S: Sockets> Switchboard<S> {
                     deadline_ns: now.mono_ns + self.logon_timeout_ns,
                 };
                 self.rebind(connection, waiting);
-                self.tell_stranger(now, Stranger::Accepted, application);
+                self.tell_stranger(now, Stranger::Accepted, peer, None, application);
             }
             SocketEvent::Connected { token, connection } => {
                 let at = token as usize;
@@ -75,7 +76,9 @@ impl<S: Sockets> Switchboard<S> {
                 Binding::Bound { peer, .. } => {
                     self.on_disconnected(peer, now, Closed::Socket(reason), application)
                 }
-                Binding::Waiting { .. } => self.tell_stranger(now, Stranger::Left, application),
+                Binding::Waiting { source, .. } => {
+                    self.tell_stranger(now, Stranger::Left, source, None, application)
+                }
                 Binding::Free => {}
             },
         }
@@ -145,10 +148,18 @@ impl<S: Sockets> Switchboard<S> {
                 self.perform(peer, now, application);
                 self.peers[peer].connection == Some(connection)
             }
-            _ => {
-                self.refuse(now, connection, Stranger::Garbled, application);
+            Binding::Waiting { source, .. } => {
+                self.refuse(
+                    now,
+                    connection,
+                    Stranger::Garbled,
+                    source,
+                    None,
+                    application,
+                );
                 false
             }
+            _ => false,
         }
     }
 
@@ -283,12 +294,15 @@ impl<S: Sockets> Switchboard<S> {
         let admitted = match fix::parse(&sockets.received(connection)[frame], scratch) {
             Ok(message) => match session::identify(&message) {
                 Ok(identity) => match peer_named(names, &identity) {
-                    Some(at) => peers[at].admits(source.ip()).map(|()| at),
-                    None => Err(Stranger::UnknownSession),
+                    Some(at) => peers[at]
+                        .admits(source.ip())
+                        .map(|()| at)
+                        .map_err(|why| (why, Some(at))),
+                    None => Err((Stranger::UnknownSession, None)),
                 },
-                Err(_) => Err(Stranger::NotLogon),
+                Err(_) => Err((Stranger::NotLogon, None)),
             },
-            Err(_) => Err(Stranger::Garbled),
+            Err(_) => Err((Stranger::Garbled, None)),
         };
         match admitted {
             Ok(at) => {
@@ -300,8 +314,8 @@ impl<S: Sockets> Switchboard<S> {
                 self.perform(at, now, application);
                 Some(at)
             }
-            Err(stranger) => {
-                self.refuse(now, connection, stranger, application);
+            Err((stranger, at)) => {
+                self.refuse(now, connection, stranger, source, at, application);
                 None
             }
         }
@@ -313,11 +327,13 @@ impl<S: Sockets> Switchboard<S> {
         now: Now,
         connection: ConnectionId,
         why: Stranger,
+        source: SocketAddr,
+        at: Option<usize>,
         application: &mut A,
     ) {
         self.unbind(connection);
         self.sockets.close(connection, true);
-        self.tell_stranger(now, why, application);
+        self.tell_stranger(now, why, source, at, application);
     }
 }
 

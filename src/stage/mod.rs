@@ -31,5 +31,5 @@ mod tests;
 pub use application::{
     AdminTraffic, Application, Closed, PeerEvent, Sent, Stranger, Traffic, Verdict,
 };
-pub use peer::{Peer, PeerConfig, Role};
+pub use peer::{Ordered, Peer, PeerConfig, Role};
 pub use switchboard::Switchboard;

@@ -36,6 +36,17 @@ pub enum Role {
     },
 }
 
+/// What an operator ordered for a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ordered {
+    /// Log out; it may come back.
+    Logout,
+    /// Log out and stay out.
+    Disable,
+    /// It may come in again.
+    Enable,
+}
+
 /// How to make a peer.
 #[derive(Clone, Debug)]
 pub struct PeerConfig {

@@ -11,6 +11,7 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::desk_side::DeskSide;
+use super::peer::Ordered;
 use super::scopes::ScopeBoard;
 use super::switchboard::Switchboard;
 use super::tally;
@@ -291,16 +292,22 @@ impl<S: Sockets> RouteStage<S> {
     }
 
     fn apply(&mut self, now: Now, command: LinkCommand) {
+        let (link, ordered) = match command {
+            LinkCommand::Disable(link) => (link, Ordered::Disable),
+            LinkCommand::Enable(link) => (link, Ordered::Enable),
+            LinkCommand::SetNumbers(link, change) => {
+                let (at, side) = (link.get(), &mut self.side);
+                return self.board.set_numbers(at, now, change, side);
+            }
+        };
+        self.board.note_order(link.get(), now, ordered);
         match command {
             LinkCommand::Disable(link) => self.side.links[link.get()].draining = true,
             LinkCommand::Enable(link) => {
                 self.side.links[link.get()].draining = false;
                 self.board.enable(link.get(), now);
             }
-            LinkCommand::SetNumbers(link, change) => {
-                self.board
-                    .set_numbers(link.get(), now, change, &mut self.side);
-            }
+            LinkCommand::SetNumbers(..) => {}
         }
     }
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use super::application::{Application, Closed, PeerEvent, Sent, Stranger, Traffic};
 use super::event_record;
-use super::peer::{Binding, Peer, PeerConfig, PeerName, Role};
+use super::peer::{Binding, Ordered, Peer, PeerConfig, PeerName, Role};
 use crate::domain::Now;
 use crate::domain::command::{NumbersChange, NumbersDone};
 use crate::domain::time::NS_PER_MS;
@@ -221,19 +221,34 @@ impl<S: Sockets> Switchboard<S> {
         event: PeerEvent,
         application: &mut A,
     ) {
-        let channel = self.peers[at].channel;
-        let sequence = self.record_event(now, channel, &event_record::of_peer(&event));
+        let body = match event {
+            PeerEvent::LoggedOn => {
+                event_record::of_logon(self.peers[at].source.map(|source| source.ip()))
+            }
+            _ => event_record::of_peer(&event),
+        };
+        let sequence = self.record_event(now, self.peers[at].channel, &body);
         application.on_event(at, now, sequence, event);
     }
 
-    /// Something happened to a connection without a session.
+    /// An operator ordered something for a peer: into the log, before it is done.
+    pub fn note_order(&mut self, at: usize, now: Now, ordered: Ordered) {
+        let channel = self.peers[at].channel;
+        self.record_event(now, channel, &event_record::of_order(ordered));
+    }
+
+    /// Something happened to a connection without a session; `at` is the peer that it wanted to be, where it said so.
     pub(super) fn tell_stranger<A: Application>(
         &mut self,
         now: Now,
         stranger: Stranger,
+        source: SocketAddr,
+        at: Option<usize>,
         application: &mut A,
     ) {
-        self.record_event(now, u16::MAX, &event_record::of_stranger(stranger));
+        let channel = at.map_or(u16::MAX, |at| self.peers[at].channel);
+        let body = event_record::of_stranger(stranger, Some(source.ip()));
+        self.record_event(now, channel, &body);
         application.on_stranger(now, stranger);
     }
 
@@ -357,12 +372,9 @@ impl<S: Sockets> Switchboard<S> {
                         peer.cursor.cancel();
                     }
                     self.begin_incarnation(at, now, cause);
-                    let event = PeerEvent::SequenceReset {
-                        cause,
-                        next_in,
-                        next_out,
-                    };
-                    self.tell(at, now, event, application);
+                    let body = event_record::of_reset(cause, next_in, next_out);
+                    let sequence = self.record_event(now, self.peers[at].channel, &body);
+                    application.on_event(at, now, sequence, PeerEvent::SequenceReset(cause));
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
                 Action::Notice(notice) => {
@@ -460,12 +472,19 @@ impl<S: Sockets> Switchboard<S> {
             self.next_binding = (slot + 1) % self.bindings.len();
             if let Binding::Waiting {
                 connection,
+                source,
                 deadline_ns,
-                ..
             } = self.bindings[slot]
                 && now.mono_ns >= deadline_ns
             {
-                self.refuse(now, connection, Stranger::LogonTimeout, application);
+                self.refuse(
+                    now,
+                    connection,
+                    Stranger::LogonTimeout,
+                    source,
+                    None,
+                    application,
+                );
             }
         }
     }

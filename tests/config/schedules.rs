@@ -1,4 +1,6 @@
-//! Schedules and their files of holidays.
+//! Schedules and their files of holidays: what a good one becomes, and where a bad one is pointed at.
+//!
+//! Mistakes in the keys themselves are in the table of `mistakes`.
 
 use std::fs;
 use std::path::Path;

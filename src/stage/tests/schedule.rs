@@ -365,7 +365,7 @@ fn an_operator_sets_numbers_while_disconnected_or_after_a_logout() {
             .unwrap()
     };
     let who = at("user 1000 sets the sequence numbers, approved by user 1001");
-    let what = at("start anew at 50 in, 70 out: an operator's command");
+    let what = at("sequence numbers set: next in 50, next out 70: an operator's command");
     assert!(who < what, "{events:#?}");
 }
 
