@@ -167,32 +167,25 @@ impl<S: Sockets> DecodeStage<S> {
     }
 
     fn apply(&mut self, now: Now, command: SessionCommand) {
-        let (session, ordered) = match command {
-            SessionCommand::Disable(session) => (session, Ordered::Disable),
-            SessionCommand::Logout(session) => (session, Ordered::Logout),
-            SessionCommand::Enable(session) => (session, Ordered::Enable),
-            SessionCommand::SetNumbers(session, change) => {
-                let (at, side) = (session.get(), &mut self.side);
-                return self.board.set_numbers(at, now, change, side);
-            }
-        };
-        self.board.note_order(session.get(), now, ordered);
         match command {
             SessionCommand::Disable(session) => {
-                self.board
-                    .log_out(session.get(), now, "Session disabled", true, &mut self.side);
+                let (at, text) = (session.get(), "Session disabled");
+                self.board.note_order(at, now, Ordered::Disable);
+                self.board.log_out(at, now, text, true, &mut self.side);
             }
             SessionCommand::Logout(session) => {
-                self.board.log_out(
-                    session.get(),
-                    now,
-                    "Logged out by operator",
-                    false,
-                    &mut self.side,
-                );
+                let (at, text) = (session.get(), "Logged out by operator");
+                self.board.note_order(at, now, Ordered::Logout);
+                self.board.log_out(at, now, text, false, &mut self.side);
             }
-            SessionCommand::Enable(session) => self.board.enable(session.get(), now),
-            SessionCommand::SetNumbers(..) => {}
+            SessionCommand::Enable(session) => {
+                self.board.note_order(session.get(), now, Ordered::Enable);
+                self.board.enable(session.get(), now);
+            }
+            SessionCommand::SetNumbers(session, change) => {
+                let at = session.get();
+                self.board.set_numbers(at, now, change, &mut self.side);
+            }
         }
     }
 }

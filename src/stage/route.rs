@@ -292,22 +292,20 @@ impl<S: Sockets> RouteStage<S> {
     }
 
     fn apply(&mut self, now: Now, command: LinkCommand) {
-        let (link, ordered) = match command {
-            LinkCommand::Disable(link) => (link, Ordered::Disable),
-            LinkCommand::Enable(link) => (link, Ordered::Enable),
-            LinkCommand::SetNumbers(link, change) => {
-                let (at, side) = (link.get(), &mut self.side);
-                return self.board.set_numbers(at, now, change, side);
-            }
-        };
-        self.board.note_order(link.get(), now, ordered);
         match command {
-            LinkCommand::Disable(link) => self.side.links[link.get()].draining = true,
+            LinkCommand::Disable(link) => {
+                self.board.note_order(link.get(), now, Ordered::Disable);
+                self.side.links[link.get()].draining = true;
+            }
             LinkCommand::Enable(link) => {
+                self.board.note_order(link.get(), now, Ordered::Enable);
                 self.side.links[link.get()].draining = false;
                 self.board.enable(link.get(), now);
             }
-            LinkCommand::SetNumbers(..) => {}
+            LinkCommand::SetNumbers(link, change) => {
+                let at = link.get();
+                self.board.set_numbers(at, now, change, &mut self.side);
+            }
         }
     }
 
