@@ -90,7 +90,7 @@ pub const ERRORS: &[Case] = cases! {
     G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\nzone = \"UTC\"\n\n[[listeners]]", "zone = \"UTC\"", "schedules.zone", "is no known key";
     G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\n\n[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\n\n[[listeners]]", "name = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\n\n[[listeners]]", "schedules.name", "is used twice: \"day\"";
     G: "[[listeners]]" => "[schedules]\nname = \"day\"\n[[listeners]]", "[schedules]", "schedules", "write [[schedules]] above its keys";
-    G: "reconnect_max_ms = 30000\n\n" => "reconnect_max_ms = 30000\nschedule = \"day\"\n\n", "schedule = ", "desks.links.schedule", "names no known schedule: \"day\"; define it";
+    G: "reconnect_max_ms = 30000\n\n" => "reconnect_max_ms = 30000\nschedule = \"day\"\n\n", "schedule = \"day\"", "desks.links.schedule", "names no known schedule: \"day\"; define it";
     C: "pending_new = true" => "schedule = \"cn_day\"", "schedule = ", "clients.sessions.schedule", "names no known schedule: \"cn_day\"";
     // Clients
     C: "name = \"beta\"" => "name = \"alpha\"", "name = \"alpha\"\n\n[[clients.sessions]]\nname = \"beta-1\"", "clients.name", "is used twice: \"alpha\", first in line 5";
