@@ -6,24 +6,12 @@ import shutil
 import sys
 import traceback
 
-from cases import CASES
+import cases
+import cases_versions
 from table import Table
-from world import Failure, World
+from world import Failure, Tools, World
 
-
-class Tools:
-    """Where the foreign programs are."""
-
-    def __init__(self, target):
-        self.quickfix = target / "quickfix"
-        self.venv = target / "venv"
-
-    def dictionary(self, version):
-        """QuickFIX's data dictionary of that version: what is not in it is rejected."""
-        path = self.venv / "share" / "quickfix" / f"FIX{version.replace('.', '')}.xml"
-        if not path.exists():
-            raise Failure(f"{path} is missing; run scripts/tools")
-        return path
+CASES = cases.CASES | cases_versions.CASES
 
 
 def main():
