@@ -258,6 +258,21 @@ fn empty_values_come_back_where_they_are_allowed() {
 }
 
 #[test]
+fn a_member_of_a_group_is_looked_for_in_its_place_before_its_value() {
+    let world = World::new();
+    let mut dialogue = Dialogue::begin(&world, "");
+    dialogue.send(&[
+        "35=D|55=S|11=one|78=1|79=a|80=x|",
+        "35=D|55=S|11=one|78=1|80=x|79=a|",
+    ]);
+    let rejected = |number, text| format!("45={number}|58={text}|371=80|372=D|");
+    let value = rejected(2, "Incorrect data format for value") + "373=6|";
+    dialogue.expect("35=3|34=2|", &value);
+    let place = rejected(3, "Out of order repeating group members") + "373=15|";
+    dialogue.expect("35=3|34=3|", &place);
+}
+
+#[test]
 fn a_signal_ends_it_with_a_logout() {
     let world = World::new();
     let mut dialogue = Dialogue::begin(&world, "");
