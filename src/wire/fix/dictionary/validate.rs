@@ -1,4 +1,4 @@
-//! The hot path: one walk over the fields of a message.
+//! The closer look at a message that the hot path ([`super::fast`]) does not take at once: one walk over its fields.
 //!
 //! Owned by the stage that decodes. Always: no allocation; every field is looked at once, in the order of the wire, with recursion
 //! only into groups as deep as the dictionary nests them. A mistake does not end the walk: it is kept if it comes before the one
@@ -8,7 +8,7 @@
 //! have wrong comes where its count stands, after the count, in the order of the wire: a member's place before its value.
 
 use super::compile::{Entry, Kind, Level, MessageTable, SET_WORDS, Section, Set, Tables};
-use super::format;
+use super::{fast, format};
 use super::{Checks, Fault};
 use crate::wire::fix::field::{Field, Message, digits};
 use crate::wire::fix::reject::SessionRejectReason as Reason;
@@ -62,6 +62,21 @@ pub(super) fn validate(
     checks: &Checks,
 ) -> Result<(), Fault> {
     let table = tables.message(message.msg_type());
+    if let Some(table) = table
+        && fast::is_clean(tables, table, message)
+    {
+        return Ok(());
+    }
+    look_closely(tables, table, message, checks)
+}
+
+#[inline(never)]
+fn look_closely(
+    tables: &Tables,
+    table: Option<&MessageTable>,
+    message: &Message<'_>,
+    checks: &Checks,
+) -> Result<(), Fault> {
     let mut walk = Walk {
         tables,
         message: table.unwrap_or(&tables.frame),
@@ -228,9 +243,7 @@ impl<'a> Walk<'a> {
             }
             Kind::OneOf | Kind::Listed => {
                 let values = &self.tables.values[detail as usize];
-                if let [c @ 0..128] = *text
-                    && values.mask[c as usize / 64] >> (c % 64) & 1 != 0
-                {
+                if values.takes_one(text) {
                     return;
                 }
                 if !format::fits(values.format, text) {
