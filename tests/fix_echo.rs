@@ -224,7 +224,7 @@ fn each_message_of_a_segment_is_answered_in_its_turn() {
         "35=B|58=news|",
         "35=D|97=Y|55=S|11=one|",
         "35=D|97=Y|55=S|11=two|",
-        "35=D|43=Y|122=20260101-00:00:00|55=S|11=three|",
+        "35=D|43=Y|122=20260101-00:00:00|97=N|55=S|11=three|",
         "35=5|",
     ]);
     let groups = "78=2|79=b|539=2|524=y|524=x|80=5|79=a|80=1|";
@@ -235,7 +235,7 @@ fn each_message_of_a_segment_is_answered_in_its_turn() {
         "45=4|58=Unsupported Message Type|372=B|380=3|",
     );
     dialogue.expect("35=D|34=5|", "97=Y|11=two|55=S|");
-    dialogue.expect("35=D|34=6|", "11=three|55=S|");
+    dialogue.expect("35=D|34=6|", "97=N|11=three|55=S|");
     dialogue.expect("35=5|34=7|", "");
     assert_eq!(dialogue.stream.read(&mut [0]).expect("an end"), 0);
 }

@@ -8,8 +8,8 @@
 //! have wrong comes where its count stands, after the count, in the order of the wire: a member's place before its value.
 
 use super::compile::{Entry, Kind, Level, MessageTable, SET_WORDS, Section, Set, Tables};
-use super::{fast, format};
 use super::{Checks, Fault};
+use super::{fast, format};
 use crate::wire::fix::field::{Field, Message, digits};
 use crate::wire::fix::reject::SessionRejectReason as Reason;
 use crate::wire::fix::tags;
