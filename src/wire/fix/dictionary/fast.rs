@@ -137,14 +137,11 @@ const FIRST_AND_LAST: [u32; 4] = [
     tags::CHECK_SUM,
 ];
 /// A fault of the parser's where their values are wrong.
-const PROVEN_BY_PARSER: [u32; 3] = [
-    tags::MSG_SEQ_NUM,
-    tags::POSS_DUP_FLAG,
-    tags::POSS_RESEND,
-];
+const PROVEN_BY_PARSER: [u32; 3] = [tags::MSG_SEQ_NUM, tags::POSS_DUP_FLAG, tags::POSS_RESEND];
 
 fn mask_of(c: u8) -> u64 {
-    1u64.checked_shl(c.wrapping_sub(ONE_OF_MIN) as u32).unwrap_or(0)
+    1u64.checked_shl(c.wrapping_sub(ONE_OF_MIN) as u32)
+        .unwrap_or(0)
 }
 
 /// Whether the message is surely as it must be.
@@ -205,7 +202,11 @@ fn rest(
     in_body: bool,
 ) -> Option<u32> {
     let level = &table.level;
-    let mut section = if in_body { Section::Body } else { Section::Header };
+    let mut section = if in_body {
+        Section::Body
+    } else {
+        Section::Header
+    };
     // Low tags stand once: the parser has seen to it.
     let mut seen = Set::default();
     let mut found = 0;
@@ -260,7 +261,9 @@ fn one_of(bytes: &[u8], mask: u64, field: &Field) -> bool {
 #[inline(always)]
 fn decimal(bytes: &[u8], field: &Field) -> bool {
     let start = field.start as usize;
-    let word = bytes.get(start..start + 8).and_then(|text| text.try_into().ok());
+    let word = bytes
+        .get(start..start + 8)
+        .and_then(|text| text.try_into().ok());
     let len = (field.end as u32).wrapping_sub(field.start as u32);
     match word {
         Some(word) if len.wrapping_sub(1) < 8 => short_decimal(u64::from_le_bytes(word), len),
@@ -271,7 +274,10 @@ fn decimal(bytes: &[u8], field: &Field) -> bool {
 #[inline(always)]
 fn utc_timestamp(bytes: &[u8], field: &Field, proven: &mut [u64; 2]) -> bool {
     let start = field.start as usize;
-    match bytes.get(start..start + 22).and_then(|text| text.try_into().ok()) {
+    match bytes
+        .get(start..start + 22)
+        .and_then(|text| text.try_into().ok())
+    {
         Some(text) => millis_timestamp(text, proven),
         None => false,
     }
@@ -320,7 +326,11 @@ fn millis_timestamp(text: &[u8; 22], proven: &mut [u64; 2]) -> bool {
         u64::from_le_bytes([0xff, 0xf0, 0xf0, 0xff, 0xf0, 0xf0, 0xff, 0xf0]),
         u64::from_le_bytes([0xff, 0xf0, 0xf0, 0xff, 0xf0, 0xf0, 0xf0, 0xff]),
     ];
-    let word = |at: usize| text[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+    let word = |at: usize| {
+        text[at..]
+            .first_chunk()
+            .map_or(0, |word| u64::from_le_bytes(*word))
+    };
     let wrong = |word: u64, at: usize| (word.wrapping_add(TO_15[at]) | word) & WRONG[at];
     if wrong(word(14) ^ ZEROS[1], 1) != 0 {
         return false;

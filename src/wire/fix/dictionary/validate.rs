@@ -5,11 +5,11 @@
 //! that is kept already in the order of checks, so that what is reported does not depend on the order of the wire.
 //! The order: header, body, trailer in their order; message type; required fields of header, trailer, body; then field by field,
 //! ascending, header, trailer, body: repeated, empty, format, enumeration, defined, in this message, group. What a group's members
-//! have wrong comes where its count stands, after the count, in the order of the wire.
+//! have wrong comes where its count stands, after the count, in the order of the wire: a member's place before its value.
 
 use super::compile::{Entry, Kind, Level, MessageTable, SET_WORDS, Section, Set, Tables};
-use super::{fast, format};
 use super::{Checks, Fault};
+use super::{fast, format};
 use crate::wire::fix::field::{Field, Message, digits};
 use crate::wire::fix::reject::SessionRejectReason as Reason;
 use crate::wire::fix::tags;
@@ -30,6 +30,7 @@ enum Stage {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
+    Misplaced,
     Repeated,
     Empty,
     Format,
@@ -182,14 +183,14 @@ impl<'a> Walk<'a> {
                 seen = Set::default();
                 if ordinal != 0 && self.checks.groups {
                     in_order = false;
-                    self.report_field(Step::Group, field.tag, Reason::GroupOrder);
+                    self.report_field(Step::Misplaced, field.tag, Reason::GroupOrder);
                 }
             } else if is_repeated {
                 in_order = false;
                 self.report_field(Step::Repeated, field.tag, Reason::TagRepeated);
             } else if ordinal < last && self.checks.groups {
                 in_order = false;
-                self.report_field(Step::Group, field.tag, Reason::GroupOrder);
+                self.report_field(Step::Misplaced, field.tag, Reason::GroupOrder);
             }
             last = ordinal;
             seen[word] |= bit;
