@@ -11,9 +11,8 @@ from checks import merged, wire_equals
 from quickfix_client import Client
 from quickfix_desk import Desk
 from quickfix_engine import SESSION_S
-from world import Config, Failure, LinkedDesk, Session, free_ports, wait_until
+from world import VERSIONS, Config, Failure, LinkedDesk, Session, free_ports, wait_until
 
-VERSIONS = ("4.0", "4.1", "4.2", "4.3", "4.4", "5.0", "5.0SP1", "5.0SP2")
 # ResetSeqNumFlag(141), LastMsgSeqNumProcessed(369), fractions of a second are not in all of them.
 WITHOUT_RESET = ("4.0",)
 WITH_LAST_PROCESSED = VERSIONS[2:]

@@ -1,6 +1,7 @@
 """What cases have in common: sums over messages, and the comparison with what tshark saw."""
 
 import collections
+import functools
 
 # Orders of a client where nothing else is said.
 ORDERS = 100
@@ -27,3 +28,10 @@ def wire_equals(table, capture, legs, unread=()):
             if seen.get(kind, 0) > known.get(kind, 0):
                 known[kind] = seen[kind]
         table.equal(f"tshark = peers' ledgers: {leg}", seen, known)
+
+
+def of_version(case, version):
+    """The same case in another version."""
+    made = functools.partial(case, version=version)
+    made.__doc__ = f"FIX {version}: {case.__doc__}"
+    return made

@@ -7,11 +7,14 @@ import sys
 import traceback
 
 import cases
+import cases_kill
 import cases_versions
 from table import Table
 from world import Failure, Tools, World
 
-CASES = cases.CASES | cases_versions.CASES
+CASES = cases.CASES | cases_versions.CASES | cases_kill.CASES
+LONG_CASES = cases_kill.LONG_CASES
+LONG_ROUNDS = 4
 
 
 def main():
@@ -22,22 +25,26 @@ def main():
     parser.add_argument("--io", default="auto", choices=["auto", "uring", "poll"])
     parser.add_argument("--layout", default="auto", choices=["auto", "pipeline", "fused"])
     parser.add_argument("--keep", action="store_true", help="keep the logs of good cases too")
-    parser.add_argument("cases", nargs="*", default=list(CASES), help=f"of {', '.join(CASES)}; all by default")
+    parser.add_argument("--long", action="store_true", help="all versions in all cases, and more of what is random")
+    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES | LONG_CASES)}; all but the long ones by default")
     arguments = parser.parse_args()
-    unknown = [case for case in arguments.cases if case not in CASES]
+    known = CASES | LONG_CASES
+    names = arguments.cases or list(known if arguments.long else CASES)
+    unknown = [name for name in names if name not in known]
     if unknown:
-        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
+        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(known)}")
     table = Table()
     tools = Tools(arguments.target)
     place = arguments.target / "interop" / f"{arguments.binary.parent.name}-{arguments.io}-{arguments.layout}"
-    for name in arguments.cases:
+    for name in names:
         directory = place / name
         shutil.rmtree(directory, ignore_errors=True)
         failed = table.failed
-        table.begin(f"{name}: {CASES[name].__doc__}")
-        with World(directory, arguments.binary, arguments.io, arguments.layout) as world:
+        table.begin(f"{name}: {known[name].__doc__}")
+        rounds = LONG_ROUNDS if arguments.long else 1
+        with World(directory, arguments.binary, arguments.io, arguments.layout, rounds) as world:
             try:
-                CASES[name](world, table, tools)
+                known[name](world, table, tools)
             except Failure as problem:
                 table.true("the case comes to its end", False, problem)
             except Exception:

@@ -26,6 +26,14 @@ def utc_now():
     return time.strftime("%Y%m%d-%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}"
 
 
+def logged(store, version, ours, theirs):
+    """(incoming, outgoing) out of the log that the engine of `ours` keeps, whether or not it lives."""
+    logs = store.glob(f"{begin_string(version)}-{ours}-{theirs}.messages.*.log")
+    texts = [path.read_text(encoding="latin-1") for path in sorted(logs, key=lambda path: path.stat().st_mtime_ns)]
+    both = [fixtext.FixMessage(found) for text in texts for found in fixtext.LOGGED.findall(text)]
+    return [m for m in both if m.get(49) != ours], [m for m in both if m.get(49) == ours]
+
+
 class Engine(quickfix.Application):
     """One session between `ours` and `theirs`; `more` are settings of QuickFIX for it."""
 
@@ -33,6 +41,7 @@ class Engine(quickfix.Application):
         super().__init__()
         self.version = version
         self.ours = ours
+        self.theirs = theirs
         self.begin_string = begin_string(version)
         self.logged_on = False
         self.given = []
@@ -49,7 +58,6 @@ class Engine(quickfix.Application):
         self.store = place.directory / f"{name}-store"
         path = settings(place, name, connection, [{**each, **more}])
         self.id = quickfix.SessionID(self.begin_string, ours, theirs)
-        self.log_name = f"{self.begin_string}-{ours}-{theirs}.messages"
         self.configuration = quickfix.SessionSettings(str(path))
         self.stores = quickfix.FileStoreFactory(self.configuration)
         self.logs = quickfix.FileLogFactory(self.configuration)
@@ -99,10 +107,7 @@ class Engine(quickfix.Application):
 
     def messages(self):
         """(incoming, outgoing), as they were on the wire."""
-        logs = sorted(self.store.glob(f"{self.log_name}.*.log"), key=lambda path: path.stat().st_mtime_ns)
-        logged = [found for path in logs for found in fixtext.LOGGED.findall(path.read_text(encoding="latin-1"))]
-        both = [fixtext.FixMessage(text) for text in logged]
-        return [m for m in both if m.get(49) != self.ours], [m for m in both if m.get(49) == self.ours]
+        return logged(self.store, self.version, self.ours, self.theirs)
 
     def build(self, kind, fields, header=None):
         """A message; fields as `tag_38=100`."""

@@ -14,6 +14,7 @@ import time
 
 from fixtext import FixMessage
 
+VERSIONS = ("4.0", "4.1", "4.2", "4.3", "4.4", "5.0", "5.0SP1", "5.0SP2")
 STOP_S = 10.0
 START_S = 90.0
 
@@ -117,12 +118,14 @@ class Process:
 class World:
     """A place for one case, and all processes that it starts. A context manager: nothing is left running."""
 
-    def __init__(self, directory, binary, io, layout):
+    def __init__(self, directory, binary, io, layout, rounds=1):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.binary = binary
         self.io = io
         self.layout = layout
+        # How often what is random is tried.
+        self.rounds = rounds
         self.processes = []
         self.at_end = []
         # Where control sockets go: the kernel allows their paths 107 bytes.
