@@ -8,11 +8,12 @@ import traceback
 
 import cases
 import cases_kill
+import cases_resend
 import cases_versions
 from table import Table
 from world import Failure, Tools, World
 
-CASES = cases.CASES | cases_versions.CASES | cases_kill.CASES
+CASES = cases.CASES | cases_versions.CASES | cases_resend.CASES | cases_kill.CASES
 LONG_CASES = cases_kill.LONG_CASES
 LONG_ROUNDS = 4
 
