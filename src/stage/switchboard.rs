@@ -20,7 +20,7 @@ use crate::domain::time::NS_PER_MS;
 use crate::io::{ConnectionId, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
 use crate::limits::{CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK};
-use crate::session::{self, Action, Actions, Admin, LogoutText};
+use crate::session::{self, Action, Actions, Admin, LogoutText, Notice};
 use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Precision, TimeText};
 
 /// Sessions and their sockets.
@@ -252,7 +252,8 @@ impl<S: Sockets> Switchboard<S> {
         } = self;
         let peer = &mut peers[at];
         let number = peer.session.peek_next_out();
-        let header = peer.ids.header(MsgType::HEARTBEAT, number, now);
+        let mut header = peer.ids.header(MsgType::HEARTBEAT, number, now);
+        header.last_processed = peer.session.last_processed();
         let time = &mut times[peer.precision as usize];
         let mut bytes = 0;
         let appended = log.append_with(
@@ -315,6 +316,10 @@ impl<S: Sockets> Switchboard<S> {
             next += 1;
             match action {
                 Action::Deliver => {}
+                Action::Keep { number } => {
+                    let notice = Notice::EarlyDropped { sequence: number };
+                    self.tell(at, now, PeerEvent::Notice(notice), application);
+                }
                 Action::Send(admin) => self.send_admin(at, now, &admin),
                 Action::Resend { begin, end } => self.resend(at, now, begin, end, application),
                 Action::LoggedOn => {
@@ -387,13 +392,12 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
-        let ids = self.peers[at].ids;
         let sent = self.commit(
             at,
             now,
             Cause::default(),
             RecordKind::AdminOut,
-            |header, time, out| session::admin(&ids, header.msg_seq_num, admin, now, time, out),
+            |header, time, out| session::admin(header, admin, time, out),
         );
         self.traffic
             .admin_out

@@ -103,6 +103,7 @@ tags! {
     ORD_STATUS_REQ_ID = 790, "OrdStatusReqID";
     TOT_NUM_REPORTS = 911, "TotNumReports";
     LAST_RPT_REQUESTED = 912, "LastRptRequested";
+    DEFAULT_APPL_VER_ID = 1137, "DefaultApplVerID";
 }
 
 /// The data field that must follow a length field, and whose value may contain any byte.

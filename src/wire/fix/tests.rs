@@ -43,6 +43,7 @@ pub(super) fn header(version: FixVersion) -> Header<'static> {
         poss_dup: false,
         poss_resend: false,
         orig_sending_time: b"",
+        last_processed: None,
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Header<'a> {
     pub poss_resend: bool,
     /// OrigSendingTime(122) as first sent; empty: the same as SendingTime(52)
     pub orig_sending_time: &'a [u8],
+    /// LastMsgSeqNumProcessed(369); `None`: not written
+    pub last_processed: Option<u64>,
 }
 
 /// The slice is too short for the message.
@@ -87,6 +89,9 @@ impl<'a> Writer<'a> {
             } else {
                 writer.bytes(tags::ORIG_SENDING_TIME, header.orig_sending_time);
             }
+        }
+        if let Some(number) = header.last_processed {
+            writer.u64(tags::LAST_MSG_SEQ_NUM_PROCESSED, number);
         }
         writer
     }
@@ -427,6 +432,7 @@ mod tests {
             poss_dup: false,
             poss_resend: false,
             orig_sending_time: b"",
+            last_processed: None,
         };
         let mut time = TimeText::new(Precision::Millis);
         let mut writer = Writer::begin(&mut out, &header, &mut time);
