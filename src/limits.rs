@@ -84,14 +84,16 @@ pub const STRANGER_BYTES_MAX: usize = FRAME_BYTES_MAX;
 /// Connections from one address that may be without a Logon at once, where there are fewer sessions: a client never needs more than
 /// there are sessions.
 pub const STRANGERS_PER_SOURCE_MIN: usize = 16;
+/// Slots for connections that strangers leave free, so that there is room for a client: a sixteenth of them, at most so many.
+pub const SLOTS_KEPT_FREE_MAX: usize = 64;
 /// Addresses whose failed logons are remembered. The one that was quiet for longest is forgotten first.
 pub const SOURCES_MAX: usize = 256;
 /// Failed logons from one address after which its next ones wait: a wrong configuration, or a guess.
 pub const LOGON_FAILURES_FREE: u32 = 8;
 /// The first such wait; it doubles with each failure.
 pub const LOGON_DELAY_NS_MIN: u64 = 50_000_000;
-/// The longest one: below the shortest bound for a logon would be best, and guessing is hopeless at one in three seconds.
-pub const LOGON_DELAY_NS_MAX: u64 = 3_200_000_000;
+/// The longest one: a client that shares its address with a wrong configuration still gets in, well within the bound for a logon.
+pub const LOGON_DELAY_NS_MAX: u64 = 1_600_000_000;
 /// An address without a failed logon for so long starts anew.
 pub const LOGON_FAILURES_FORGOTTEN_NS: u64 = 60_000_000_000;
 /// Records about garbage from one session, at most one in this time: what it sends must not make the log grow faster.

@@ -177,7 +177,12 @@ mod tests {
         let edge = LOG_SEGMENT_BYTES - 4;
         assert_eq!(reader.read_at(edge, &mut over_the_edge).unwrap(), 8);
         assert_eq!(over_the_edge, [7, 7, 7, 7, 7, 7, 0, 0]);
-        assert_eq!(reader.read_at(2 * LOG_SEGMENT_BYTES, &mut over_the_edge).unwrap(), 0);
+        assert_eq!(
+            reader
+                .read_at(2 * LOG_SEGMENT_BYTES, &mut over_the_edge)
+                .unwrap(),
+            0
+        );
         let bytes = read(directory.path(), LogId::Order, 1).unwrap();
         assert_eq!(bytes.len() as u64, 2 * LOG_SEGMENT_BYTES);
         assert!(bytes[..2 * block.len()].iter().all(|&b| b == 7));

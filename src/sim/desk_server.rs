@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use crate::domain::{FixVersion, Now};
@@ -92,7 +93,7 @@ impl Application for LinkApplication<'_> {
         }
     }
 
-    fn on_stranger(&mut self, _: Now, _: Stranger) {}
+    fn on_stranger(&mut self, _: Now, _: IpAddr, _: Stranger) {}
 }
 
 impl<S: Sockets> DeskServer<S> {

@@ -31,6 +31,48 @@ pub enum Outcome {
     },
 }
 
+/// What one peer knows of its messages on disk.
+#[derive(Default)]
+pub enum OnDisk {
+    /// Nothing, and nobody was asked.
+    #[default]
+    Unasked,
+    /// A question is out.
+    Asked {
+        /// Since when the same number is wanted, monotonic
+        since_ns: u64,
+    },
+    /// What is wanted is not there yet.
+    NotYet {
+        /// As above
+        since_ns: u64,
+        /// When to ask again
+        retry_ns: u64,
+    },
+    /// These.
+    Here(Box<Chunk>),
+    /// None up to this number.
+    Lost {
+        /// Last number
+        through: u64,
+    },
+}
+
+impl OnDisk {
+    /// Message `number`, if it is at hand.
+    pub fn get(&self, number: u64) -> Option<&[u8]> {
+        match self {
+            Self::Here(chunk) => chunk.get(number),
+            _ => None,
+        }
+    }
+
+    /// Whether `number` is the last one at hand.
+    pub fn ends_with(&self, number: u64) -> bool {
+        matches!(self, Self::Here(chunk) if chunk.ends_with(number))
+    }
+}
+
 /// A question, and room for its answer.
 pub struct Chunk {
     /// Whose messages
@@ -201,7 +243,10 @@ impl<R: LogRead> ArchiveReader<R> {
         if let Err(outcome) = self.walk_back(chunk) {
             return outcome;
         }
-        let end = chunk.anchor.number.min(chunk.number + RESEND_CHUNK_MESSAGES as u64 - 1);
+        let end = chunk
+            .anchor
+            .number
+            .min(chunk.number + RESEND_CHUNK_MESSAGES as u64 - 1);
         for number in chunk.number..=end {
             let offset = self.way[number as usize % RESEND_CHUNK_MESSAGES];
             match self.message(chunk.peer, number, offset) {

@@ -4,6 +4,7 @@
 //! about a request settles it; what is not settled when its link is lost is reported in doubt, a bounded number per cycle.
 
 use ringbuf::spsc::Producer;
+use std::net::IpAddr;
 
 use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::peer::Peer;
@@ -431,6 +432,8 @@ impl Application for DeskSide {
                 self.on_refusal(peer, now, sequence, &refusal);
             }
             PeerEvent::Connected => self.status.add(Counter::ConnectionsOpened, 1),
+            // Only of peers to whom messages are repeated.
+            PeerEvent::ResendIgnored { .. } => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 if let Notice::GapDetected { expected, received } = notice {
@@ -441,5 +444,5 @@ impl Application for DeskSide {
         }
     }
 
-    fn on_stranger(&mut self, _now: Now, _stranger: Stranger) {}
+    fn on_stranger(&mut self, _now: Now, _source: IpAddr, _stranger: Stranger) {}
 }

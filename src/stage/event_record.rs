@@ -3,6 +3,8 @@
 //!
 //! Body: 1 byte what, 1 byte detail, two 8-byte numbers. A code never changes its meaning; new ones go to the end.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use super::application::{Closed, PeerEvent, Stranger};
 use super::tally;
 use crate::session::{Notice, ResetCause};
@@ -21,6 +23,7 @@ pub(super) fn of_peer(event: &PeerEvent) -> [u8; BODY_BYTES] {
         PeerEvent::GapFilled { begin, end } => body(4, 0, begin, end),
         PeerEvent::RejectReceived { reference } => body(5, 0, reference, 0),
         PeerEvent::SequenceReset(cause) => body(6, cause as u8, 0, 0),
+        PeerEvent::ResendIgnored { begin, end } => body(8, 0, begin, end),
         PeerEvent::Notice(notice) => of_notice(notice),
     }
 }
@@ -42,8 +45,12 @@ fn of_notice(notice: Notice) -> [u8; BODY_BYTES] {
 }
 
 /// An event of a connection without a session.
-pub(super) fn of_stranger(stranger: Stranger) -> [u8; BODY_BYTES] {
-    body(40, stranger as u8, 0, 0)
+pub(super) fn of_stranger(stranger: Stranger, source: IpAddr) -> [u8; BODY_BYTES] {
+    let bits = match source {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(v6) => v6.to_bits(),
+    };
+    body(40, stranger as u8, (bits >> 64) as u64, bits as u64)
 }
 
 fn errno(why: Closed) -> u64 {
@@ -86,6 +93,9 @@ pub fn describe(body: &[u8]) -> Option<String> {
         5 => format!("rejected our message {first}"),
         6 => format!("sequence numbers start anew: {}", reset_cause(detail)?),
         7 => "connected".to_owned(),
+        8 => {
+            format!("asked for our messages {first} to {second} again, as so often before: ignored")
+        }
         10 => "sent bytes that are no message".to_owned(),
         11 => "sent a message that was not expected".to_owned(),
         12 => format!("sequence gap: expected {first}, received {second}; asked for a resend"),
@@ -99,7 +109,10 @@ pub fn describe(body: &[u8]) -> Option<String> {
         18 => format!("resend request under the old number {first}: honoured"),
         19 => "silent: asked for a sign of life".to_owned(),
         20 => format!("asks for a heartbeat of {first} s: ours counts"),
-        40 => format!("connection without a session: {}", stranger(detail)?),
+        40 => {
+            let source = Ipv6Addr::from_bits((first as u128) << 64 | second as u128).to_canonical();
+            format!("connection from {source}: {}", stranger(detail)?)
+        }
         _ => return None,
     })
 }
@@ -129,7 +142,7 @@ fn reset_cause(code: u8) -> Option<&'static str> {
 }
 
 fn stranger(code: u8) -> Option<&'static str> {
-    const WORDS: [(Stranger, &str); 9] = [
+    const WORDS: [(Stranger, &str); 13] = [
         (Stranger::Accepted, "accepted"),
         (Stranger::LogonTimeout, "closed, no logon in time"),
         (Stranger::Garbled, "closed, its first bytes are no message"),
@@ -148,6 +161,22 @@ fn stranger(code: u8) -> Option<&'static str> {
         ),
         (Stranger::Disabled, "closed, its session is disabled"),
         (Stranger::Left, "it went away"),
+        (
+            Stranger::TooMany,
+            "closed, too many from there have not logged on",
+        ),
+        (
+            Stranger::Crowded,
+            "closed without a logon, to make room for others",
+        ),
+        (
+            Stranger::TooLong,
+            "closed, it sends more than a logon can be",
+        ),
+        (
+            Stranger::Candidate,
+            "its session is connected already: asked for a sign of life, for it may take over",
+        ),
     ];
     WORDS
         .iter()
@@ -168,6 +197,7 @@ mod tests {
             PeerEvent::Disconnected(Closed::SlowConsumer),
             PeerEvent::Disconnected(Closed::Socket(CloseReason::Error(104))),
             PeerEvent::GapFilled { begin: 3, end: 9 },
+            PeerEvent::ResendIgnored { begin: 3, end: 9 },
             PeerEvent::RejectReceived { reference: 7 },
             PeerEvent::SequenceReset(ResetCause::Operator),
             PeerEvent::Notice(Notice::GapDetected {
@@ -195,13 +225,19 @@ mod tests {
                 .unwrap()
                 .starts_with("disconnected: error (errno 104)")
         );
-        for code in 0..9 {
+        for code in 0..13 {
             assert!(stranger(code).is_some(), "{code}");
         }
-        assert!(
-            is_routine(&of_stranger(Stranger::Accepted))
-                && !is_routine(&of_stranger(Stranger::Garbled))
+        let home = IpAddr::from([127, 0, 0, 1]);
+        let garbled = of_stranger(Stranger::Garbled, home);
+        assert!(is_routine(&of_stranger(Stranger::Accepted, home)) && !is_routine(&garbled));
+        assert_eq!(
+            describe(&garbled).unwrap(),
+            "connection from 127.0.0.1: closed, its first bytes are no message"
         );
+        let far = "2001:db8::7".parse().unwrap();
+        let far = describe(&of_stranger(Stranger::Left, far)).unwrap();
+        assert_eq!(far, "connection from 2001:db8::7: it went away");
         assert_eq!(describe(b"short"), None);
     }
 }

@@ -35,6 +35,12 @@ impl Kept {
         true
     }
 
+    /// Whether any message is kept.
+    #[inline]
+    pub fn is_some(&self) -> bool {
+        self.count > 0
+    }
+
     /// Where message `number` stands, if it is kept.
     #[inline]
     pub fn get(&self, number: u64) -> Option<u64> {

@@ -9,6 +9,7 @@
 //! reserves its outputs before it takes an input, and never blocks, locks, logs or allocates. The runner (`app`) pins and idles it.
 
 mod application;
+pub mod archive;
 mod catch_up;
 pub mod client_side;
 pub mod control;
@@ -17,11 +18,14 @@ mod desk_side;
 pub mod event_record;
 mod inbound;
 pub mod journal;
+mod kept;
+mod pace;
 mod peer;
 pub mod risk;
 pub mod route;
 pub mod scopes;
 mod sent;
+mod strangers;
 pub mod switchboard;
 mod tally;
 #[cfg(test)]
