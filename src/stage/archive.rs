@@ -218,6 +218,12 @@ impl Archive {
         self.free.push(chunk);
     }
 
+    /// Chunks that are not in use.
+    #[cfg(test)]
+    pub fn free_count(&self) -> usize {
+        self.free.len()
+    }
+
     /// Whether somebody who asks would have to wait.
     pub fn is_exhausted(&self) -> bool {
         self.free.is_empty()
