@@ -140,6 +140,8 @@ impl<S: Sockets> Switchboard<S> {
         }
         let mut budget = Budget::CYCLE;
         let mut work = 0;
+        // Who comes after the last one that got something is the first the next time.
+        let mut behind_last = self.next_serving;
         for _ in 0..CATCH_UP_TURNS_PER_CYCLE.min(self.serving.len()) {
             if budget.is_spent() {
                 break;
@@ -148,7 +150,8 @@ impl<S: Sockets> Switchboard<S> {
                 self.next_serving = 0;
             }
             let at = self.serving[self.next_serving];
-            work += self.serve(at, now, &mut budget, application);
+            let done = self.serve(at, now, &mut budget, application);
+            work += done;
             let peer = &mut self.peers[at];
             if peer.cursor.is_open() {
                 self.next_serving += 1;
@@ -157,7 +160,11 @@ impl<S: Sockets> Switchboard<S> {
                 self.serving.swap_remove(self.next_serving);
                 self.give_up_disk(at);
             }
+            if done > 0 {
+                behind_last = self.next_serving;
+            }
         }
+        self.next_serving = behind_last;
         work
     }
 

@@ -30,6 +30,14 @@ struct Refused {
     ref_id: ClientOrderId,
 }
 
+/// What the application made of a message, where something is left to do.
+enum Handed {
+    Done,
+    /// Its answer is to be sent.
+    Answered,
+    Refused(Refused),
+}
+
 impl<S: Sockets> Switchboard<S> {
     pub(super) fn on_socket_event<A: Application>(
         &mut self,
@@ -70,7 +78,8 @@ impl<S: Sockets> Switchboard<S> {
                     self.on_disconnected(peer, now, Closed::Socket(reason), application)
                 }
                 Binding::Waiting(waiting) => {
-                    self.tell_stranger(now, waiting.source.ip(), Stranger::Left, application);
+                    let source = waiting.source.ip();
+                    self.tell_stranger(now, source, Stranger::Left, None, application);
                 }
                 Binding::Free => {}
             },
@@ -101,7 +110,7 @@ impl<S: Sockets> Switchboard<S> {
                     let rest = received.len() - skip;
                     self.consume(connection, skip);
                     if !self.may_go_on(connection, skip, rest) {
-                        self.refuse(now, connection, Stranger::TooLong, application);
+                        self.refuse(now, connection, Stranger::TooLong, None, application);
                     }
                     return;
                 }
@@ -148,10 +157,11 @@ impl<S: Sockets> Switchboard<S> {
                 self.perform_garbled(peer, now, application);
                 self.peers[peer].connection == Some(connection)
             }
-            _ => {
-                self.refuse(now, connection, Stranger::Garbled, application);
+            Binding::Waiting(_) => {
+                self.refuse(now, connection, Stranger::Garbled, None, application);
                 false
             }
+            _ => false,
         }
     }
 
@@ -197,7 +207,7 @@ impl<S: Sockets> Switchboard<S> {
         let bytes = &sockets.received(connection)[frame];
         let peer = &mut peers[at];
         actions.clear();
-        let mut refused = None;
+        let mut handed = Handed::Done;
         let parsed = fix::parse(bytes, scratch);
         let is_garbled = parsed.is_err();
         match parsed {
@@ -222,7 +232,7 @@ impl<S: Sockets> Switchboard<S> {
                 let sequence = record.map_or(0, |record| record.sequence);
                 self.incoming = record.map(|record| record.position);
                 peer.session.on_message(now, &message, actions);
-                refused = hand_over(at, now, sequence, &message, peer, actions, application);
+                handed = hand_over(at, now, sequence, &message, peer, actions, application);
             }
             Err(_) => peer.session.on_malformed(now, actions),
         }
@@ -230,7 +240,7 @@ impl<S: Sockets> Switchboard<S> {
         if is_garbled {
             self.perform_garbled(at, now, application);
         } else {
-            self.conclude(at, now, refused, application);
+            self.conclude(at, now, handed, application);
         }
         if self.peers[at].kept.is_some() {
             self.serve_kept(at, now, application);
@@ -286,7 +296,7 @@ impl<S: Sockets> Switchboard<S> {
         } = self;
         let peer = &mut peers[at];
         actions.clear();
-        let mut refused = None;
+        let mut handed = Handed::Done;
         let record = log.read_back(position);
         let message = record.and_then(|record| fix::parse(record.body, scratch).ok());
         if let (Some(record), Some(message)) = (record, message) {
@@ -297,14 +307,14 @@ impl<S: Sockets> Switchboard<S> {
             self.incoming = Some(position);
             peer.session.on_kept(now, &message, actions);
             let sequence = record.sequence;
-            refused = hand_over(at, now, sequence, &message, peer, actions, application);
+            handed = hand_over(at, now, sequence, &message, peer, actions, application);
         } else {
             // It left the log's memory: the peer repeats it.
             peer.kept.remove(number);
             let notice = Notice::EarlyDropped { sequence: number };
             self.tell(at, now, PeerEvent::Notice(notice), application);
         }
-        self.conclude(at, now, refused, application);
+        self.conclude(at, now, handed, application);
         true
     }
 
@@ -326,25 +336,35 @@ impl<S: Sockets> Switchboard<S> {
         &mut self,
         at: usize,
         now: Now,
-        refused: Option<Refused>,
+        handed: Handed,
         application: &mut A,
     ) {
         if !self.actions.as_slice().is_empty() {
             self.perform(at, now, application);
         }
-        if let Some(reject) = refused {
-            self.traffic.business_rejects += 1;
-            self.send(at, now, Cause::default(), |header, time, out| {
-                let reject = BusinessReject::of(
-                    &reject.error,
-                    reject.reason,
-                    reject.number,
-                    reject.msg_type,
-                    reject.ref_id.as_bytes(),
-                );
-                fix::encode_business_reject(out, header, time, &reject)
-            });
+        match handed {
+            Handed::Done => {}
+            Handed::Answered => {
+                self.send(at, now, Cause::default(), |header, time, out| {
+                    application.answer(at, header, time, out)
+                });
+            }
+            Handed::Refused(reject) => self.send_reject(at, now, &reject),
         }
+    }
+
+    fn send_reject(&mut self, at: usize, now: Now, reject: &Refused) {
+        self.traffic.business_rejects += 1;
+        self.send(at, now, Cause::default(), |header, time, out| {
+            let reject = BusinessReject::of(
+                &reject.error,
+                reject.reason,
+                reject.number,
+                reject.msg_type,
+                reject.ref_id.as_bytes(),
+            );
+            fix::encode_business_reject(out, header, time, &reject)
+        });
     }
 
     /// The session of a connection; for a new connection its first frame decides. `None`: go on later, or never.
@@ -375,8 +395,8 @@ impl<S: Sockets> Switchboard<S> {
                 Ok(identity) => match peer_named(names, &identity) {
                     Some(at) => peers[at]
                         .admits(source.ip())
-                        .map_err(|why| (why, Some(at)))
-                        .map(|()| at),
+                        .map(|()| at)
+                        .map_err(|why| (why, Some(at))),
                     None => Err((Stranger::UnknownSession, None)),
                 },
                 Err(_) => Err((Stranger::NotLogon, None)),
@@ -397,8 +417,8 @@ impl<S: Sockets> Switchboard<S> {
             {
                 None
             }
-            Err((stranger, _)) => {
-                self.refuse(now, connection, stranger, application);
+            Err((stranger, at)) => {
+                self.refuse(now, connection, stranger, at, application);
                 None
             }
         }
@@ -421,21 +441,23 @@ fn hand_over<A: Application>(
     peer: &mut Peer,
     actions: &mut Actions,
     application: &mut A,
-) -> Option<Refused> {
+) -> Handed {
     let deliver = |action: &Action| matches!(action, Action::Deliver);
     if !actions.as_slice().iter().any(deliver) {
-        return None;
+        return Handed::Done;
     }
-    let Verdict::Refused(error) = application.on_message(at, now, sequence, message) else {
-        return None;
+    let error = match application.on_message(at, now, sequence, message) {
+        Verdict::Taken => return Handed::Done,
+        Verdict::Answered => return Handed::Answered,
+        Verdict::Refused(error) => error,
     };
     match error.refusal {
         Refusal::Session(reason) => {
             let tag = Some(error.tag as i32);
             peer.session.reject(message, tag, reason, actions);
-            None
+            Handed::Done
         }
-        Refusal::Business(reason) => Some(Refused {
+        Refusal::Business(reason) => Handed::Refused(Refused {
             error,
             reason,
             number: message.msg_seq_num().unwrap_or(0),

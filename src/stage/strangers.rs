@@ -146,9 +146,9 @@ impl<S: Sockets> Switchboard<S> {
             candidate: None,
         };
         self.rebind(connection, Binding::Waiting(waiting));
-        self.tell_stranger(now, source.ip(), Stranger::Accepted, application);
+        self.tell_stranger(now, source.ip(), Stranger::Accepted, None, application);
         if is_too_many {
-            return self.refuse(now, connection, Stranger::TooMany, application);
+            return self.refuse(now, connection, Stranger::TooMany, None, application);
         }
         if self.strangers.queue.len() == self.strangers.queue.capacity() {
             let bindings = &self.bindings;
@@ -171,7 +171,7 @@ impl<S: Sockets> Switchboard<S> {
                 return self.strangers.queue.push_front(newest);
             }
             if is_waiting(&self.bindings, oldest) {
-                return self.refuse(now, oldest, Stranger::Crowded, application);
+                return self.refuse(now, oldest, Stranger::Crowded, None, application);
             }
         }
     }
@@ -214,12 +214,13 @@ impl<S: Sockets> Switchboard<S> {
         }
     }
 
-    /// Drops a connection without a byte.
+    /// Drops a connection without a byte. `at`: the peer that it named, if it came so far.
     pub(super) fn refuse<A: Application>(
         &mut self,
         now: Now,
         connection: ConnectionId,
         why: Stranger,
+        at: Option<usize>,
         application: &mut A,
     ) {
         let Binding::Waiting(waiting) = self.unbind(connection) else {
@@ -230,7 +231,7 @@ impl<S: Sockets> Switchboard<S> {
             self.strangers.failed(source, now);
         }
         self.sockets.close(connection, true);
-        self.tell_stranger(now, source, why, application);
+        self.tell_stranger(now, source, why, at, application);
     }
 
     /// The logon of a peer that is connected already: where its plan says so the old connection is asked for a sign of life, and the
@@ -258,7 +259,7 @@ impl<S: Sockets> Switchboard<S> {
         waiting.deadline_ns = waiting.deadline_ns.max(now.mono_ns + wait_ns + NS_PER_S);
         let source = waiting.source.ip();
         peer.candidate = Some(connection);
-        self.tell_stranger(now, source, Stranger::Candidate, application);
+        self.tell_stranger(now, source, Stranger::Candidate, Some(at), application);
         self.actions.clear();
         self.peers[at]
             .session
@@ -282,7 +283,7 @@ impl<S: Sockets> Switchboard<S> {
             if let Some(peer) = waiting.candidate {
                 self.look_at_candidate(now, connection, peer as usize, application);
             } else if now.mono_ns >= waiting.deadline_ns {
-                self.refuse(now, connection, Stranger::LogonTimeout, application);
+                self.refuse(now, connection, Stranger::LogonTimeout, None, application);
             } else if waiting.is_delayed && self.may_speak(now, connection) {
                 self.on_readable(now, connection, application);
             }
@@ -310,7 +311,13 @@ impl<S: Sockets> Switchboard<S> {
             }
             self.on_readable(now, connection, application);
         } else if !is_silent {
-            self.refuse(now, connection, Stranger::DuplicateLogon, application);
+            self.refuse(
+                now,
+                connection,
+                Stranger::DuplicateLogon,
+                Some(at),
+                application,
+            );
         }
     }
 }

@@ -16,7 +16,7 @@ use super::application::{Application, Closed, PeerEvent, Sent, Stranger, Traffic
 use super::archive::Archive;
 use super::event_record;
 use super::pace::Pace;
-use super::peer::{Binding, Peer, PeerConfig, PeerName, Role};
+use super::peer::{Binding, Ordered, Peer, PeerConfig, PeerName, Role};
 use super::strangers::Strangers;
 use crate::domain::Now;
 use crate::domain::time::NS_PER_MS;
@@ -239,21 +239,34 @@ impl<S: Sockets> Switchboard<S> {
         event: PeerEvent,
         application: &mut A,
     ) {
-        let channel = self.peers[at].channel;
-        let sequence = self.record_event(now, channel, &event_record::of_peer(&event));
+        let body = match event {
+            PeerEvent::LoggedOn => {
+                event_record::of_logon(self.peers[at].source.map(|source| source.ip()))
+            }
+            _ => event_record::of_peer(&event),
+        };
+        let sequence = self.record_event(now, self.peers[at].channel, &body);
         application.on_event(at, now, sequence, event);
     }
 
-    /// Something happened to a connection without a session.
+    /// An operator ordered something for a peer: into the log, before it is done.
+    pub fn note_order(&mut self, at: usize, now: Now, ordered: Ordered) {
+        let channel = self.peers[at].channel;
+        self.record_event(now, channel, &event_record::of_order(ordered));
+    }
+
+    /// Something happened to a connection without a session; `at` is the peer that it wanted to be, where it said so.
     pub(super) fn tell_stranger<A: Application>(
         &mut self,
         now: Now,
         source: IpAddr,
         stranger: Stranger,
+        at: Option<usize>,
         application: &mut A,
     ) {
-        let body = event_record::of_stranger(stranger, source);
-        self.record_event(now, u16::MAX, &body);
+        let channel = at.map_or(u16::MAX, |at| self.peers[at].channel);
+        let body = event_record::of_stranger(stranger, Some(source));
+        self.record_event(now, channel, &body);
         application.on_stranger(now, source, stranger);
     }
 
@@ -367,7 +380,9 @@ impl<S: Sockets> Switchboard<S> {
                     );
                 }
                 Action::SequenceReset {
-                    next_out, cause, ..
+                    next_in,
+                    next_out,
+                    cause,
                 } => {
                     let peer = &mut self.peers[at];
                     peer.kept.clear();
@@ -378,7 +393,9 @@ impl<S: Sockets> Switchboard<S> {
                         peer.cursor.cancel();
                         self.give_up_disk(at);
                     }
-                    self.tell(at, now, PeerEvent::SequenceReset(cause), application);
+                    let body = event_record::of_reset(cause, next_in, next_out);
+                    let sequence = self.record_event(now, self.peers[at].channel, &body);
+                    application.on_event(at, now, sequence, PeerEvent::SequenceReset(cause));
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
                 Action::Notice(notice) => {

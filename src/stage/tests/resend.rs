@@ -30,6 +30,7 @@ struct Stored {
     clients: Clients,
     disk: Disk,
     reader: ArchiveReader<Disk>,
+    turn_ns: u64,
 }
 
 impl Stored {
@@ -42,6 +43,7 @@ impl Stored {
             clients,
             disk,
             reader,
+            turn_ns: 10_000,
         };
         for session in 0..sessions {
             stored.clients.log_on(session, session as u32, 1);
@@ -62,9 +64,9 @@ impl Stored {
         stored
     }
 
-    /// A turn, and ten microseconds: as many as all resends may repeat one message in.
+    /// A turn, and its time: ten microseconds are those in which all resends may repeat one message.
     fn turn(&mut self) {
-        self.clients.now_ns += 10_000;
+        self.clients.now_ns += self.turn_ns;
         self.clients.turn();
     }
 
@@ -121,6 +123,7 @@ const MANY: usize = 7_000;
 #[test]
 fn what_left_memory_comes_from_disk_whole_in_order_and_before_what_is_new() {
     let mut stored = Stored::new(1, MANY);
+    stored.turn_ns = 100_000;
     stored.ask(2, "7=1|16=0|");
     let mut came = Vec::new();
     for round in 0..6 {

@@ -264,15 +264,14 @@ impl<'m> Compiler<'m> {
             return Ok(());
         }
         for field in &self.models[source].fields {
-            let kind = self.kind(field)?;
+            let kind = self.kind(field, self.models[source].field_format(field))?;
             self.fields[source].insert(field.tag, kind);
         }
         Ok(())
     }
 
-    fn kind(&mut self, field: &FieldModel) -> Result<(Kind, u16), String> {
-        let format = field.kind.format();
-        if field.values.is_empty() || field.kind == super::model::FieldType::Boolean {
+    fn kind(&mut self, field: &FieldModel, format: Format) -> Result<(Kind, u16), String> {
+        if field.values.is_empty() || format == Format::Boolean {
             return Ok((Kind::Plain(format), 0));
         }
         let mut list: Vec<Box<[u8]>> = field

@@ -243,6 +243,15 @@ impl Model {
         at.ok().map(|at| &self.fields[at])
     }
 
+    /// What the values of a field of ours look like. Up to FIX 4.1 texts of any length were of type CHAR.
+    pub(in crate::wire::fix) fn field_format(&self, field: &FieldModel) -> Format {
+        let was_text = matches!(self.begin_string.as_str(), "FIX.4.0" | "FIX.4.1");
+        match field.kind {
+            FieldType::Char if was_text => Format::Text,
+            kind => kind.format(),
+        }
+    }
+
     /// Whether it is a transport dictionary, to be combined with an application dictionary.
     pub fn is_transport(&self) -> bool {
         self.begin_string.starts_with("FIXT")
