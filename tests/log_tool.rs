@@ -39,8 +39,8 @@ fn good(arguments: &[&str], world: &World) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// A session's eventful day.
-fn story(world: &mut World) {
+/// A session's eventful day; it is still logged on.
+fn story(world: &mut World) -> Client {
     let mut client = world.stranger(0);
     client.connect();
     let logon = format!("553=user 554={SECRET} 95=9 96={SECRET}");
@@ -89,6 +89,7 @@ fn story(world: &mut World) {
     let mut other = world.client(1);
     other.order("other", "1=NOBODY");
     other.conn.expect("8");
+    client
 }
 
 fn is_familiar(line: &str) -> bool {
@@ -105,7 +106,7 @@ fn is_familiar(line: &str) -> bool {
 #[test]
 fn messages_and_their_story_with_their_causes() {
     let mut world = World::start(|_| {});
-    story(&mut world);
+    let _client = story(&mut world);
 
     let all = good(&["print"], &world);
     assert!(all.lines().all(is_familiar), "{all}");
@@ -121,7 +122,7 @@ fn messages_and_their_story_with_their_causes() {
         &world,
     );
     // The lost ones came with the resend.
-    assert_eq!(orders.lines().count(), 7, "{orders}");
+    assert_eq!(orders.lines().count(), 8, "{orders}");
     assert_eq!(good(&["print", "--to", "1h"], &world), "");
     assert_eq!(good(&["print", "--from", "1h"], &world), all);
     let explained = good(&["print", "--explain", "--msg-type", "A"], &world);
@@ -294,7 +295,8 @@ fn following_goes_on_over_a_restart_and_ends_well() {
     client.conn.drop_connection();
     world.stop();
     let again = app::start(world.plan.clone()).expect("it starts again");
-    let mut client = Client::new(again.addresses[0], "FIX.4.4", "CLIENT0", &client.account);
+    let me = client.conn.identity.me.clone();
+    let mut client = Client::new(again.addresses[0], "FIX.4.4", &me, &client.account);
     client.log_on();
     client.order("f3", "1=NOBODY");
     following.until("|11=f3|");

@@ -17,7 +17,7 @@ use super::boot::{BootError, failed};
 use super::log_store::LogStore;
 use super::runner::{DecodeTurn, Lifecycle, RouteTurn};
 use crate::access::Entitlements;
-use crate::config::plan::{Io, LinkPlan, Plan};
+use crate::config::plan::{FixPlan, Io, LinkPlan, Plan};
 use crate::domain::command::{LinkCommand, SessionCommand};
 use crate::domain::directory::Directory;
 use crate::domain::order::{FromClient, ToDesk};
@@ -34,12 +34,13 @@ use crate::stage::journal::{Drain, JournalStage};
 use crate::stage::risk::{RiskParts, RiskStage};
 use crate::stage::route::{RouteParts, RouteStage};
 use crate::stage::scopes::ScopeBoard;
-use crate::stage::{PeerConfig, Role, Switchboard};
+use crate::stage::{Dictionaries, PeerConfig, Role, Switchboard};
 use crate::status::page::{Words, page_bytes};
 use crate::status::{Identity, Page, Shape, StageWriter, Writers};
 use crate::sys::mmap::SharedWords;
 use crate::sys::sockets::{self, AnySockets, Choice, Chosen};
 use crate::sys::staging::StagingRegion;
+use crate::wire::fix::dictionary::Dictionary;
 
 /// Everything, ready for its threads.
 pub(super) struct Parts {
@@ -201,17 +202,21 @@ impl DecodeSeed {
             .map(|listener| listener.logon_timeout_s)
             .min()
             .unwrap_or(10);
+        let mut dictionaries = Dictionaries::default();
         let peers = plan
             .sessions
             .iter()
-            .map(|session| PeerConfig {
-                fix: session.fix.clone(),
-                role: Role::Accept {
-                    allowed_sources: session.allowed_sources.clone(),
-                },
-                resend: ResendPolicy::Replay,
+            .map(|session| {
+                Ok(PeerConfig {
+                    fix: session.fix.clone(),
+                    role: Role::Accept {
+                        allowed_sources: session.allowed_sources.clone(),
+                    },
+                    resend: ResendPolicy::Replay,
+                    dictionary: dictionary(&mut dictionaries, &session.fix)?,
+                })
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let mut board = Switchboard::new(
             sockets,
             self.log,
@@ -277,17 +282,21 @@ impl RouteSeed {
         let connections = 2 * links(plan).count().max(1);
         let (sockets, chosen) =
             open_sockets("desk", links(plan).map(|(_, link)| link.io), connections)?;
+        let mut dictionaries = Dictionaries::default();
         let peers = links(plan)
-            .map(|(_, link)| PeerConfig {
-                fix: link.fix.clone(),
-                role: Role::Connect {
-                    address: link.address,
-                    reconnect_min_ms: link.reconnect_min_ms,
-                    reconnect_max_ms: link.reconnect_max_ms,
-                },
-                resend: ResendPolicy::GapFillAll,
+            .map(|(_, link)| {
+                Ok(PeerConfig {
+                    fix: link.fix.clone(),
+                    role: Role::Connect {
+                        address: link.address,
+                        reconnect_min_ms: link.reconnect_min_ms,
+                        reconnect_max_ms: link.reconnect_max_ms,
+                    },
+                    resend: ResendPolicy::GapFillAll,
+                    dictionary: dictionary(&mut dictionaries, &link.fix)?,
+                })
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let timeouts = plan
             .desks
             .iter()
@@ -318,6 +327,20 @@ pub(super) fn links(plan: &Plan) -> impl Iterator<Item = (DeskIndex, &LinkPlan)>
             .iter()
             .map(move |link| (DeskIndex(desk as u32), link))
     })
+}
+
+/// The dictionary that the plan of a session names.
+fn dictionary(
+    loaded: &mut Dictionaries,
+    fix: &FixPlan,
+) -> Result<Option<Arc<Dictionary>>, BootError> {
+    let Some(files) = &fix.dictionary else {
+        return Ok(None);
+    };
+    loaded
+        .load(files)
+        .map(Some)
+        .map_err(|error| failed("cannot read a dictionary")(io::Error::other(error)))
 }
 
 fn open_sockets(

@@ -315,7 +315,7 @@ impl EpochReader {
         let error = match self.chain.look(&self.buffer) {
             Step::Record(..) => return Ok(Disk::Records),
             Step::Blank => return self.at_blank(),
-            Step::More(_) => RecordError::Torn,
+            Step::More(bytes) => RecordError::Length(bytes),
             Step::Broken(error) => error,
         };
         let nothing_behind = self.is_blank_behind()?;

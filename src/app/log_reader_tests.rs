@@ -1,4 +1,6 @@
 //! The reader of logs against segments and windows made by hand: whole ones, torn ones, damaged ones, ones that are being written.
+//!
+//! Segments are small here, so that every log has several.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +9,8 @@ use ringbuf::byte_log::{self, region_bytes};
 use tempfile::TempDir;
 
 use super::log_reader::{LogError, LogPlace, LogReader};
-use super::log_store::segment_path;
+use super::log_store::{LogStore, segment_path};
+use crate::io::LogFile;
 use crate::journal::read::{Broken, Why};
 use crate::journal::record::{RecordError, padded};
 use crate::journal::{Cause, Log, LogId, RecordKind};
@@ -358,4 +361,59 @@ fn records_that_are_neither_on_disk_nor_in_the_window_are_missed() {
     writing.messages(2..4);
     let (read, broken) = place.broken();
     assert_eq!((read, broken.why, broken.after), (1, Why::Hole, 1));
+}
+
+#[test]
+fn a_log_can_be_followed_while_it_is_written_and_moved_to_disk() {
+    const RECORDS: usize = 30_000;
+    let place = Place::new();
+    let window = place.staging.join("client.window");
+    let mut store = LogStore::create(&place.logs, LogId::Client, 1).unwrap();
+    let mut writing = Writing::new(&window, 1);
+    let writer = std::thread::spawn(move || {
+        let mut written = 0;
+        while written < RECORDS {
+            let more = (1 + written % 13).min(RECORDS - written);
+            writing.messages(written..written + more);
+            written += more;
+            // The window is small: what it held a moment ago is overwritten soon.
+            let (mut batch, mut end) = (Vec::new(), 0);
+            while written % 5 != 0
+                && let Some(frame) = writing.reader.next()
+            {
+                batch.extend_from_slice(frame.bytes);
+                end = frame.end();
+            }
+            store.append(&batch).unwrap();
+            if end > 0 {
+                writing.reader.release(end);
+            }
+            if writing.reader.depth_bytes() > 2048 {
+                store.append(&writing.drain()).unwrap();
+            }
+        }
+        writing
+    });
+    let mut reader = LogReader::open(
+        LogPlace::new(&place.logs, Some(place.staging.clone())),
+        LogId::Client,
+    )
+    .unwrap();
+    reader.follow();
+    let mut read = 0;
+    let mut pauses = 0;
+    while read <= RECORDS {
+        if reader.advance().expect("a whole log") {
+            match read {
+                0 => assert_eq!(reader.record().kind, RecordKind::Start),
+                _ => assert_eq!(body_of(&reader), message(read - 1)),
+            }
+            read += 1;
+        } else {
+            pauses += writer.is_finished() as usize;
+            assert!(pauses < 100, "ends after {read}");
+        }
+    }
+    drop(writer.join().unwrap());
+    assert!(!reader.advance().unwrap());
 }

@@ -107,6 +107,11 @@ pub fn is_torn(chain: Chain, rest: &[u8], nothing_behind: bool) -> bool {
         return nothing_behind;
     };
     let length = u32::from_le_bytes(length.try_into().unwrap_or_default()) as usize;
+    if length == 0 {
+        // Not even that was written.
+        let header = rest.iter().take(BODY_OFFSET).skip(4);
+        return nothing_behind && header.into_iter().all(|&b| b == 0);
+    }
     if !nothing_behind || !(BODY_OFFSET..=LOG_RECORD_BYTES_MAX).contains(&length) {
         return false;
     }

@@ -96,7 +96,7 @@ pub fn admin(
         }
         Admin::Heartbeat { test_request_id } => {
             if let Some(id) = test_request_id {
-                writer.bytes(tags::TEST_REQ_ID, id.as_bytes());
+                writer.echo(tags::TEST_REQ_ID, id.as_bytes());
             }
         }
         Admin::TestRequest => writer.bytes(tags::TEST_REQ_ID, b"TEST"),

@@ -184,6 +184,7 @@ impl<S: Sockets> Switchboard<S> {
         let bytes = &sockets.received(connection)[frame];
         let peer = &mut peers[at];
         actions.clear();
+        let mut answered = false;
         let mut business = None;
         match fix::parse(bytes, scratch) {
             Ok(message) => {
@@ -212,25 +213,29 @@ impl<S: Sockets> Switchboard<S> {
                     .as_slice()
                     .iter()
                     .any(|action| matches!(action, Action::Deliver))
-                    && let Verdict::Refused(error) =
-                        application.on_message(at, now, sequence, &message)
                 {
-                    match error.refusal {
-                        Refusal::Session(reason) => {
-                            peer.session
-                                .reject(&message, Some(error.tag as i32), reason, actions)
-                        }
-                        Refusal::Business(reason) => {
-                            business = Some(Refused {
-                                error,
+                    match application.on_message(at, now, sequence, &message) {
+                        Verdict::Taken => {}
+                        Verdict::Answered => answered = true,
+                        Verdict::Refused(error) => match error.refusal {
+                            Refusal::Session(reason) => peer.session.reject(
+                                &message,
+                                Some(error.tag as i32),
                                 reason,
-                                number: message.msg_seq_num().unwrap_or(0),
-                                msg_type: message.msg_type(),
-                                ref_id: Text::cut(
-                                    message.get(fix::tags::CL_ORD_ID).unwrap_or_default(),
-                                ),
-                            });
-                        }
+                                actions,
+                            ),
+                            Refusal::Business(reason) => {
+                                business = Some(Refused {
+                                    error,
+                                    reason,
+                                    number: message.msg_seq_num().unwrap_or(0),
+                                    msg_type: message.msg_type(),
+                                    ref_id: Text::cut(
+                                        message.get(fix::tags::CL_ORD_ID).unwrap_or_default(),
+                                    ),
+                                });
+                            }
+                        },
                     }
                 }
             }
@@ -239,6 +244,11 @@ impl<S: Sockets> Switchboard<S> {
         self.consume(connection, end);
         if !self.actions.as_slice().is_empty() {
             self.perform(at, now, application);
+        }
+        if answered {
+            self.send(at, now, Cause::default(), |header, time, out| {
+                application.answer(at, header, time, out)
+            });
         }
         if let Some(reject) = business {
             self.traffic.business_rejects += 1;

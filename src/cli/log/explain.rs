@@ -34,8 +34,8 @@ pub(super) struct ExplainArgs {
     json: bool,
 }
 
-/// Events that come with the ordinary course of a session: only counted.
-const ROUTINE: [&str; 2] = ["duplicate", "early"];
+/// Events that come with the ordinary course of a session, or repeat what a message said: only counted.
+const ROUTINE: [&str; 3] = ["duplicate", "early", "reject_noted"];
 
 /// Runs it.
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {

@@ -142,12 +142,12 @@ impl Story {
                 let (what, text) = self.event(record);
                 tell(self, what, text);
             }
-            RecordKind::Connection if record.channel == u16::MAX => {
-                if !event_record::is_routine(record.body) {
-                    let words = event_record::describe(record.body).unwrap_or_default();
-                    let words = words.rsplit(": ").next().unwrap_or_default().to_owned();
-                    *self.summary.strangers.entry(words).or_default() += 1;
-                }
+            RecordKind::Connection
+                if record.channel == u16::MAX && !event_record::is_routine(record.body) =>
+            {
+                let words = event_record::describe(record.body).unwrap_or_default();
+                let words = words.rsplit(": ").next().unwrap_or_default().to_owned();
+                *self.summary.strangers.entry(words).or_default() += 1;
             }
             RecordKind::Refused if mine => {
                 tell(self, "refused", "a request for it was not sent".to_owned());
@@ -271,7 +271,7 @@ impl Story {
                 "logged_out"
             }
             Some(3) => {
-                self.stands(&text, record);
+                self.stands(text.trim_end_matches('.'), record);
                 "disconnected"
             }
             Some(4) => "gap_filled_for_peer",
