@@ -52,6 +52,9 @@ impl<S: Sockets> Switchboard<S> {
                     // Disabled while it was being made.
                     return self.disconnect(at, now, Closed::Operator, true, application);
                 }
+                if !self.peers[at].hours.are_open() {
+                    return self.disconnect(at, now, Closed::Schedule, true, application);
+                }
                 self.tell(at, now, PeerEvent::Connected, application);
                 self.actions.clear();
                 self.peers[at].session.on_connected(now, &mut self.actions);
@@ -208,7 +211,12 @@ impl<S: Sockets> Switchboard<S> {
                     bytes,
                 );
                 let sequence = record.map_or(0, |record| record.sequence);
-                peer.session.on_message(now, &message, actions);
+                if peer.hours.are_open() {
+                    peer.session.on_message(now, &message, actions);
+                } else {
+                    let why = peer.hours.refusal();
+                    peer.session.on_message_outside(now, &message, why, actions);
+                }
                 if actions
                     .as_slice()
                     .iter()
@@ -308,6 +316,7 @@ impl<S: Sockets> Switchboard<S> {
         };
         match admitted {
             Ok(at) => {
+                self.keep_hours(at, now, application);
                 self.bind(connection, at);
                 self.peers[at].source = Some(source);
                 self.actions.clear();

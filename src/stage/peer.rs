@@ -12,7 +12,7 @@ use crate::domain::time::{NS_PER_MS, Precision};
 use crate::domain::{Now, Text};
 use crate::io::ConnectionId;
 use crate::limits::{RESEND_INDEX_SLOTS_MAX, RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL};
-use crate::session::{self, ResendCursor, ResendPolicy, Session, SessionIds};
+use crate::session::{self, Hours, ResendCursor, ResendPolicy, Session, SessionIds};
 use crate::status::RowTraffic;
 use crate::wire::fix::dictionary::Dictionary;
 
@@ -134,6 +134,10 @@ pub struct Peer {
     /// When a message was last taken by the socket while the peer was behind, monotonic
     pub(super) progress_ns: u64,
     pub(super) resend: ResendPolicy,
+    /// When it may be connected
+    pub(super) hours: Hours,
+    /// A scheduled reset waits for requests in doubt
+    pub(super) reset_held: bool,
     pub(super) retry_at_ns: u64,
     wait_ns: u64,
     fix: FixPlan,
@@ -167,6 +171,8 @@ impl Peer {
             cursor: ResendCursor::new(),
             progress_ns: 0,
             resend: config.resend,
+            hours: Hours::new(config.fix.schedule.clone(), None),
+            reset_held: false,
             retry_at_ns: 0,
             wait_ns: 0,
             fix: config.fix,
@@ -229,7 +235,10 @@ impl Peer {
     pub(super) fn due(&self, now: Now) -> Option<SocketAddr> {
         match self.role {
             Role::Connect { address, .. }
-                if self.enabled && !self.connecting && now.mono_ns >= self.retry_at_ns =>
+                if self.enabled
+                    && self.hours.are_open()
+                    && !self.connecting
+                    && now.mono_ns >= self.retry_at_ns =>
             {
                 Some(address)
             }
