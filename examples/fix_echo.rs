@@ -334,7 +334,7 @@ impl Application for Echo {
         }
     }
 
-    fn on_stranger(&mut self, _: Now, _: Stranger) {}
+    fn on_stranger(&mut self, _: Now, _: std::net::IpAddr, _: Stranger) {}
 }
 
 /// Header fields that the session layer writes itself, or that are true of one transmission only.

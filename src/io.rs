@@ -127,3 +127,9 @@ pub trait LogFile {
     /// Returns when everything appended is durable. After an error nothing may be assumed of what was not durable before.
     fn sync(&mut self) -> io::Result<()>;
 }
+
+/// A log that another thread still writes, read by a cold one. Calls may block.
+pub trait LogRead {
+    /// Reads at this offset of the whole log, over all its files; fewer bytes where it ends.
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
+}

@@ -14,7 +14,7 @@ use ringbuf::byte_log;
 use ringbuf::spsc::{Consumer, Producer, spsc};
 
 use super::boot::{BootError, failed};
-use super::log_store::LogStore;
+use super::log_store::{LogStore, SegmentReader};
 use super::runner::{DecodeTurn, Lifecycle, RouteTurn};
 use crate::access::Entitlements;
 use crate::config::plan::{FixPlan, Io, LinkPlan, Plan};
@@ -28,6 +28,7 @@ use crate::journal::{Cause, Log, LogId, RecordKind, names};
 use crate::limits::CONNECTIONS_MAX;
 use crate::risk::{Risk, RiskPlan, SessionLimits};
 use crate::session::ResendPolicy;
+use crate::stage::archive::{self, Archive, ArchiveReader};
 use crate::stage::control::ControlPorts;
 use crate::stage::decode::{DecodeParts, DecodeStage};
 use crate::stage::journal::{Drain, JournalStage};
@@ -48,6 +49,7 @@ pub(super) struct Parts {
     pub risk: RiskStage,
     pub route: RouteSeed,
     pub journal: JournalStage<LogStore>,
+    pub archive: ArchiveReader<SegmentReader>,
     pub ports: ControlPorts,
     pub page: Words,
     pub control_status: StageWriter,
@@ -139,9 +141,12 @@ pub(super) fn parts(
         link_desks: links(plan).map(|(desk, _)| desk).collect(),
         status: writers.risk,
     });
+    let sent_to_clients = SegmentReader::new(&plan.state.log_directory, LogId::Client, epoch);
+    let (archive_port, archive) = archive::archive(sent_to_clients);
     let decode = DecodeSeed {
         plan: plan.clone(),
         log: client_log,
+        archive: archive_port,
         to_risk,
         from_risk,
         directory: directory.clone(),
@@ -168,6 +173,7 @@ pub(super) fn parts(
         risk,
         route,
         journal,
+        archive,
         ports,
         page,
         control_status: writers.control,
@@ -178,6 +184,7 @@ pub(super) fn parts(
 pub(super) struct DecodeSeed {
     plan: Arc<Plan>,
     log: Log,
+    archive: Archive,
     to_risk: Producer<FromClient>,
     from_risk: Consumer<ToClient>,
     directory: Arc<Directory>,
@@ -226,7 +233,8 @@ impl DecodeSeed {
             peers,
             connections,
             logon_timeout_s as u64 * NS_PER_S,
-        );
+        )
+        .with_archive(self.archive);
         let mut addresses = Vec::new();
         for (at, listener) in plan.listeners.iter().enumerate() {
             let what = format!(

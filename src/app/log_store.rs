@@ -4,11 +4,12 @@
 //! number of the process and part of every order id: a new process takes the highest epoch found here plus one, and its files exist
 //! durably before anything is sent. Records run on across segments.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::io::LogFile;
+use crate::io::{LogFile, LogRead};
 use crate::journal::LogId;
 use crate::limits::LOG_SEGMENT_BYTES;
 use crate::sys::log_file;
@@ -61,6 +62,61 @@ impl LogFile for LogStore {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync()
+    }
+}
+
+/// Reads what a [`LogStore`] has written, anywhere; for a cold thread beside the journal's.
+pub struct SegmentReader {
+    directory: PathBuf,
+    log: LogId,
+    epoch: u16,
+    /// The last segment that was read: neighbours come one after the other
+    open: Option<(u32, File)>,
+}
+
+impl SegmentReader {
+    /// Of the log that the [`LogStore`] with these values writes.
+    pub fn new(directory: &Path, log: LogId, epoch: u16) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            log,
+            epoch,
+            open: None,
+        }
+    }
+
+    /// `None`: there is no such segment, not yet or not any more.
+    fn segment(&mut self, segment: u32) -> io::Result<Option<&File>> {
+        if self.open.as_ref().is_none_or(|(open, _)| *open != segment) {
+            let path = segment_path(&self.directory, self.log, self.epoch, segment);
+            match File::open(path) {
+                Ok(file) => self.open = Some((segment, file)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.open.as_ref().map(|(_, file)| file))
+    }
+}
+
+impl LogRead for SegmentReader {
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while done < into.len() {
+            let at = offset + done as u64;
+            let within = at % LOG_SEGMENT_BYTES;
+            let part = (into.len() - done).min((LOG_SEGMENT_BYTES - within) as usize);
+            let Some(file) = self.segment((at / LOG_SEGMENT_BYTES) as u32)? else {
+                break;
+            };
+            match file.read_at(&mut into[done..done + part], within) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
     }
 }
 
@@ -124,6 +180,17 @@ mod tests {
         store.append(&block).unwrap();
         store.sync().unwrap();
         assert_eq!(next_epoch(directory.path()).unwrap(), 2);
+        let mut over_the_edge = [9u8; 8];
+        let mut reader = SegmentReader::new(directory.path(), LogId::Order, 1);
+        let edge = LOG_SEGMENT_BYTES - 4;
+        assert_eq!(reader.read_at(edge, &mut over_the_edge).unwrap(), 8);
+        assert_eq!(over_the_edge, [7, 7, 7, 7, 7, 7, 0, 0]);
+        assert_eq!(
+            reader
+                .read_at(2 * LOG_SEGMENT_BYTES, &mut over_the_edge)
+                .unwrap(),
+            0
+        );
         let bytes = read(directory.path(), LogId::Order, 1).unwrap();
         assert_eq!(bytes.len() as u64, 2 * LOG_SEGMENT_BYTES);
         assert!(bytes[..2 * block.len()].iter().all(|&b| b == 7));

@@ -14,7 +14,14 @@ pub struct Log {
     id: LogId,
     sequence: u64,
     crc: u32,
+    /// Bytes appended, as they stand in the file
+    offset: u64,
+    /// Per channel: where the last message that was sent stands in the file
+    sent: Vec<u64>,
 }
+
+/// No message was sent on the channel.
+const NONE_SENT: u64 = u64::MAX;
 
 /// Where a record went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +30,8 @@ pub struct Appended {
     pub sequence: u64,
     /// Its position, for [`Log::read_back`].
     pub position: u64,
+    /// Where it stands in the file.
+    pub offset: u64,
 }
 
 impl Log {
@@ -33,7 +42,14 @@ impl Log {
             id,
             sequence: 0,
             crc: 0,
+            offset: 0,
+            sent: Vec::new(),
         }
+    }
+
+    /// From now on each message that is sent on one of these channels tells how far back the one before it stands.
+    pub fn link_channels(&mut self, channels: usize) {
+        self.sent.resize(channels, NONE_SENT);
     }
 
     /// Which log this is.
@@ -93,13 +109,26 @@ impl Log {
         header.cause_log = cause.log as u8;
         header.cause_output = U16::new(cause.output);
         header.cause_sequence = U64::new(cause.sequence);
+        let place = match kind {
+            RecordKind::MessageOut | RecordKind::AdminOut => self.sent.get_mut(channel as usize),
+            _ => None,
+        };
+        if let Some(place) = place {
+            if *place != NONE_SENT {
+                header.set_previous(self.offset - *place);
+            }
+            *place = self.offset;
+        }
         let bytes = record::padded(body);
         self.crc = record::seal(&mut memory[..bytes], &mut header, body, self.crc);
         self.sequence += 1;
         let position = self.writer.commit(bytes);
+        let offset = self.offset;
+        self.offset += bytes as u64;
         Some(Appended {
             sequence: self.sequence,
             position,
+            offset,
         })
     }
 
@@ -192,6 +221,40 @@ mod tests {
                 })
             };
             prop_assert_eq!(outcome.is_err(), !padding);
+        }
+    }
+
+    #[test]
+    fn a_sent_message_leads_to_the_one_before_on_its_channel() {
+        let (writer, mut reader) = in_memory(1 << 16);
+        let mut log = Log::new(LogId::Client, writer);
+        log.link_channels(2);
+        let mut places = Vec::new();
+        for at in 0..12u16 {
+            let kind = [RecordKind::MessageOut, RecordKind::MessageIn][(at % 5 == 4) as usize];
+            let body = vec![0; at as usize];
+            let cause = Cause::default();
+            places.push((
+                kind,
+                at % 3,
+                log.append(kind, at % 3, cause, 0, &body).unwrap(),
+            ));
+        }
+        let mut file = Vec::new();
+        while let Some(frame) = reader.next() {
+            file.extend_from_slice(frame.bytes);
+        }
+        for (at, &(kind, channel, place)) in places.iter().enumerate() {
+            let head = record::head(&file[place.offset as usize..]).unwrap();
+            assert_eq!((head.kind, head.channel), (Some(kind), channel));
+            let before = places[..at].iter().rev().find(|before| {
+                kind == RecordKind::MessageOut
+                    && before.0 == kind
+                    && before.1 == channel
+                    && channel < 2
+            });
+            let expected = before.map_or(0, |before| place.offset - before.2.offset);
+            assert_eq!(head.previous, expected, "record {at}");
         }
     }
 

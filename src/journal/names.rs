@@ -49,6 +49,7 @@ mod tests {
                 kind: RecordKind::Names,
                 channel: *channel,
                 cause: Cause::default(),
+                previous: 0,
                 body: body.as_bytes(),
                 crc: 0,
             };

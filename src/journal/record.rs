@@ -120,8 +120,8 @@ pub(super) struct RawHeader {
     pub kind: U16,
     /// Session or link
     pub channel: U16,
-    /// Zero
-    pub reserved: U32,
+    /// Low half of [`Record::previous`]
+    pub previous_low: U32,
     /// Dense, from 1
     pub sequence: U64,
     /// Nanoseconds since 1970-01-01 UTC
@@ -129,7 +129,8 @@ pub(super) struct RawHeader {
     pub cause_log: u8,
     pub cause_reserved: [u8; 1],
     pub cause_output: U16,
-    pub cause_padding: U32,
+    /// High half of [`Record::previous`]
+    pub previous_high: U32,
     pub cause_sequence: U64,
 }
 
@@ -156,6 +157,8 @@ pub struct Record<'a> {
     pub channel: u16,
     /// What caused it.
     pub cause: Cause,
+    /// Bytes, in the file, back to the message that was sent before on the same channel; zero: none, or no sent message.
+    pub previous: u64,
     /// Its content.
     pub body: &'a [u8],
     /// Its checksum: the seed of the next one's.
@@ -203,6 +206,41 @@ pub(super) fn seal(bytes: &mut [u8], header: &mut RawHeader, body: usize, seed: 
     crc
 }
 
+impl RawHeader {
+    pub(super) fn set_previous(&mut self, bytes: u64) {
+        self.previous_low = U32::new(bytes as u32);
+        self.previous_high = U32::new((bytes >> 32) as u32);
+    }
+
+    fn previous(&self) -> u64 {
+        self.previous_low.get() as u64 | (self.previous_high.get() as u64) << 32
+    }
+}
+
+/// What the header alone tells of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// Bytes of header and body, without padding; zero: nothing was written here.
+    pub length: usize,
+    /// What it is; `None`: this version does not know it.
+    pub kind: Option<RecordKind>,
+    /// Session or link.
+    pub channel: u16,
+    /// See [`Record::previous`].
+    pub previous: u64,
+}
+
+/// The header at the start of `bytes`; `None` where they are too few.
+pub fn head(bytes: &[u8]) -> Option<Head> {
+    let (header, _) = RawHeader::ref_from_prefix(bytes).ok()?;
+    Some(Head {
+        length: header.length.get() as usize,
+        kind: RecordKind::from_raw(header.kind.get()),
+        channel: header.channel.get(),
+        previous: header.previous(),
+    })
+}
+
 /// Reads the record at the start of `bytes`, without checking that it follows another. For records that this process wrote.
 pub fn view(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
     let (header, _) = RawHeader::ref_from_prefix(bytes).map_err(|_| RecordError::Torn)?;
@@ -221,6 +259,7 @@ pub fn view(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
             sequence: header.cause_sequence.get(),
             output: header.cause_output.get(),
         },
+        previous: header.previous(),
         body: &bytes[BODY_OFFSET..length],
         crc: header.crc.get(),
     };

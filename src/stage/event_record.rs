@@ -36,6 +36,7 @@ pub(super) fn of_peer(event: &PeerEvent) -> [u8; BODY_BYTES] {
             let (approved, approver) = (approver_uid.is_some(), approver_uid.unwrap_or(0));
             body(33, approved as u8, uid as u64, approver as u64)
         }
+        PeerEvent::ResendIgnored { begin, end } => body(9, 0, begin, end),
         PeerEvent::Notice(notice) => of_notice(notice),
     }
 }
@@ -146,6 +147,9 @@ pub fn describe(body: &[u8]) -> Option<String> {
         }
         7 => "connected".to_owned(),
         8 => format!("an operator's command: {}", ordered(detail)?),
+        9 => {
+            format!("asked for our messages {first} to {second} again, as so often before: ignored")
+        }
         10 => "sent bytes that are no message".to_owned(),
         11 => "sent a message that was not expected".to_owned(),
         12 => format!("sequence gap: expected {first}, received {second}; asked for a resend"),
@@ -232,7 +236,7 @@ pub fn reset_numbers(body: &[u8]) -> Option<(u64, u64)> {
 }
 
 fn stranger(code: u8) -> Option<&'static str> {
-    const WORDS: [(Stranger, &str); 9] = [
+    const WORDS: [(Stranger, &str); 13] = [
         (Stranger::Accepted, "accepted"),
         (Stranger::LogonTimeout, "closed, no logon in time"),
         (Stranger::Garbled, "closed, its first bytes are no message"),
@@ -251,6 +255,22 @@ fn stranger(code: u8) -> Option<&'static str> {
         ),
         (Stranger::Disabled, "closed, its session is disabled"),
         (Stranger::Left, "it went away"),
+        (
+            Stranger::TooMany,
+            "closed, too many from there have not logged on",
+        ),
+        (
+            Stranger::Crowded,
+            "closed without a logon, to make room for others",
+        ),
+        (
+            Stranger::TooLong,
+            "closed, it sends more than a logon can be",
+        ),
+        (
+            Stranger::Candidate,
+            "its session is connected already: asked for a sign of life, for it may take over",
+        ),
     ];
     WORDS
         .iter()
@@ -271,6 +291,7 @@ mod tests {
             PeerEvent::Disconnected(Closed::SlowConsumer),
             PeerEvent::Disconnected(Closed::Socket(CloseReason::Error(104))),
             PeerEvent::GapFilled { begin: 3, end: 9 },
+            PeerEvent::ResendIgnored { begin: 3, end: 9 },
             PeerEvent::RejectReceived { reference: 7 },
             PeerEvent::SequenceReset(ResetCause::Schedule),
             PeerEvent::Hours {
@@ -344,12 +365,18 @@ mod tests {
         for ordered in [Ordered::Logout, Ordered::Disable, Ordered::Enable] {
             assert!(describe(&of_order(ordered)).is_some(), "{ordered:?}");
         }
-        for code in 0..9 {
+        for code in 0..13 {
             assert!(stranger(code).is_some(), "{code}");
         }
         assert!(
             is_routine(&of_stranger(Stranger::Accepted, None))
                 && !is_routine(&of_stranger(Stranger::Garbled, None))
+        );
+        let far = "2001:db8::7".parse().ok();
+        let far = describe(&of_stranger(Stranger::Left, far)).unwrap();
+        assert_eq!(
+            far,
+            "connection without a session from 2001:db8::7: it went away"
         );
         assert_eq!(describe(b"short"), None);
     }
