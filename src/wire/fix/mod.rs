@@ -22,6 +22,7 @@ pub mod tags;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod versions;
 pub mod writer;
 
 pub use decode_desk::{DeskDecodeError, DeskMessage, DeskRefusal, decode_desk};

@@ -6,7 +6,7 @@
 use super::field::{Message, PLACED_TAGS, REPEATED};
 
 /// Most tags of one decoder: bits of the mask.
-pub const SLOTS_MAX: usize = 20;
+pub const SLOTS_MAX: usize = 24;
 
 /// Which tags go into which slots.
 pub struct SlotTable {

@@ -80,3 +80,13 @@ pub enum BusinessRejectReason {
     /// Not permitted for the session
     NotAuthorized = 6,
 }
+
+impl BusinessRejectReason {
+    /// The code where the version has it, else 0: see Text(58).
+    pub fn code(self, version: FixVersion) -> u16 {
+        match self {
+            Self::NotAuthorized if version <= FixVersion::Fix42 => 0,
+            reason => reason as u16,
+        }
+    }
+}
