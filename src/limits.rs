@@ -14,6 +14,14 @@ pub const CLOSE_NS_MAX: u64 = 1_000_000_000;
 pub const CONNECT_NS_MAX: u64 = 10_000_000_000;
 /// Fields in one message; more is malformed. An order has about twenty.
 pub const FIELDS_MAX: usize = 256;
+/// Text of a dictionary; the largest standard one has half a MiB.
+pub const DICTIONARY_BYTES_MAX: usize = 16 << 20;
+/// Components and groups within each other; the standard dictionaries go to 8. Bounds the recursion of validation.
+pub const DICTIONARY_DEPTH_MAX: usize = 16;
+/// Fields at one level of a message, groups' members not counted; the widest standard message has 326.
+pub const DICTIONARY_LEVEL_FIELDS_MAX: usize = 512;
+/// Highest tag that a dictionary may define: what the parser reads.
+pub const DICTIONARY_TAG_MAX: u32 = 999_999;
 /// Frames handled for one connection before the next has its turn.
 pub const FRAMES_PER_TURN: usize = 16;
 /// Socket events handled in one duty cycle of a stage.

@@ -17,11 +17,12 @@ const TAG_MAX: u32 = 999_999;
 /// Offsets are 16 bits wide.
 const _: () = assert!(FRAME_BYTES_MAX <= u16::MAX as usize);
 
+/// A field: its tag, and where in the frame its value stands.
 #[derive(Clone, Copy, Default)]
-struct Field {
-    tag: u32,
-    start: u16,
-    end: u16,
+pub(in crate::wire::fix) struct Field {
+    pub(in crate::wire::fix) tag: u32,
+    pub(in crate::wire::fix) start: u16,
+    pub(in crate::wire::fix) end: u16,
 }
 
 /// Tags below are found without a search.
@@ -480,6 +481,12 @@ impl<'a> Message<'a> {
     #[inline]
     pub(super) fn has_repeated(&self) -> bool {
         self.has_repeated
+    }
+
+    /// The fields, in the order of the wire.
+    #[inline]
+    pub(in crate::wire::fix) fn indexed(&self) -> &'a [Field] {
+        self.fields
     }
 
     /// The frame.

@@ -7,6 +7,7 @@ pub mod decode_desk;
 pub mod decode_order;
 #[cfg(test)]
 mod desk_tests;
+pub mod dictionary;
 pub mod encode_desk;
 pub mod encode_report;
 pub mod field;
@@ -27,9 +28,10 @@ pub mod writer;
 
 pub use decode_desk::{DeskDecodeError, DeskMessage, DeskRefusal, decode_desk};
 pub use decode_order::{DecodeError, Refusal, decode_order};
+pub use dictionary::Dictionary;
 pub use encode_desk::{encode_status_request, encode_to_desk};
 pub use encode_report::{BusinessReject, encode_business_reject, encode_output};
-pub use field::{FieldIndex, Message, ParseError, parse};
+pub use field::{Fault, FieldIndex, Message, ParseError, parse};
 pub use frame::{Framing, Garbled, next_frame};
 pub use msg_type::MsgType;
 pub use reject::{BusinessRejectReason, SessionRejectReason};

@@ -47,6 +47,8 @@ reject_reasons! {
     TagRepeated = 13, "Tag appears more than once";
     /// Header field in the body and the like
     TagOutOfOrder = 14, "Tag specified out of required order";
+    /// A group's members stand in another order, or its first one is missing
+    GroupOrder = 15, "Repeating group fields out of order";
     /// Group count is wrong
     GroupCount = 16, "Incorrect NumInGroup count for repeating group";
     /// More than the gateway takes, whatever the specification allows
