@@ -216,6 +216,7 @@ pub fn decode<'a>(prefix: &RunPrefix, message: &Message<'a>) -> Option<LoadRepor
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::FixVersion;
     use crate::sim::desk_codec::decode_request;
     use crate::sim::desk_message;
     use crate::wire::fix::{FieldIndex, Precision, parse};

@@ -303,6 +303,10 @@ impl<'p, 'm> Reader<'p, 'm> {
     #[cold]
     fn exec_of_status(&self) -> Result<DeskExec, DeskDecodeError> {
         Ok(match self.required(ORD_STATUS, tags::ORD_STATUS)? {
+            // Nothing was executed, and the desk says so: the state alone.
+            b"1" | b"2" if self.quantity(LAST_QTY, tags::LAST_QTY) == Ok(Quantity::ZERO) => {
+                DeskExec::Status
+            }
             b"1" | b"2" => self.trade()?,
             b"3" => DeskExec::DoneForDay,
             b"4" => DeskExec::Cancelled,
