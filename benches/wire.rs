@@ -113,6 +113,7 @@ fn wire(c: &mut Criterion) {
         poss_dup: false,
         poss_resend: false,
         orig_sending_time: b"",
+        last_processed: None,
     };
     let mut time = TimeText::new(Precision::Millis);
     let mut out = [0; 1024];

@@ -59,6 +59,14 @@ pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
 pub const SYNC_INTERVAL_NS: u64 = 50_000_000;
 /// Bytes of one file of a log on disk, allocated whole.
 pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
+/// Longest record of a log: a whole message with what stands before it, with room to spare. A length beyond is damage.
+pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
+/// Bytes that a reader of logs holds at once: many records, whatever the size of the log.
+pub const LOG_READ_BYTES: usize = 1 << 20;
+/// How often a reader that follows a log looks for more.
+pub const LOG_FOLLOW_POLL_MS: u64 = 50;
+/// Longest body of a record with names of channels.
+pub const LOG_NAMES_BYTES_MAX: usize = 4 << 10;
 /// Longest sleep of a stage that idles by parking.
 pub const PARK_NS_MAX: u64 = 100_000;
 /// Sleep of the journal thread when there is nothing to write: what a process that dies at L0 may still hold in memory.
@@ -214,6 +222,9 @@ pub const STATUS_PAGE_BYTES_MAX: u64 = 1 << 30;
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
 const _: () = assert!(RING_SLOTS.is_power_of_two());
+const _: () = assert!(LOG_RECORD_BYTES_MAX >= 2 * FRAME_BYTES_MAX);
+const _: () = assert!(LOG_READ_BYTES >= 4 * LOG_RECORD_BYTES_MAX);
+const _: () = assert!(LOG_NAMES_BYTES_MAX > NAME_BYTES_MAX);
 const _: () = assert!(CLIENT_ORDER_ID_BYTES < 256);
 const _: () = assert!(RING_SLOTS_MIN.is_power_of_two() && RING_SLOTS_MAX.is_power_of_two());
 const _: () =

@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use gatehouse::config::plan::FixVersion;
 use gatehouse::session::{Role, State};
+use gatehouse::wire::fix::Precision;
 use session_owner::{Owner, frame, plan, utc};
 
 const LOGON: &str = "35=A|34=5|~|98=0|108=30";
@@ -46,11 +47,20 @@ fn give(owner: &mut Owner, body: &str) {
     let body = body
         .replace(
             '~',
-            &format!("49={peer}|52={}|56={own}", utc(owner.now.wall_ns)),
+            &format!(
+                "49={peer}|52={}|56={own}",
+                utc(Precision::Millis, owner.now.wall_ns)
+            ),
         )
-        .replace("<t>", &utc(owner.now.wall_ns))
-        .replace("<late>", &utc(owner.now.wall_ns + 1_000_000_000))
-        .replace("<old>", &utc(owner.now.wall_ns - 500_000_000_000));
+        .replace("<t>", &utc(Precision::Millis, owner.now.wall_ns))
+        .replace(
+            "<late>",
+            &utc(Precision::Millis, owner.now.wall_ns + 1_000_000_000),
+        )
+        .replace(
+            "<old>",
+            &utc(Precision::Millis, owner.now.wall_ns - 500_000_000_000),
+        );
     owner.receive(&frame(version, &body));
     owner.pump(usize::MAX >> 1);
 }

@@ -6,6 +6,7 @@ mod session_owner;
 use gatehouse::config::plan::FixVersion;
 use gatehouse::session::action::ACTIONS_MAX;
 use gatehouse::session::{Role, State};
+use gatehouse::wire::fix::Precision;
 use proptest::prelude::*;
 use session_owner::{Owner, frame, plan, utc};
 
@@ -248,7 +249,7 @@ proptest! {
             plan.sender_comp_id.to_string_lossy()
         );
         if logon {
-            let body = format!("35=A|34=1|{names}|52={}|98=0|108=30", utc(owner.now.wall_ns));
+            let body = format!("35=A|34=1|{names}|52={}|98=0|108=30", utc(Precision::Millis, owner.now.wall_ns));
             owner.receive(&frame("FIX.4.2", &body));
         }
         for input in inputs {
@@ -259,7 +260,7 @@ proptest! {
                     // Most often the number expected, so that the dialogue goes deep.
                     let number = if number > 6 { owner.session.expected_in() } else { number };
                     let head = if header {
-                        format!("|34={number}|{names}|52={}", utc(owner.now.wall_ns))
+                        format!("|34={number}|{names}|52={}", utc(Precision::Millis, owner.now.wall_ns))
                     } else {
                         String::new()
                     };
@@ -275,11 +276,9 @@ proptest! {
                     owner.connect();
                 }
             }
-            // Whatever is delivered moves the number by one.
-            if owner.delivered.len() > delivered {
-                prop_assert_eq!(owner.delivered.len(), delivered + 1);
-                prop_assert_eq!(owner.session.expected_in(), expected + 1);
-            }
+            // Whatever is delivered moves the number.
+            let delivered = (owner.delivered.len() - delivered) as u64;
+            prop_assert!(delivered == 0 || owner.session.expected_in() >= expected + delivered);
             prop_assert!(owner.actions_most <= ACTIONS_MAX);
             prop_assert_eq!(owner.logged_on, owner.session.gap().is_some() || matches!(owner.session.state(), State::Active(_) | State::LogoutSent { .. }));
         }

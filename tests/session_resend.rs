@@ -54,6 +54,7 @@ fn run(
         let mut tools = ResendTools {
             ids: &ids(),
             policy,
+            last_processed: None,
             now: LATER,
             time: &mut time,
             out: &mut out,
@@ -192,6 +193,7 @@ fn without_room_nothing_changes() {
     let mut time = TimeText::new(Precision::Millis);
     let mut tools = ResendTools {
         ids: &ids(),
+        last_processed: None,
         policy: ResendPolicy::Replay,
         now: LATER,
         time: &mut time,

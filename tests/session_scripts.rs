@@ -1,11 +1,14 @@
-//! Dialogues as tests: `tests/vectors/fix/*.script`, each scenario with both FIX versions unless it names one.
+//! Dialogues as tests: `tests/vectors/fix/*.script`, each scenario with all eight FIX versions unless it names some, and in both
+//! roles where it begins with a plain logon and names no role.
 //!
-//! Lines: `scenario NAME`, `role acceptor|initiator`, `version FIX.4.2`, `set OPTION`, `policy gapfill`, `numbers IN OUT`;
+//! Lines are written for 4.4; what other versions say differently is put in by [`dressed`]. `scenario NAME`,
+//! `role acceptor|initiator`, `version FIX.4.2 ...` or `version >=FIX.4.2`, `set OPTION`, `policy gapfill`, `numbers IN OUT`;
 //! `iCONNECT`, `iDISCONNECT`, `iLOGOUT TEXT`, `iAPP TEXT`, `iREJECT TAG`, `T +SECONDSs`;
-//! `I BODY` a message in (length and checksum are added; `8=..` first changes the version), `R BYTES` raw bytes in;
+//! `I BODY` a message in (length and checksum are added; `8=..` first changes the version, `<other>` is one that is not the
+//! session's), `R BYTES` raw bytes in;
 //! `E BODY` a message out, whole; `eDELIVER N`, `eREJECTED N`, `eLOGGEDON`, `eLOGGEDOUT`, `eNUMBERS IN OUT CAUSE`,
 //! `eDISCONNECT REASON`, `eNOTICE NAME`; `? IN OUT` the numbers now.
-//! `~` is 49, 52 and 56 as they should be; `<t>` the time now, `<t-5>` five seconds before. Whatever happens must be expected, in
+//! `~` is 49, 52 and 56 as they should be, `<own>` and `<peer>` the names; `<t>` the time now, `<t-5>` five seconds before. Whatever happens must be expected, in
 //! order; only notices may be left out.
 
 mod session_owner;
@@ -15,6 +18,7 @@ use std::path::Path;
 
 use gatehouse::config::plan::FixVersion;
 use gatehouse::session::{RejectReason, ResendPolicy, Role};
+use gatehouse::wire::fix::Precision;
 use session_owner::{Owner, frame, plan, utc};
 
 struct Scenario {
@@ -54,7 +58,10 @@ fn expand(text: &str, owner: &Owner, inbound: bool) -> String {
     let own = String::from_utf8_lossy(owner.ids.sender_comp_id.as_bytes()).into_owned();
     let peer = String::from_utf8_lossy(owner.ids.target_comp_id.as_bytes()).into_owned();
     let (sender, target) = if inbound { (peer, own) } else { (own, peer) };
-    let mut text = text.replace('~', &format!("49={sender}|52=<t>|56={target}"));
+    let mut text = text
+        .replace('~', &format!("49={sender}|52=<t>|56={target}"))
+        .replace("<own>", if inbound { &target } else { &sender })
+        .replace("<peer>", if inbound { &sender } else { &target });
     while let Some(start) = text.find("<t") {
         let end = start + text[start..].find('>').unwrap();
         let shift: i64 = match &text[start + 2..end] {
@@ -62,9 +69,88 @@ fn expand(text: &str, owner: &Owner, inbound: bool) -> String {
             shift => shift.parse().unwrap(),
         };
         let wall_ns = owner.now.wall_ns as i64 + shift * 1_000_000_000;
-        text.replace_range(start..=end, &utc(wall_ns as u64));
+        text.replace_range(start..=end, &utc(owner.precision, wall_ns as u64));
     }
     text
+}
+
+/// A line as `version` has it.
+fn dressed(line: &str, version: FixVersion) -> String {
+    let other = match version {
+        FixVersion::Fix41 => "FIX.4.2",
+        _ => "FIX.4.1",
+    };
+    let mut line = line.replace("<other>", other);
+    let outbound = line.starts_with("E ");
+    if (outbound || line.starts_with("I ")) && line[2..].starts_with("35=A|") {
+        if let Some(appl_ver_id) = version.appl_ver_id()
+            && !line.contains("|1137=")
+        {
+            line.push_str(&format!("|1137={}", appl_ver_id as char));
+        }
+    } else if line.starts_with("E 35=2|") && version <= FixVersion::Fix41 {
+        line = line.replace("|16=0", "|16=999999");
+    } else if line.starts_with("E 35=3|") {
+        let field = |tag: &str| line.split('|').find_map(|field| field.strip_prefix(tag));
+        let (tag, reason) = (field("371="), field("373="));
+        let mut fields: Vec<String> = line.split('|').map(str::to_owned).collect();
+        if version <= FixVersion::Fix41 {
+            if let Some(tag) = tag {
+                let text = fields.iter_mut().find(|field| field.starts_with("58="));
+                text.unwrap().push_str(&format!(" ({tag})"));
+            }
+            let gone = ["371=", "372=", "373="];
+            fields.retain(|field| !gone.iter().any(|tag| field.starts_with(tag)));
+        } else if version == FixVersion::Fix42
+            && reason.is_some_and(|code| code.len() > 1 && code > "11")
+        {
+            fields.retain(|field| !field.starts_with("373="));
+        }
+        line = fields.join("|");
+    }
+    line
+}
+
+/// The scenario from the other side: the plain logons in it change their direction. `None` where it is about a role.
+fn mirrored(scenario: &Scenario) -> Option<Scenario> {
+    if scenario
+        .lines
+        .iter()
+        .any(|(_, line)| line.starts_with("role "))
+    {
+        return None;
+    }
+    let mut lines = scenario.lines.clone();
+    let mut heartbeat = None;
+    for at in 0..lines.len() {
+        if lines[at].1 != "iCONNECT" {
+            continue;
+        }
+        let (Some((_, logon)), Some((_, answer))) = (lines.get(at + 1), lines.get(at + 2)) else {
+            return None;
+        };
+        let asked = logon
+            .strip_prefix("I 35=A|34=")?
+            .split_once("|~|98=0|108=")?
+            .1;
+        let told = answer
+            .strip_prefix("E 35=A|34=")?
+            .split_once("|~|98=0|108=")?
+            .1;
+        if asked != told
+            || asked.parse::<u32>().is_err()
+            || heartbeat.as_deref().is_some_and(|s| s != asked)
+        {
+            return None;
+        }
+        heartbeat = Some(asked.to_owned());
+        lines.swap(at + 1, at + 2);
+    }
+    let heartbeat = format!("set heartbeat {}", heartbeat?);
+    lines.insert(0, (0, heartbeat));
+    lines.insert(0, (0, "role initiator".into()));
+    let place = format!("{} (as initiator)", scenario.place);
+    Some(Scenario { place, lines })
 }
 
 fn run(scenario: &Scenario, version: FixVersion) -> Result<(), String> {
@@ -77,19 +163,28 @@ fn run(scenario: &Scenario, version: FixVersion) -> Result<(), String> {
     let mut last_frame = Vec::new();
     let mut seen: VecDeque<String> = VecDeque::new();
     for (line_number, line) in &scenario.lines {
+        let line = &dressed(line, version);
         let fail = |why: String| {
             Err(format!(
-                "{}, line {line_number} ({begin_string}): {why}\n  line: {line}",
-                scenario.place
+                "{}, line {line_number} ({}): {why}\n  line: {line}",
+                scenario.place,
+                version.name()
             ))
         };
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "role" if rest == "initiator" => role = Role::Initiator,
             "role" => assert_eq!(rest, "acceptor"),
-            "version" if rest != begin_string => return Ok(()),
-            "version" => {}
-            "set" => options.push(rest),
+            "version" => {
+                let taken = match rest.strip_prefix(">=") {
+                    Some(first) => version >= FixVersion::from_name(first).unwrap(),
+                    None => rest.split(' ').any(|name| name == version.name()),
+                };
+                if !taken {
+                    return Ok(());
+                }
+            }
+            "set" => options.push(rest.to_owned()),
             "policy" => policy = ResendPolicy::GapFillAll,
             "numbers" => {
                 let (a, b) = rest.split_once(' ').unwrap();
@@ -99,11 +194,19 @@ fn run(scenario: &Scenario, version: FixVersion) -> Result<(), String> {
                 let owner = owner.get_or_insert_with(|| {
                     let mut plan = plan(role, version);
                     for option in &options {
-                        match *option {
+                        match option.as_str() {
                             "reset_on_logon" => plan.reset_on_logon = true,
                             "reset_on_logout" => plan.reset_on_logout = true,
                             "reset_on_disconnect" => plan.reset_on_disconnect = true,
-                            other => panic!("unknown option {other}"),
+                            "next_expected" => plan.next_expected_msg_seq_num = true,
+                            "last_processed" => plan.last_msg_seq_num_processed = true,
+                            "micros" => plan.precision = Precision::Micros,
+                            other => match other.strip_prefix("heartbeat ") {
+                                Some(seconds) => {
+                                    plan.heartbeat_interval_s = seconds.parse().unwrap()
+                                }
+                                None => panic!("unknown option {other}"),
+                            },
                         }
                     }
                     let mut owner = Owner::new(role, &plan, numbers.0, numbers.1);
@@ -138,6 +241,8 @@ fn run(scenario: &Scenario, version: FixVersion) -> Result<(), String> {
                 match word {
                     "iCONNECT" => owner.connect(),
                     "iDISCONNECT" => owner.disconnect(),
+                    "iRESET" => owner.start_reset(),
+                    "iPROBE" => owner.probe(rest.parse().unwrap()),
                     "iLOGOUT" => owner.logout(rest),
                     "iAPP" => owner.send_application(rest),
                     "iREJECT" => owner.reject_last(
@@ -195,15 +300,25 @@ fn run(scenario: &Scenario, version: FixVersion) -> Result<(), String> {
 fn dialogues() {
     let scenarios = scenarios();
     assert!(scenarios.len() >= 35, "{} scenarios", scenarios.len());
-    let mut failures = Vec::new();
+    let (mut failures, mut roles) = (Vec::new(), 0);
     for scenario in &scenarios {
-        for version in [FixVersion::Fix42, FixVersion::Fix44] {
-            if let Err(why) = run(scenario, version) {
-                failures.push(why);
+        let mirrored = mirrored(scenario);
+        roles += 1 + mirrored.is_some() as usize;
+        for scenario in [Some(scenario), mirrored.as_ref()].into_iter().flatten() {
+            for version in FixVersion::ALL {
+                if let Err(why) = run(scenario, version) {
+                    failures.push(why);
+                }
             }
         }
     }
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    println!("{} scenarios, {roles} with both roles", scenarios.len());
+    assert!(
+        failures.is_empty(),
+        "{} failures\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
 }
 
 /// A script that expects the wrong thing, or nothing, must fail: else the scripts prove nothing.

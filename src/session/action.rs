@@ -20,6 +20,12 @@ pub enum Action {
     Send(Admin),
     /// The message just given is an application message in sequence: hand it to the application, once.
     Deliver,
+    /// The message just given came too early: remember it, and give it to [`super::Session::on_kept`] when its number is the one
+    /// expected. What finds no room may be forgotten: the peer was asked for it.
+    Keep {
+        /// Its number
+        number: u64,
+    },
     /// The message just given is a Reject(35=3) in sequence: our message `reference` was not processed by the peer.
     RejectReceived {
         /// RefSeqNum(45); zero where the peer gave none
@@ -60,6 +66,8 @@ pub enum Admin {
         heartbeat_interval_s: u32,
         /// ResetSeqNumFlag(141)=Y
         reset: bool,
+        /// NextExpectedMsgSeqNum(789)
+        next_expected: Option<u64>,
     },
     /// 35=0
     Heartbeat {
@@ -72,7 +80,7 @@ pub enum Admin {
     ResendRequest {
         /// BeginSeqNo(7)
         begin: u64,
-        /// EndSeqNo(16); zero: all
+        /// EndSeqNo(16); zero (up to 4.1: 999999): all
         end: u64,
     },
     /// 35=3
@@ -175,6 +183,8 @@ pub enum DisconnectReason {
     WrongCompId,
     /// SendingTime(52) of the Logon is missing, unreadable or off by more than the tolerance.
     LogonSendingTime,
+    /// DefaultApplVerID(1137) is missing in a Logon of FIXT.1.1.
+    ApplVerIdMissing,
     /// No Logon in time.
     LogonTimeout,
     /// The Logon was answered with a Logout that tells why.
@@ -218,7 +228,7 @@ pub enum Notice {
         /// Next number expected
         expected: u64,
     },
-    /// Dropped because a gap is open; the peer will repeat it.
+    /// The owner had no room to keep an early message; the peer will repeat it.
     EarlyDropped {
         /// Its number
         sequence: u64,

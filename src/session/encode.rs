@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::action::{
-    Admin, DELIVER_TO_LOCATION_ID, DELIVER_TO_SUB_ID, ON_BEHALF_OF_LOCATION_ID,
+    Admin, DELIVER_TO_LOCATION_ID, DELIVER_TO_SUB_ID, LogoutText, ON_BEHALF_OF_LOCATION_ID,
     ON_BEHALF_OF_SUB_ID, Reject, Routing,
 };
 use crate::config::plan::FixPlan;
@@ -46,6 +46,7 @@ impl SessionIds {
             poss_dup: false,
             poss_resend: false,
             orig_sending_time: b"",
+            last_processed: None,
         }
     }
 }
@@ -63,31 +64,39 @@ pub fn msg_type(admin: &Admin) -> MsgType {
     }
 }
 
-/// Writes `admin` under the number `msg_seq_num`; where it stands in `out`.
+/// Writes `admin`; `header` is the session's, and its type is set here. Where it stands in `out`.
 pub fn admin(
-    ids: &SessionIds,
-    msg_seq_num: u64,
+    header: &Header<'_>,
     admin: &Admin,
-    now: Now,
     time: &mut TimeText,
     out: &mut [u8],
 ) -> Result<Range<usize>, NoRoom> {
-    let header = ids.header(msg_type(admin), msg_seq_num, now);
+    let header = Header {
+        msg_type: msg_type(admin),
+        ..*header
+    };
     let mut writer = Writer::begin(out, &header, time);
     match admin {
         Admin::Logon {
             heartbeat_interval_s,
             reset,
+            next_expected,
         } => {
             writer.u64(tags::ENCRYPT_METHOD, 0);
             writer.u64(tags::HEART_BT_INT, *heartbeat_interval_s as u64);
             if *reset {
                 writer.flag(tags::RESET_SEQ_NUM_FLAG, true);
             }
+            if let Some(number) = next_expected {
+                writer.u64(tags::NEXT_EXPECTED_MSG_SEQ_NUM, *number);
+            }
+            if let Some(version) = header.version.appl_ver_id() {
+                writer.char(tags::DEFAULT_APPL_VER_ID, version);
+            }
         }
         Admin::Heartbeat { test_request_id } => {
             if let Some(id) = test_request_id {
-                writer.bytes(tags::TEST_REQ_ID, id.as_bytes());
+                writer.echo(tags::TEST_REQ_ID, id.as_bytes());
             }
         }
         Admin::TestRequest => writer.bytes(tags::TEST_REQ_ID, b"TEST"),
@@ -95,7 +104,7 @@ pub fn admin(
             writer.u64(tags::BEGIN_SEQ_NO, *begin);
             writer.u64(tags::END_SEQ_NO, *end);
         }
-        Admin::Reject(reject) => write_reject(&mut writer, ids.version, reject),
+        Admin::Reject(reject) => write_reject(&mut writer, header.version, reject),
         Admin::SequenceReset { new_sequence } => {
             writer.u64(tags::NEW_SEQ_NO, *new_sequence);
             writer.flag(tags::GAP_FILL_FLAG, false);
@@ -108,7 +117,16 @@ pub fn admin(
 fn write_reject(writer: &mut Writer<'_>, version: FixVersion, reject: &Reject) {
     write_routing(writer, &reject.routing);
     writer.u64(tags::REF_SEQ_NUM, reject.reference);
-    writer.bytes(tags::TEXT, reject.reason.text().as_bytes());
+    let text = reject.reason.text();
+    if version <= FixVersion::Fix41 {
+        // These have no fields for what was wrong: the text says it.
+        let text: LogoutText = match reject.tag {
+            Some(tag) => super::action::text(format_args!("{text} ({tag})")),
+            None => Text::cut(text.as_bytes()),
+        };
+        return writer.bytes(tags::TEXT, text.as_bytes());
+    }
+    writer.bytes(tags::TEXT, text.as_bytes());
     if let Some(tag) = reject.tag {
         writer.i64(tags::REF_TAG_ID, tag as i64);
     }
@@ -159,7 +177,9 @@ mod tests {
             let heartbeat = Admin::Heartbeat {
                 test_request_id: None,
             };
-            let made = admin(&IDS(), 1, &heartbeat, Now::default(), &mut time, &mut out);
+            let ids = IDS();
+            let header = ids.header(MsgType::HEARTBEAT, 1, Now::default());
+            let made = admin(&header, &heartbeat, &mut time, &mut out);
             assert_eq!(made, Err(NoRoom), "{room}");
         }
     }

@@ -6,7 +6,7 @@
 
 use super::action::{Actions, Admin, DisconnectReason, Notice};
 use super::state::{Live, Session, State};
-use crate::domain::Now;
+use crate::domain::{Now, Text};
 
 /// Silence after which we ask, and silence after that before we close: 1.2 × HeartBtInt each. Counted from the question, so
 /// that a host that slept does not close what it never asked.
@@ -36,23 +36,44 @@ impl Session {
     }
 
     fn on_live_timer(&mut self, now: Now, live: Live, actions: &mut Actions) {
-        if live.heartbeat_ns == 0 {
-            return;
+        if live
+            .reset_deadline_ns
+            .is_some_and(|deadline_ns| now.mono_ns >= deadline_ns)
+        {
+            let text = Text::cut(b"ResetSeqNumFlag(141)=Y was not answered");
+            return self.start_logout(now, text, actions);
         }
         if let Some(deadline_ns) = live.probe_deadline_ns {
             if now.mono_ns >= deadline_ns {
                 self.close(DisconnectReason::HeartbeatTimeout, actions);
             }
-        } else if now.mono_ns >= live.heard_ns + patience_ns(&live) {
-            actions.notice(Notice::TestRequestSent);
-            actions.send(Admin::TestRequest);
-            if let Some(live) = self.live_mut() {
-                live.probe_deadline_ns = Some(now.mono_ns + patience_ns(live));
-            }
+            return;
+        }
+        if live.heartbeat_ns == 0 {
+            return;
+        }
+        if now.mono_ns >= live.heard_ns + patience_ns(&live) {
+            self.probe(now, patience_ns(&live), actions);
         } else if now.mono_ns.saturating_sub(self.last_sent_ns) >= live.heartbeat_ns {
             actions.send(Admin::Heartbeat {
                 test_request_id: None,
             });
+        }
+    }
+
+    /// Asks for a sign of life; without one the connection is closed after `wait_ns` (or at the time that was set before).
+    pub fn probe(&mut self, now: Now, wait_ns: u64, actions: &mut Actions) {
+        let deadline_ns = now.mono_ns + wait_ns;
+        match self.live_mut() {
+            None => {}
+            Some(live) if live.probe_deadline_ns.is_some() => {
+                live.probe_deadline_ns = live.probe_deadline_ns.min(Some(deadline_ns));
+            }
+            Some(live) => {
+                live.probe_deadline_ns = Some(deadline_ns);
+                actions.notice(Notice::TestRequestSent);
+                actions.send(Admin::TestRequest);
+            }
         }
     }
 
@@ -69,12 +90,11 @@ impl Session {
     }
 
     fn live_deadline_ns(&self, live: &Live) -> u64 {
-        if live.heartbeat_ns == 0 {
-            u64::MAX
-        } else if let Some(deadline_ns) = live.probe_deadline_ns {
-            deadline_ns
-        } else {
-            (live.heard_ns + patience_ns(live)).min(self.last_sent_ns + live.heartbeat_ns)
-        }
+        let silence_ns = match live.probe_deadline_ns {
+            Some(deadline_ns) => deadline_ns,
+            None if live.heartbeat_ns == 0 => u64::MAX,
+            None => (live.heard_ns + patience_ns(live)).min(self.last_sent_ns + live.heartbeat_ns),
+        };
+        silence_ns.min(live.reset_deadline_ns.unwrap_or(u64::MAX))
     }
 }

@@ -1,14 +1,14 @@
 //! A message on a session that is logged on: the checks that all messages share, in the order of the specification, then what
 //! each administrative type asks for.
 //!
-//! Order: BeginString; MsgSeqNum present; required header fields; what the parser found; SendingTime; CompIDs; then the number
-//! (`sequence.rs`). A message that is rejected consumes its number where that is the one expected, so that the dialogue goes on.
+//! Order: BeginString; MsgSeqNum present; the dictionary, or without one the required header fields and what the parser found;
+//! SendingTime; CompIDs; then the number (`sequence.rs`). A message that is rejected consumes its number where that is the one expected, so that the dialogue goes on.
 
 use super::action::text;
 use super::action::{Action, Actions, Admin, DisconnectReason, Notice, TestRequestId};
 use super::state::{Session, State};
 use crate::domain::{Now, Text};
-use crate::wire::fix::{Message, MsgType, SessionRejectReason, tags};
+use crate::wire::fix::{Fault, Message, MsgType, SessionRejectReason, tags};
 
 /// What is wrong with 49, 52 or 56.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,11 +41,7 @@ impl Session {
             live.heard_ns = now.mono_ns;
             live.probe_deadline_ns = None;
         }
-        if let Some(tag) = message.missing_header_tag() {
-            let reason = SessionRejectReason::RequiredTagMissing;
-            return self.refuse(now, message, Some(tag as i32), reason, actions);
-        }
-        if let Some(fault) = message.fault() {
+        if let Some(fault) = self.content_fault(message) {
             return self.refuse(now, message, fault.tag, fault.reason, actions);
         }
         if let Some(fault) = self.header_fault(now, message) {
@@ -61,6 +57,32 @@ impl Session {
                     self.take(now, message, actions);
                 }
             }
+        }
+    }
+
+    /// What is wrong with the message by itself.
+    #[inline]
+    pub(super) fn content_fault(&self, message: &Message<'_>) -> Option<Fault> {
+        match &self.dictionary {
+            Some(dictionary) => dictionary.validate(message, &self.settings.checks).err(),
+            None => match message.missing_header_tag() {
+                Some(tag) => Some(Fault {
+                    tag: Some(tag as i32),
+                    reason: SessionRejectReason::RequiredTagMissing,
+                }),
+                None => message.fault(),
+            },
+        }
+    }
+
+    /// A message that came early has its turn. What was honoured whatever its number has only its number to give.
+    pub(super) fn kept(&mut self, now: Now, message: &Message<'_>, actions: &mut Actions) {
+        match message.msg_type() {
+            MsgType::LOGON | MsgType::LOGOUT | MsgType::RESEND_REQUEST => {
+                self.consume(now, actions)
+            }
+            MsgType::SEQUENCE_RESET => self.sequence_reset(now, self.next_in, message, actions),
+            _ => self.take(now, message, actions),
         }
     }
 
@@ -159,7 +181,7 @@ impl Session {
             HeaderFault::CompId => SessionRejectReason::CompIdProblem,
         };
         self.refuse(now, message, None, reason, actions);
-        self.start_logout(now, text(format_args!("{}", reason.text())), actions);
+        self.start_logout(now, Text::EMPTY, actions);
     }
 
     /// Reject(35=3); consumes the number where it is the one expected.

@@ -11,7 +11,8 @@ use super::action::{
 use super::inbound::HeaderFault;
 use super::state::{Live, Role, Session, State};
 use crate::domain::time::NS_PER_S;
-use crate::domain::{Now, Text};
+use crate::domain::{FixVersion, Now, Text};
+use crate::wire::fix::field::digits;
 use crate::wire::fix::{Message, SessionRejectReason, tags};
 
 /// What a Logon asks for.
@@ -20,6 +21,8 @@ struct Terms {
     number: u64,
     heartbeat_s: u64,
     reset: bool,
+    /// NextExpectedMsgSeqNum(789), where the session goes by it
+    next_expected: Option<u64>,
 }
 
 impl Session {
@@ -32,9 +35,12 @@ impl Session {
         if reset {
             self.reset(ResetCause::OwnLogon, actions);
         }
+        // 4.0 has no flag for it: both sides must be configured alike.
+        let reset = reset && options.version != FixVersion::Fix40;
         actions.send(Admin::Logon {
             heartbeat_interval_s: options.heartbeat_s,
             reset,
+            next_expected: options.next_expected.then_some(self.next_in),
         });
         self.state = State::LogonSent { deadline_ns, reset };
     }
@@ -63,11 +69,18 @@ impl Session {
         if terms.number < self.next_in {
             return self.too_low(terms.number, actions);
         }
+        if let Err(why) = self.known_to_us(&terms) {
+            return self.refuse_logon(why, actions);
+        }
         actions.send(Admin::Logon {
             heartbeat_interval_s: terms.heartbeat_s as u32,
             reset: terms.reset,
+            next_expected: self
+                .settings
+                .next_expected
+                .then_some(self.next_in + (terms.number == self.next_in) as u64),
         });
-        self.enter_active(now, terms.heartbeat_s, terms.number, actions);
+        self.enter_active(now, terms.heartbeat_s, &terms, actions);
     }
 
     /// Initiator: the first message after our Logon.
@@ -103,13 +116,16 @@ impl Session {
         if terms.number < self.next_in {
             return self.too_low(terms.number, actions);
         }
+        if let Err(why) = self.known_to_us(&terms) {
+            return self.refuse_logon(why, actions);
+        }
         let heartbeat_s = self.settings.heartbeat_s as u64;
         if terms.heartbeat_s != heartbeat_s {
             actions.notice(Notice::HeartbeatDiffers {
                 peer_s: terms.heartbeat_s,
             });
         }
-        self.enter_active(now, heartbeat_s, terms.number, actions);
+        self.enter_active(now, heartbeat_s, &terms, actions);
     }
 
     /// A Logon on a session that is logged on: only a reset makes sense.
@@ -143,15 +159,23 @@ impl Session {
             ),
             Role::Initiator => live.heartbeat_ns / NS_PER_S,
         };
-        self.reset(ResetCause::PeerLogon, actions);
+        if live.reset_deadline_ns.is_some() {
+            // The answer to ours: our numbers began anew when we asked.
+            self.next_in = 1;
+            self.tell_numbers(ResetCause::PeerLogon, actions);
+        } else {
+            self.reset(ResetCause::PeerLogon, actions);
+            actions.send(Admin::Logon {
+                heartbeat_interval_s: heartbeat_s as u32,
+                reset: true,
+                next_expected: None,
+            });
+        }
         self.next_in = 2;
-        actions.send(Admin::Logon {
-            heartbeat_interval_s: heartbeat_s as u32,
-            reset: true,
-        });
         self.state = State::Active(Live {
             heartbeat_ns: heartbeat_s * NS_PER_S,
             gap: None,
+            reset_deadline_ns: None,
             ..live
         });
     }
@@ -168,7 +192,23 @@ impl Session {
             Some(HeaderFault::CompId) => Some(DisconnectReason::WrongCompId),
             Some(_) => Some(DisconnectReason::LogonSendingTime),
             None if message.msg_seq_num().is_none() => Some(DisconnectReason::SequenceMissing),
+            None if self.settings.version.is_fixt()
+                && message.get(tags::DEFAULT_APPL_VER_ID).is_none() =>
+            {
+                Some(DisconnectReason::ApplVerIdMissing)
+            }
             None => None,
+        }
+    }
+
+    /// Nobody can expect a number that we have not reached: what was sent under those before would be lost unseen.
+    fn known_to_us(&self, terms: &Terms) -> Result<(), LogoutText> {
+        let next = self.next_out;
+        match terms.next_expected {
+            Some(number) if number > next => Err(text(format_args!(
+                "NextExpectedMsgSeqNum(789) too high, expecting at most {next} but received {number}"
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -177,8 +217,19 @@ impl Session {
         let bad = |tag: u32, reason: SessionRejectReason| {
             Err(text(format_args!("{} ({tag})", reason.text())))
         };
-        if let Some(fault) = message.fault() {
-            return bad(fault.tag.unwrap_or(0) as u32, fault.reason);
+        if let Some(fault) = self.content_fault(message) {
+            return Err(match fault.tag {
+                Some(tag) => text(format_args!("{} ({tag})", fault.reason.text())),
+                None => Text::cut(fault.reason.text().as_bytes()),
+            });
+        }
+        if let Some(version) = self.settings.version.appl_ver_id()
+            && message.get(tags::DEFAULT_APPL_VER_ID) != Some(&[version])
+        {
+            return Err(text(format_args!(
+                "DefaultApplVerID(1137) must be {}",
+                version as char
+            )));
         }
         match message.get(tags::ENCRYPT_METHOD) {
             Some(b"0") => {}
@@ -207,10 +258,21 @@ impl Session {
                 b"MsgSeqNum(34) must be 1 with ResetSeqNumFlag(141)=Y",
             ));
         }
+        let next_expected = match message.get(tags::NEXT_EXPECTED_MSG_SEQ_NUM) {
+            Some(value) if self.settings.next_expected => match digits(value) {
+                Some(number) if number > 0 => Some(number),
+                _ => {
+                    let reason = SessionRejectReason::BadFormat;
+                    return bad(tags::NEXT_EXPECTED_MSG_SEQ_NUM, reason);
+                }
+            },
+            _ => None,
+        };
         Ok(Terms {
             number,
             heartbeat_s,
             reset,
+            next_expected,
         })
     }
 
@@ -219,17 +281,29 @@ impl Session {
         self.close(DisconnectReason::LogonRefused, actions);
     }
 
-    /// The Logon with `number` (not too low) was agreed on. Too high: first the answer, then the question for the rest.
-    fn enter_active(&mut self, now: Now, heartbeat_s: u64, number: u64, actions: &mut Actions) {
+    /// The Logon (its number not too low) was agreed on. Too high: first the answer, then the question for the rest. With 789 each
+    /// side sends what the other misses, and nobody asks.
+    fn enter_active(&mut self, now: Now, heartbeat_s: u64, terms: &Terms, actions: &mut Actions) {
         self.state = State::Active(Live {
             heartbeat_ns: heartbeat_s * NS_PER_S,
             heard_ns: now.mono_ns,
             probe_deadline_ns: None,
             gap: None,
+            reset_deadline_ns: None,
         });
         actions.push(Action::LoggedOn);
+        if let Some(begin) = terms.next_expected
+            && begin < self.next_out
+        {
+            let end = self.next_out - 1;
+            actions.push(Action::Resend { begin, end });
+        }
+        let number = terms.number;
         if number == self.next_in {
             self.next_in += 1;
+        } else if terms.next_expected.is_some() {
+            actions.push(Action::Keep { number });
+            self.open_gap(now, number, actions);
         } else {
             self.early(now, number, actions);
         }

@@ -230,6 +230,7 @@ impl ResendCursor {
     ) -> Result<Range<usize>, NoRoom> {
         let original = tools.time.write(original_ns);
         let mut header = tools.ids.header(MsgType::SEQUENCE_RESET, first, tools.now);
+        header.last_processed = tools.last_processed;
         header.poss_dup = true;
         if original_ns != 0 {
             header.orig_sending_time = original.as_bytes();
@@ -247,6 +248,8 @@ pub struct ResendTools<'a> {
     pub ids: &'a SessionIds,
     /// What is repeated
     pub policy: ResendPolicy,
+    /// [`super::Session::last_processed`]
+    pub last_processed: Option<u64>,
     /// Clock
     pub now: Now,
     /// Writes times
@@ -262,6 +265,7 @@ fn repeat(
     tools: &mut ResendTools<'_>,
 ) -> Result<Range<usize>, NoRoom> {
     let mut header = tools.ids.header(message.msg_type(), number, tools.now);
+    header.last_processed = tools.last_processed;
     header.poss_dup = true;
     header.poss_resend = message.poss_resend();
     header.orig_sending_time = message
@@ -291,6 +295,7 @@ fn is_made_anew(tag: u32) -> bool {
             | tags::TARGET_COMP_ID
             | tags::POSS_RESEND
             | tags::ORIG_SENDING_TIME
+            | tags::LAST_MSG_SEQ_NUM_PROCESSED
             | tags::CHECK_SUM
     )
 }

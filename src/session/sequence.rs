@@ -1,14 +1,14 @@
 //! The order of numbers: too high, too low, duplicates, gaps, SequenceReset, and the peer's wish to hear something again.
 //!
 //! Always: one ResendRequest per gap (16=0), and no other until the number after it is expected. A gap counts as filled when
-//! the numbers that were missing when it was seen have come: what was dropped since then follows in the same resend, and where
-//! a peer leaves it out, the next message shows a new gap. Each round moves the expected number or waits out the patience, so
+//! the numbers that were missing when it was seen have come: what came since then is kept, or follows in the same resend; where
+//! it is neither, the next message shows a new gap. Each round moves the expected number or waits out the patience, so
 //! two sides that resend at once come to an end.
 
 use super::action::{Action, Actions, Admin, Notice, ResetCause};
 use super::state::{Gap, Session};
-use crate::domain::Now;
 use crate::domain::time::NS_PER_S;
+use crate::domain::{FixVersion, Now, Text};
 use crate::limits::{GAP_PATIENCE_MIN_S, SEQUENCE_NUMBER_MAX};
 use crate::wire::fix::field::digits;
 use crate::wire::fix::{Message, MsgType, SessionRejectReason, tags};
@@ -22,28 +22,20 @@ impl Session {
         message: &Message<'_>,
         actions: &mut Actions,
     ) -> bool {
-        if number == self.next_in && !message.poss_dup() {
+        if number == self.next_in {
             return true;
         }
         if number > self.next_in {
             self.early(now, number, actions);
-            return false;
-        }
-        if message.poss_dup() {
-            if !self.original_time_holds(now, message, actions) {
-                return false;
-            }
-        } else {
+        } else if !message.poss_dup() {
             self.too_low(number, actions);
-            return false;
-        }
-        if number < self.next_in {
+        } else if self.original_time_holds(now, message, actions) {
             actions.notice(Notice::DuplicateIgnored { sequence: number });
         }
-        number == self.next_in
+        false
     }
 
-    /// PossDupFlag=Y asks for OrigSendingTime(122), not later than SendingTime (Test Cases 2g, 2h). QuickFIX sends SequenceReset
+    /// What came before asks for OrigSendingTime(122), not later than SendingTime (Test Cases 2f, 2g). QuickFIX sends SequenceReset
     /// without it, so that type is spared.
     fn original_time_holds(
         &mut self,
@@ -69,8 +61,7 @@ impl Session {
             Some(first) if Some(first) > message.sending_time_ns() => {
                 let reason = SessionRejectReason::SendingTimeAccuracy;
                 self.refuse(now, message, None, reason, actions);
-                let text = super::action::text(format_args!("{}", reason.text()));
-                self.start_logout(now, text, actions);
+                self.start_logout(now, Text::EMPTY, actions);
                 false
             }
             Some(_) => true,
@@ -100,16 +91,30 @@ impl Session {
         }
     }
 
-    /// A number above the expected one came (never kept): ask, unless we did.
+    /// A number above the expected one came: it is kept for later, and we ask for what is missing, unless we did.
     pub(super) fn early(&mut self, now: Now, number: u64, actions: &mut Actions) {
+        actions.push(Action::Keep { number });
+        if self.open_gap(now, number, actions) {
+            let end = match self.settings.version {
+                FixVersion::Fix40 | FixVersion::Fix41 => ALL_UP_TO_41,
+                _ => 0,
+            };
+            actions.send(Admin::ResendRequest {
+                begin: self.next_in,
+                end,
+            });
+        }
+    }
+
+    /// Notes that numbers before `number` are missing; whether it is time to ask for them.
+    pub(super) fn open_gap(&mut self, now: Now, number: u64, actions: &mut Actions) -> bool {
         let expected = self.next_in;
-        let Some(live) = self.live_mut() else { return };
+        let Some(live) = self.live_mut() else {
+            return false;
+        };
         let patience_ns = patience_until(now, live.heartbeat_ns);
         match &mut live.gap {
-            Some(gap) if now.mono_ns < gap.patience_ns => {
-                actions.notice(Notice::EarlyDropped { sequence: number });
-                return;
-            }
+            Some(gap) if now.mono_ns < gap.patience_ns => return false,
             Some(gap) => {
                 gap.patience_ns = patience_ns;
                 actions.notice(Notice::GapStalled { expected });
@@ -125,10 +130,7 @@ impl Session {
                 });
             }
         }
-        actions.send(Admin::ResendRequest {
-            begin: expected,
-            end: 0,
-        });
+        true
     }
 
     /// Honoured whatever its number; then the number is looked at.
@@ -178,7 +180,7 @@ impl Session {
         if end != 0 && end < begin {
             return Err((tags::END_SEQ_NO, SessionRejectReason::ValueOutOfRange));
         }
-        // 999999 is how 4.0 and 4.1 say "all"; in later versions it is only a high number, and cut like any other.
+        // [`ALL_UP_TO_41`] is a high number, and cut like any other.
         Ok((begin, if end == 0 { last } else { end.min(last) }))
     }
 
@@ -226,6 +228,9 @@ impl Session {
         self.look_at_gap(now, actions);
     }
 }
+
+/// EndSeqNo(16) that means "all" in 4.0 and 4.1.
+const ALL_UP_TO_41: u64 = 999_999;
 
 /// Until when a gap without progress is waited for.
 fn patience_until(now: Now, heartbeat_ns: u64) -> u64 {

@@ -10,8 +10,8 @@
 //!      +------------------------------------ on_disconnected -------------------------------------+
 //! ```
 //!
-//! Messages with a number that is too high are **not kept**: our ResendRequest has EndSeqNo(16)=0, so the peer repeats them
-//! all; they are dropped and counted. Where the peer does not fill, the gap is seen again and asked for again.
+//! Messages with a number that is too high are **kept** by the owner (`Action::Keep`) and come back through `on_kept` in their
+//! order. What finds no room is forgotten: our ResendRequest asks for everything (EndSeqNo(16)=0), so the peer repeats it.
 //! The state × event matrix is committed in `tests/snapshots` and proven by `tests/session_matrix.rs`.
 
 use super::action::{
@@ -19,9 +19,11 @@ use super::action::{
 };
 use crate::config::plan::FixPlan;
 use crate::domain::time::NS_PER_S;
-use crate::domain::{FixVersion, Now, Text};
+use crate::domain::{Checks, FixVersion, Now, Text};
 use crate::limits::LOGON_TIMEOUT_S;
+use crate::wire::fix::dictionary::Dictionary;
 use crate::wire::fix::{Message, MsgType, SessionRejectReason};
+use std::sync::Arc;
 
 /// Who connects. All else is the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +75,8 @@ pub struct Live {
     pub probe_deadline_ns: Option<u64>,
     /// What we wait for
     pub gap: Option<Gap>,
+    /// We asked the peer to begin anew (141=Y) and wait for its answer until then; monotonic
+    pub reset_deadline_ns: Option<u64>,
 }
 
 /// Missing numbers that the peer was asked for. It is satisfied when the number after `through` is expected.
@@ -100,6 +104,8 @@ pub enum Ended {
 pub struct Session {
     pub(super) role: Role,
     pub(super) settings: Settings,
+    /// What messages are checked against
+    pub(super) dictionary: Option<Arc<Dictionary>>,
     pub(super) state: State,
     pub(super) next_in: u64,
     pub(super) next_out: u64,
@@ -120,6 +126,9 @@ pub(super) struct Settings {
     pub reset_on_logon: bool,
     pub reset_on_logout: bool,
     pub reset_on_disconnect: bool,
+    pub next_expected: bool,
+    pub last_processed: bool,
+    pub checks: Checks,
 }
 
 impl Session {
@@ -139,12 +148,22 @@ impl Session {
                 reset_on_logon: plan.reset_on_logon,
                 reset_on_logout: plan.reset_on_logout,
                 reset_on_disconnect: plan.reset_on_disconnect,
+                next_expected: plan.next_expected_msg_seq_num,
+                last_processed: plan.last_msg_seq_num_processed,
+                checks: plan.checks,
             },
+            dictionary: None,
             state: State::Disconnected,
             next_in: next_in.max(1),
             next_out: next_out.max(1),
             last_sent_ns: 0,
         }
+    }
+
+    /// With every message checked against `dictionary`, as the plan's checks say.
+    pub fn with_dictionary(mut self, dictionary: Option<Arc<Dictionary>>) -> Self {
+        self.dictionary = dictionary;
+        self
     }
 
     /// A connection stands. Acceptor: after `identify`, before the Logon is given to `on_message`.
@@ -167,6 +186,13 @@ impl Session {
             State::AwaitLogon { .. } => self.first_logon(now, message, actions),
             State::LogonSent { reset, .. } => self.logon_answer(now, reset, message, actions),
             State::Active(_) | State::LogoutSent { .. } => self.established(now, message, actions),
+        }
+    }
+
+    /// A message that was kept ([`Action::Keep`]) and whose number is the one expected now. It was checked when it came.
+    pub fn on_kept(&mut self, now: Now, message: &Message<'_>, actions: &mut Actions) {
+        if self.live().is_some() && message.msg_seq_num() == Some(self.next_in) {
+            self.kept(now, message, actions);
         }
     }
 
@@ -213,6 +239,29 @@ impl Session {
             }
             State::Disconnected | State::LogoutSent { .. } | State::Closing(_) => {}
         }
+    }
+
+    /// Begins anew at 1 on both sides while logged on: our Logon with 141=Y, which the peer answers with one. What it sent before
+    /// still counts under the old numbers. False, and nothing done, where that cannot be.
+    pub fn start_reset(&mut self, now: Now, cause: ResetCause, actions: &mut Actions) -> bool {
+        let State::Active(live) = self.state else {
+            return false;
+        };
+        if live.reset_deadline_ns.is_some() || self.settings.version == FixVersion::Fix40 {
+            return false; // 4.0 has no such flag
+        }
+        self.next_out = 1;
+        self.tell_numbers(cause, actions);
+        actions.send(Admin::Logon {
+            heartbeat_interval_s: (live.heartbeat_ns / NS_PER_S) as u32,
+            reset: true,
+            next_expected: None,
+        });
+        self.state = State::Active(Live {
+            reset_deadline_ns: Some(now.mono_ns + self.settings.logout_timeout_ns),
+            ..live
+        });
+        true
     }
 
     /// Rejects the application message that was just delivered (35=3). Its number stays consumed.
@@ -267,6 +316,12 @@ impl Session {
         self.live().and_then(|live| live.gap)
     }
 
+    /// LastMsgSeqNumProcessed(369) of what we send now, where the session has it.
+    #[inline]
+    pub fn last_processed(&self) -> Option<u64> {
+        self.settings.last_processed.then(|| self.next_in - 1)
+    }
+
     /// Where the dialogue stands.
     pub fn state(&self) -> &State {
         &self.state
@@ -305,7 +360,10 @@ impl Session {
     pub(super) fn logout(&mut self, now: Now, live: Live, text: LogoutText, actions: &mut Actions) {
         actions.send(Admin::Logout { text });
         self.state = State::LogoutSent {
-            live,
+            live: Live {
+                reset_deadline_ns: None,
+                ..live
+            },
             deadline_ns: now.mono_ns + self.settings.logout_timeout_ns,
         };
     }

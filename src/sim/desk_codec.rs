@@ -373,6 +373,7 @@ mod tests {
             poss_dup: false,
             poss_resend: false,
             orig_sending_time: b"",
+            last_processed: None,
         };
         let mut time = TimeText::new(Precision::Millis);
         let range = encode(&mut out, &header, &mut time, &Text::cut(b"R1-"), message).unwrap();

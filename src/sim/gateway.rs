@@ -210,6 +210,7 @@ fn clients(plan: &Plan) -> Vec<PeerConfig> {
             allowed_sources: session.allowed_sources.clone(),
         },
         resend: ResendPolicy::Replay,
+        dictionary: None,
     };
     plan.sessions.iter().map(peer).collect()
 }
@@ -226,6 +227,7 @@ fn links(plan: &Plan) -> impl Iterator<Item = (DeskIndex, u32, PeerConfig)> {
                     reconnect_max_ms: link.reconnect_max_ms,
                 },
                 resend: ResendPolicy::GapFillAll,
+                dictionary: None,
             };
             (DeskIndex(desk as u32), link.window as u32, peer)
         })

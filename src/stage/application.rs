@@ -3,16 +3,20 @@
 //! Values and one trait: the decode stage, the route stage, the simulated desk and the load client are its users. Everything is
 //! called on the switchboard's thread, within its duty cycle.
 
+use std::ops::Range;
+
 use crate::domain::Now;
 use crate::io::CloseReason;
 use crate::session::{DisconnectReason, Notice, ResetCause};
-use crate::wire::fix::{DecodeError, Message, MsgType};
+use crate::wire::fix::{DecodeError, Header, Message, MsgType, NoRoom, TimeText};
 
 /// What the application makes of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// It has it.
     Taken,
+    /// It has it, and an answer to it: [`Application::answer`] writes it before anything else is read.
+    Answered,
     /// The message is wrong, or cannot be processed: answered with 35=3 or 35=j.
     Refused(DecodeError),
 }
@@ -96,6 +100,16 @@ pub trait Application {
         sequence: u64,
         message: &Message<'_>,
     ) -> Verdict;
+    /// Writes the answer to the message just taken, as [`super::Switchboard::send`] would have it written.
+    fn answer(
+        &mut self,
+        _peer: usize,
+        _header: &Header<'_>,
+        _time: &mut TimeText,
+        _out: &mut [u8],
+    ) -> Result<Range<usize>, NoRoom> {
+        Err(NoRoom)
+    }
     /// Something else.
     /// `sequence` is the record in the log that tells of it; zero where there was no room for one.
     fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent);

@@ -151,6 +151,7 @@ impl<S: Sockets> Switchboard<S> {
         let mut tools = ResendTools {
             ids: &peer.ids,
             policy: peer.resend,
+            last_processed: peer.session.last_processed(),
             now,
             time: &mut self.times[peer.precision as usize],
             out: &mut self.buffer,

@@ -9,6 +9,7 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::client_side::ClientSide;
+use super::peer::Ordered;
 use super::switchboard::Switchboard;
 use super::tally;
 use crate::domain::command::SessionCommand;
@@ -158,6 +159,12 @@ impl<S: Sockets> DecodeStage<S> {
     }
 
     fn apply(&mut self, now: Now, command: SessionCommand) {
+        let (session, ordered) = match command {
+            SessionCommand::Disable(session) => (session, Ordered::Disable),
+            SessionCommand::Logout(session) => (session, Ordered::Logout),
+            SessionCommand::Enable(session) => (session, Ordered::Enable),
+        };
+        self.board.note_order(session.get(), now, ordered);
         match command {
             SessionCommand::Disable(session) => {
                 self.board

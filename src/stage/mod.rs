@@ -14,6 +14,7 @@ pub mod client_side;
 pub mod control;
 pub mod decode;
 mod desk_side;
+mod dictionaries;
 pub mod event_record;
 mod inbound;
 pub mod journal;
@@ -30,5 +31,6 @@ mod tests;
 pub use application::{
     AdminTraffic, Application, Closed, PeerEvent, Sent, Stranger, Traffic, Verdict,
 };
-pub use peer::{Peer, PeerConfig, Role};
+pub use dictionaries::Dictionaries;
+pub use peer::{Ordered, Peer, PeerConfig, Role};
 pub use switchboard::Switchboard;

@@ -3,6 +3,7 @@
 //! Owned by the switchboard. A peer exists from start to stop; connections come and go.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::application::Stranger;
 use super::sent::SentIndex;
@@ -13,6 +14,7 @@ use crate::io::ConnectionId;
 use crate::limits::{RESEND_INDEX_SLOTS_MAX, RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL};
 use crate::session::{self, ResendCursor, ResendPolicy, Session, SessionIds};
 use crate::status::RowTraffic;
+use crate::wire::fix::dictionary::Dictionary;
 
 /// BeginString(8), SenderCompID(49) and TargetCompID(56) of a peer's Logon: what names its session.
 pub(super) type PeerName = (Text<8>, Text<31>, Text<31>);
@@ -36,6 +38,17 @@ pub enum Role {
     },
 }
 
+/// What an operator ordered for a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ordered {
+    /// Log out; it may come back.
+    Logout,
+    /// Log out and stay out.
+    Disable,
+    /// It may come in again.
+    Enable,
+}
+
 /// How to make a peer.
 #[derive(Clone, Debug)]
 pub struct PeerConfig {
@@ -45,6 +58,8 @@ pub struct PeerConfig {
     pub role: Role,
     /// Whether application messages may be sent again
     pub resend: ResendPolicy,
+    /// What messages are checked against
+    pub dictionary: Option<Arc<Dictionary>>,
 }
 
 /// What the slot of a connection belongs to.
@@ -131,7 +146,7 @@ impl Peer {
             Role::Connect { .. } => session::Role::Initiator,
         };
         Self {
-            session: Session::new(role, &config.fix, 1, 1),
+            session: Session::new(role, &config.fix, 1, 1).with_dictionary(config.dictionary),
             role: config.role,
             channel: at as u16,
             connection: None,

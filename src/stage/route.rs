@@ -11,6 +11,7 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::desk_side::DeskSide;
+use super::peer::Ordered;
 use super::scopes::ScopeBoard;
 use super::switchboard::Switchboard;
 use super::tally;
@@ -282,6 +283,11 @@ impl<S: Sockets> RouteStage<S> {
     }
 
     fn apply(&mut self, now: Now, command: LinkCommand) {
+        let (link, ordered) = match command {
+            LinkCommand::Disable(link) => (link, Ordered::Disable),
+            LinkCommand::Enable(link) => (link, Ordered::Enable),
+        };
+        self.board.note_order(link.get(), now, ordered);
         match command {
             LinkCommand::Disable(link) => self.side.links[link.get()].draining = true,
             LinkCommand::Enable(link) => {

@@ -14,13 +14,13 @@ use std::ops::Range;
 
 use super::application::{Application, Closed, PeerEvent, Sent, Stranger, Traffic};
 use super::event_record;
-use super::peer::{Binding, Peer, PeerConfig, PeerName, Role};
+use super::peer::{Binding, Ordered, Peer, PeerConfig, PeerName, Role};
 use crate::domain::Now;
 use crate::domain::time::NS_PER_MS;
 use crate::io::{ConnectionId, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
 use crate::limits::{CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK};
-use crate::session::{self, Action, Actions, Admin, LogoutText};
+use crate::session::{self, Action, Actions, Admin, LogoutText, Notice};
 use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Precision, TimeText};
 
 /// Sessions and their sockets.
@@ -212,19 +212,34 @@ impl<S: Sockets> Switchboard<S> {
         event: PeerEvent,
         application: &mut A,
     ) {
-        let channel = self.peers[at].channel;
-        let sequence = self.record_event(now, channel, &event_record::of_peer(&event));
+        let body = match event {
+            PeerEvent::LoggedOn => {
+                event_record::of_logon(self.peers[at].source.map(|source| source.ip()))
+            }
+            _ => event_record::of_peer(&event),
+        };
+        let sequence = self.record_event(now, self.peers[at].channel, &body);
         application.on_event(at, now, sequence, event);
     }
 
-    /// Something happened to a connection without a session.
+    /// An operator ordered something for a peer: into the log, before it is done.
+    pub fn note_order(&mut self, at: usize, now: Now, ordered: Ordered) {
+        let channel = self.peers[at].channel;
+        self.record_event(now, channel, &event_record::of_order(ordered));
+    }
+
+    /// Something happened to a connection without a session; `at` is the peer that it wanted to be, where it said so.
     pub(super) fn tell_stranger<A: Application>(
         &mut self,
         now: Now,
         stranger: Stranger,
+        source: SocketAddr,
+        at: Option<usize>,
         application: &mut A,
     ) {
-        self.record_event(now, u16::MAX, &event_record::of_stranger(stranger));
+        let channel = at.map_or(u16::MAX, |at| self.peers[at].channel);
+        let body = event_record::of_stranger(stranger, Some(source.ip()));
+        self.record_event(now, channel, &body);
         application.on_stranger(now, stranger);
     }
 
@@ -252,7 +267,8 @@ impl<S: Sockets> Switchboard<S> {
         } = self;
         let peer = &mut peers[at];
         let number = peer.session.peek_next_out();
-        let header = peer.ids.header(MsgType::HEARTBEAT, number, now);
+        let mut header = peer.ids.header(MsgType::HEARTBEAT, number, now);
+        header.last_processed = peer.session.last_processed();
         let time = &mut times[peer.precision as usize];
         let mut bytes = 0;
         let appended = log.append_with(
@@ -315,6 +331,10 @@ impl<S: Sockets> Switchboard<S> {
             next += 1;
             match action {
                 Action::Deliver => {}
+                Action::Keep { number } => {
+                    let notice = Notice::EarlyDropped { sequence: number };
+                    self.tell(at, now, PeerEvent::Notice(notice), application);
+                }
                 Action::Send(admin) => self.send_admin(at, now, &admin),
                 Action::Resend { begin, end } => self.resend(at, now, begin, end, application),
                 Action::LoggedOn => {
@@ -331,7 +351,9 @@ impl<S: Sockets> Switchboard<S> {
                     );
                 }
                 Action::SequenceReset {
-                    next_out, cause, ..
+                    next_in,
+                    next_out,
+                    cause,
                 } => {
                     let peer = &mut self.peers[at];
                     // A peer that sets only its own numbers may still ask for ours, and is still owed what waits for it.
@@ -339,7 +361,9 @@ impl<S: Sockets> Switchboard<S> {
                         peer.sent.reset(next_out);
                         peer.cursor.cancel();
                     }
-                    self.tell(at, now, PeerEvent::SequenceReset(cause), application);
+                    let body = event_record::of_reset(cause, next_in, next_out);
+                    let sequence = self.record_event(now, self.peers[at].channel, &body);
+                    application.on_event(at, now, sequence, PeerEvent::SequenceReset(cause));
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
                 Action::Notice(notice) => {
@@ -387,13 +411,12 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
-        let ids = self.peers[at].ids;
         let sent = self.commit(
             at,
             now,
             Cause::default(),
             RecordKind::AdminOut,
-            |header, time, out| session::admin(&ids, header.msg_seq_num, admin, now, time, out),
+            |header, time, out| session::admin(header, admin, time, out),
         );
         self.traffic
             .admin_out
@@ -436,12 +459,19 @@ impl<S: Sockets> Switchboard<S> {
             self.next_binding = (slot + 1) % self.bindings.len();
             if let Binding::Waiting {
                 connection,
+                source,
                 deadline_ns,
-                ..
             } = self.bindings[slot]
                 && now.mono_ns >= deadline_ns
             {
-                self.refuse(now, connection, Stranger::LogonTimeout, application);
+                self.refuse(
+                    now,
+                    connection,
+                    Stranger::LogonTimeout,
+                    source,
+                    None,
+                    application,
+                );
             }
         }
     }

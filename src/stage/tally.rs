@@ -22,7 +22,9 @@ pub fn reason_of(closed: Closed) -> Reason {
             DisconnectReason::FirstMessageNotLogon | DisconnectReason::GarbledLogon => {
                 Reason::GarbledLogon
             }
-            DisconnectReason::WrongBeginString => Reason::WrongVersion,
+            DisconnectReason::WrongBeginString | DisconnectReason::ApplVerIdMissing => {
+                Reason::WrongVersion
+            }
             DisconnectReason::WrongCompId => Reason::CompId,
             DisconnectReason::LogonSendingTime => Reason::SendingTime,
             DisconnectReason::LogonTimeout => Reason::LogonTimeout,

@@ -211,6 +211,7 @@ impl Clients {
                 allowed_sources: Vec::new(),
             },
             resend: ResendPolicy::Replay,
+            dictionary: None,
         });
         let (log, reader) = log(LogId::Client);
         let board = Switchboard::new(Wire::new(), log, peers.collect(), SLOTS, 1 << 40);
@@ -375,6 +376,7 @@ impl Links {
                 reconnect_max_ms: 10,
             },
             resend: ResendPolicy::GapFillAll,
+            dictionary: None,
         };
         let (log, reader) = log(LogId::Desk);
         let (to_desk, from_risk) = spsc(64);

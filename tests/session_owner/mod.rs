@@ -45,6 +45,9 @@ pub struct Owner {
     pub connected: bool,
     pub logged_on: bool,
     pub actions_most: usize,
+    pub precision: Precision,
+    /// Messages that came too early.
+    kept: BTreeMap<u64, Vec<u8>>,
     time: TimeText,
 }
 
@@ -66,7 +69,9 @@ impl Owner {
             connected: false,
             logged_on: false,
             actions_most: 0,
-            time: TimeText::new(Precision::Millis),
+            kept: BTreeMap::new(),
+            precision: plan.precision,
+            time: TimeText::new(plan.precision),
         }
     }
 
@@ -79,6 +84,7 @@ impl Owner {
     pub fn disconnect(&mut self) {
         self.connected = false;
         self.cursor.cancel();
+        self.kept.clear();
         self.call(|session, now, actions| session.on_disconnected(now, actions));
     }
 
@@ -86,6 +92,17 @@ impl Owner {
         self.call(|session, now, actions| {
             session.start_logout(now, Text::cut(text.as_bytes()), actions)
         });
+    }
+
+    /// Begins anew in the session.
+    pub fn start_reset(&mut self) {
+        self.call(|session, now, actions| {
+            session.start_reset(now, session::ResetCause::Operator, actions);
+        });
+    }
+
+    pub fn probe(&mut self, seconds: u64) {
+        self.call(|session, now, actions| session.probe(now, seconds * 1_000_000_000, actions));
     }
 
     /// Takes all whole frames of `bytes`; what is left behind is junk or a part.
@@ -118,6 +135,24 @@ impl Owner {
                 self.perform(&actions, Some(&message));
             }
         }
+        self.take_kept();
+    }
+
+    /// What came early, as far as its turn has come.
+    fn take_kept(&mut self) {
+        while let Some(frame) = self.kept.remove(&self.session.expected_in()) {
+            let expected = self.session.expected_in();
+            let mut index = FieldIndex::new();
+            let message = parse(&frame, &mut index).unwrap();
+            let mut actions = Actions::new();
+            self.session.on_kept(self.now, &message, &mut actions);
+            self.perform(&actions, Some(&message));
+            if self.session.expected_in() == expected {
+                break;
+            }
+        }
+        let expected = self.session.expected_in();
+        self.kept.retain(|number, _| *number >= expected);
     }
 
     pub fn reject_last(&mut self, frame: &[u8], tag: u32, reason: session::RejectReason) {
@@ -156,7 +191,8 @@ impl Owner {
 
     pub fn send_application(&mut self, text: &str) {
         let number = self.session.next_out(self.now);
-        let header = self.ids.header(MsgType::NEW_ORDER_SINGLE, number, self.now);
+        let mut header = self.ids.header(MsgType::NEW_ORDER_SINGLE, number, self.now);
+        header.last_processed = self.session.last_processed();
         let mut out = [0; 512];
         let mut writer = Writer::begin(&mut out, &header, &mut self.time);
         writer.bytes(58, text.as_bytes());
@@ -199,15 +235,9 @@ impl Owner {
                 Action::Send(admin) => {
                     let number = self.session.next_out(self.now);
                     let mut out = [0; 1024];
-                    let range = session::admin(
-                        &self.ids,
-                        number,
-                        admin,
-                        self.now,
-                        &mut self.time,
-                        &mut out,
-                    )
-                    .unwrap();
+                    let mut header = self.ids.header(MsgType::HEARTBEAT, number, self.now);
+                    header.last_processed = self.session.last_processed();
+                    let range = session::admin(&header, admin, &mut self.time, &mut out).unwrap();
                     self.commit(number, out[range].to_vec());
                 }
                 Action::Deliver => {
@@ -217,6 +247,11 @@ impl Owner {
                         .push(String::from_utf8_lossy(text).into_owned());
                     self.events
                         .push(format!("eDELIVER {}", message.msg_seq_num().unwrap()));
+                }
+                Action::Keep { number } => {
+                    let message = message.unwrap();
+                    self.kept.insert(*number, message.bytes().to_vec());
+                    self.events.push("eNOTICE Kept".into());
                 }
                 Action::Resend { begin, end } => self.cursor.request(*begin, *end),
                 Action::LoggedOn => {
@@ -237,6 +272,7 @@ impl Owner {
                     self.log
                         .retain(|number, _| number < next_out && *next_out > 2);
                     self.cursor.cancel();
+                    self.kept.clear();
                     self.events
                         .push(format!("eNUMBERS {next_in} {next_out} {cause:?}"));
                 }
@@ -277,6 +313,7 @@ impl Owner {
                     &mut ResendTools {
                         ids: &self.ids,
                         policy: self.policy,
+                        last_processed: self.session.last_processed(),
                         now: self.now,
                         time: &mut self.time,
                         out: &mut out,
@@ -315,7 +352,7 @@ pub fn frame(begin_string: &str, body: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-pub fn utc(wall_ns: u64) -> String {
-    let text = TimeText::new(Precision::Millis).write(wall_ns);
+pub fn utc(precision: Precision, wall_ns: u64) -> String {
+    let text = TimeText::new(precision).write(wall_ns);
     String::from_utf8_lossy(text.as_bytes()).into_owned()
 }

@@ -314,6 +314,7 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
             allowed_sources: Vec::new(),
         },
         resend: ResendPolicy::Replay,
+        dictionary: None,
     });
     let connections = connections(plan);
     let mut board = Switchboard::new(
@@ -354,6 +355,7 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
             reconnect_max_ms: link.reconnect_max_ms,
         },
         resend: ResendPolicy::GapFillAll,
+        dictionary: None,
     };
     let route = RouteStage::new(RouteParts {
         board: Switchboard::new(desks_io, log(LogId::Desk), vec![peer], 2, 0),

@@ -237,26 +237,36 @@ impl<'a> BusinessReject<'a> {
     }
 }
 
-/// BusinessMessageReject (35=j), and a Reject (35=3) in the versions that have none.
+/// BusinessMessageReject (35=j), and a Reject (35=3) with the text in the versions that have none. FIXT.1.1 counterparties expect the application
+/// version in it.
 pub fn encode_business_reject(
     out: &mut [u8],
     header: &Header<'_>,
     time: &mut TimeText,
     reject: &BusinessReject<'_>,
 ) -> Result<Range<usize>, NoRoom> {
-    let is_business = has::BUSINESS_REJECT.covers(header.version);
-    let msg_type = match is_business {
-        true => MsgType::BUSINESS_MESSAGE_REJECT,
-        false => MsgType::REJECT,
-    };
-    let mut w = begin(out, header, msg_type, time);
+    let version = header.version;
+    if !has::BUSINESS_REJECT.covers(version) {
+        let text = match reject.reason {
+            BusinessRejectReason::UnsupportedMessageType => "Unsupported message type",
+            _ => reject.text,
+        };
+        let mut w = begin(out, header, MsgType::REJECT, time);
+        w.u64(tags::REF_SEQ_NUM, reject.ref_seq_num);
+        w.text_and_tag(tags::TEXT, text.as_bytes(), reject.tag);
+        return w.finish();
+    }
+    let mut w = begin(out, header, MsgType::BUSINESS_MESSAGE_REJECT, time);
     w.u64(tags::REF_SEQ_NUM, reject.ref_seq_num);
     w.text_and_tag(tags::TEXT, reject.text.as_bytes(), reject.tag);
-    if is_business {
-        w.bytes(tags::REF_MSG_TYPE, reject.ref_msg_type.text().as_bytes());
-        w.bytes(tags::BUSINESS_REJECT_REF_ID, reject.ref_id);
-        let code = reject.reason.code(header.version);
-        w.u64(tags::BUSINESS_REJECT_REASON, code as u64);
+    w.bytes(tags::REF_MSG_TYPE, reject.ref_msg_type.text().as_bytes());
+    w.bytes(tags::BUSINESS_REJECT_REF_ID, reject.ref_id);
+    w.u64(
+        tags::BUSINESS_REJECT_REASON,
+        reject.reason.code(version) as u64,
+    );
+    if let Some(application) = version.appl_ver_id() {
+        w.char(tags::DEFAULT_APPL_VER_ID, application);
     }
     w.finish()
 }

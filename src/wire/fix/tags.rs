@@ -105,6 +105,7 @@ tags! {
     ORD_STATUS_REQ_ID = 790, "OrdStatusReqID";
     TOT_NUM_REPORTS = 911, "TotNumReports";
     LAST_RPT_REQUESTED = 912, "LastRptRequested";
+    DEFAULT_APPL_VER_ID = 1137, "DefaultApplVerID";
     DISPLAY_QTY = 1138, "DisplayQty";
     MASS_ACTION_REPORT_ID = 1369, "MassActionReportID";
 }

@@ -41,6 +41,8 @@ pub struct Header<'a> {
     pub poss_resend: bool,
     /// OrigSendingTime(122) as first sent; empty: the same as SendingTime(52)
     pub orig_sending_time: &'a [u8],
+    /// LastMsgSeqNumProcessed(369); `None`: not written
+    pub last_processed: Option<u64>,
 }
 
 /// The slice is too short for the message.
@@ -88,6 +90,9 @@ impl<'a> Writer<'a> {
                 writer.bytes(tags::ORIG_SENDING_TIME, header.orig_sending_time);
             }
         }
+        if let Some(number) = header.last_processed {
+            writer.u64(tags::LAST_MSG_SEQ_NUM_PROCESSED, number);
+        }
         writer
     }
 
@@ -96,6 +101,21 @@ impl<'a> Writer<'a> {
     pub fn bytes(&mut self, tag: u32, value: &[u8]) {
         let (prefix, prefix_len) = prefix(tag);
         self.put_bytes(prefix, prefix_len, value);
+    }
+
+    /// A field as the peer sent it: also an empty one, where the session lets such through.
+    pub fn echo(&mut self, tag: u32, value: &[u8]) {
+        if !value.is_empty() {
+            return self.bytes(tag, value);
+        }
+        let (prefix, prefix_len) = prefix(tag);
+        if let Some(written) = self.window(|window: &mut [u8; PREFIX_BYTES + 1]| {
+            put8(window, 0, prefix);
+            window[prefix_len] = SOH;
+            prefix_len + 1
+        }) {
+            self.at += written;
+        }
     }
 
     /// A field of one character.
@@ -427,6 +447,7 @@ mod tests {
             poss_dup: false,
             poss_resend: false,
             orig_sending_time: b"",
+            last_processed: None,
         };
         let mut time = TimeText::new(Precision::Millis);
         let mut writer = Writer::begin(&mut out, &header, &mut time);

@@ -130,6 +130,8 @@ pub(super) struct Tables {
     /// By any other MsgType, sorted.
     more: Box<[([u8; 4], u16)]>,
     pub messages: Box<[MessageTable]>,
+    /// Types that exist, and of which nothing more is told; sorted.
+    known: Box<[[u8; 4]]>,
     /// Header and trailer alone, for unknown types.
     pub frame: MessageTable,
     pub groups: Box<[Level]>,
@@ -147,6 +149,13 @@ impl Tables {
             _ => self.place_of_more(text),
         };
         self.messages.get((place as usize).wrapping_sub(1))
+    }
+
+    /// Whether the type exists, though nothing is told of its body.
+    #[cold]
+    pub fn is_known_type(&self, msg_type: MsgType) -> bool {
+        let (text, _) = msg_type.padded();
+        self.known.binary_search(&text).is_ok()
     }
 
     fn place_of_more(&self, text: [u8; 4]) -> u16 {
@@ -228,6 +237,11 @@ impl<'m> Compiler<'m> {
             level: self.message_level(0, &[])?,
             source: is_combined as u8,
         };
+        let known = self.models.iter().flat_map(|model| &model.known_types);
+        let mut known: Vec<_> = known
+            .map(|text| MsgType::from_bytes(text.as_bytes()).padded().0)
+            .collect();
+        known.sort_unstable();
         let mut more: Vec<_> = more.into_iter().collect();
         more.sort();
         let fields = self.fields.map(|fields| {
@@ -242,6 +256,7 @@ impl<'m> Compiler<'m> {
             one,
             more: more.into(),
             messages: messages.into(),
+            known: known.into(),
             frame,
             groups: self.groups.into(),
             values: self.values.into(),
@@ -264,15 +279,14 @@ impl<'m> Compiler<'m> {
             return Ok(());
         }
         for field in &self.models[source].fields {
-            let kind = self.kind(field)?;
+            let kind = self.kind(field, self.models[source].field_format(field))?;
             self.fields[source].insert(field.tag, kind);
         }
         Ok(())
     }
 
-    fn kind(&mut self, field: &FieldModel) -> Result<(Kind, u16), String> {
-        let format = field.kind.format();
-        if field.values.is_empty() || field.kind == super::model::FieldType::Boolean {
+    fn kind(&mut self, field: &FieldModel, format: Format) -> Result<(Kind, u16), String> {
+        if field.values.is_empty() || format == Format::Boolean {
             return Ok((Kind::Plain(format), 0));
         }
         let mut list: Vec<Box<[u8]>> = field

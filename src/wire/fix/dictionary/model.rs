@@ -234,6 +234,8 @@ pub struct Model {
     pub components: Vec<ComponentModel>,
     /// Fields, by tag.
     pub fields: Vec<FieldModel>,
+    /// Types of messages that exist, and of which nothing more is told: any fields may stand in their bodies.
+    pub known_types: Vec<String>,
 }
 
 impl Model {
@@ -241,6 +243,15 @@ impl Model {
     pub fn field(&self, tag: u32) -> Option<&FieldModel> {
         let at = self.fields.binary_search_by_key(&tag, |field| field.tag);
         at.ok().map(|at| &self.fields[at])
+    }
+
+    /// What the values of a field of ours look like. Up to FIX 4.1 texts of any length were of type CHAR.
+    pub(in crate::wire::fix) fn field_format(&self, field: &FieldModel) -> Format {
+        let was_text = matches!(self.begin_string.as_str(), "FIX.4.0" | "FIX.4.1");
+        match field.kind {
+            FieldType::Char if was_text => Format::Text,
+            kind => kind.format(),
+        }
     }
 
     /// Whether it is a transport dictionary, to be combined with an application dictionary.

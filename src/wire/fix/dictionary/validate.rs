@@ -4,7 +4,8 @@
 //! only into groups as deep as the dictionary nests them. A mistake does not end the walk: it is kept if it comes before the one
 //! that is kept already in the order of checks, so that what is reported does not depend on the order of the wire.
 //! The order: header, body, trailer in their order; message type; required fields of header, trailer, body; then field by field,
-//! ascending, header, trailer, body: repeated, empty, format, enumeration, defined, in this message, group.
+//! ascending, header, trailer, body: repeated, empty, format, enumeration, defined, in this message, group. What a group's members
+//! have wrong comes where its count stands, after the count, in the order of the wire.
 
 use super::compile::{Entry, Kind, Level, MessageTable, SET_WORDS, Section, Set, Tables};
 use super::format;
@@ -46,7 +47,12 @@ struct Walk<'a> {
     bytes: &'a [u8],
     checks: &'a Checks,
     is_known: bool,
+    /// Any fields may stand in the body.
+    is_open: bool,
     section: Section,
+    /// The count of the outermost group that the walk is in, and the member that it looks at.
+    within: Option<u32>,
+    at: usize,
     fault: Option<(u64, Fault)>,
 }
 
@@ -64,10 +70,13 @@ pub(super) fn validate(
         bytes: message.bytes(),
         checks,
         is_known: table.is_some(),
+        is_open: table.is_none() && tables.is_known_type(message.msg_type()),
         section: Section::Header,
+        within: None,
+        at: 0,
         fault: None,
     };
-    if !walk.is_known && checks.unknown_msg_type {
+    if !walk.is_known && !walk.is_open && checks.unknown_msg_type {
         walk.report(Stage::MsgType, 0, None, Reason::InvalidMsgType);
     }
     // The last one is CheckSum, unless there were more fields than are kept.
@@ -116,7 +125,12 @@ impl<'a> Walk<'a> {
             }
             seen[word] |= bit;
             at = match entry.kind {
-                Kind::Group => self.group(at, entry),
+                Kind::Group => {
+                    self.within = Some(field.tag);
+                    let next = self.group(at, entry);
+                    self.within = None;
+                    next
+                }
                 _ => {
                     self.value(field, entry.kind, entry.detail);
                     at + 1
@@ -136,6 +150,7 @@ impl<'a> Walk<'a> {
         let mut last = 0;
         let mut in_order = true;
         while let Some(field) = self.fields.get(next) {
+            self.at = next;
             let place = level.place(field.tag) as usize;
             let Some(entry) = level.entries.get(place.wrapping_sub(1)) else {
                 if self.is_let_through(field.tag) {
@@ -177,6 +192,7 @@ impl<'a> Walk<'a> {
         if instances > 0 {
             self.required(level, &seen);
         }
+        self.at = at;
         let value = self.text(count_field);
         match digits(value) {
             Some(count) if count == instances => {}
@@ -242,10 +258,14 @@ impl<'a> Walk<'a> {
     /// A field that the message does not have, at this place.
     #[cold]
     fn foreign(&mut self, at: usize, field: &Field, seen: &mut ForeignSet) {
-        if self.section > Section::Body {
+        if self.is_open {
+            return;
+        }
+        let section = usual_section(field.tag);
+        if section < self.section {
             self.out_of_order(at, field);
         }
-        self.section = Section::Body;
+        self.section = section;
         if seen.insert(field.tag) {
             self.report_field(Step::Repeated, field.tag, Reason::TagRepeated);
         }
@@ -323,7 +343,12 @@ impl<'a> Walk<'a> {
         if step == Step::Repeated && !self.checks.repeated_tags {
             return;
         }
-        let rank = rank(self.section, tag, step);
+        let rank = match self.within {
+            Some(count) if count != tag => {
+                rank(self.section, count, Step::Group) + 1 + (self.at << 3 | step as usize) as u64
+            }
+            _ => rank(self.section, tag, step),
+        };
         self.report(Stage::Field, rank, Some(tag), reason);
     }
 
@@ -345,7 +370,40 @@ fn rank(section: Section, tag: u32, step: Step) -> u64 {
         Section::Body => 2,
     };
     let tag = tag ^ (1 << 31);
-    section << 48 | (tag as u64) << 8 | step as u64
+    section << 48 | (tag as u64) << 16 | step as u64
+}
+
+/// Where a field belongs that the dictionary does not have there: header fields of other versions are header fields.
+fn usual_section(tag: u32) -> Section {
+    match tag {
+        34
+        | 35
+        | 43
+        | 49
+        | 50
+        | 52
+        | 56
+        | 57
+        | 90
+        | 91
+        | 97
+        | 115
+        | 116
+        | 122
+        | 128
+        | 129
+        | 142..=145
+        | 212
+        | 213
+        | 347
+        | 369
+        | 627..=630
+        | 1128
+        | 1129
+        | 1156 => Section::Header,
+        89 | 93 => Section::Trailer,
+        _ => Section::Body,
+    }
 }
 
 /// Tags that were met where they do not belong. Of high ones nothing is kept: they are not known to be repeated.
