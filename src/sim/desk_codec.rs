@@ -306,11 +306,12 @@ fn write_mass_cancel(
 
 fn exec_id(w: &mut Writer<'_>, version: FixVersion, tag: u32, prefix: &RunPrefix, number: u64) {
     if has::EXEC_ID_IS_NUMBER.covers(version) {
+        // It has to fit 31 bits, for engines that read it as an integer.
         let run = prefix
             .as_bytes()
             .iter()
-            .fold(0u64, |run, &byte| (run * 31 + byte as u64) % 1_000_000);
-        w.u64(tag, run * 1_000_000_000 + number);
+            .fold(0u64, |run, &byte| (run * 31 + byte as u64) % 200);
+        w.u64(tag, run * 10_000_000 + number);
     } else {
         numbered(w, tag, prefix, b'E', number);
     }

@@ -91,6 +91,12 @@ const MASS_STATUS_REQ_TYPE: usize = 20;
 const ORD_STATUS_REQ_ID: usize = 21;
 const DISPLAY_QTY: usize = 22;
 
+/// Tags that the decoder looks at.
+#[cfg(test)]
+pub(super) fn tags_read() -> &'static [u32] {
+    TABLE.tags()
+}
+
 const fn mask(slots: &[usize]) -> u32 {
     let mut mask = 0;
     let mut at = 0;

@@ -37,6 +37,12 @@ impl SlotTable {
         table
     }
 
+    /// Its tags.
+    #[cfg(test)]
+    pub fn tags(&self) -> &[u32] {
+        &self.tags[..self.count]
+    }
+
     /// Lowest tag of a mask of slots that is not empty.
     pub fn lowest_tag(&self, mask: u32) -> u32 {
         self.tags

@@ -14,6 +14,9 @@ macro_rules! reject_reasons {
         }
 
         impl SessionRejectReason {
+            /// All of them, by code.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
             /// Text(58).
             pub fn text(self) -> &'static str {
                 match self {
@@ -62,6 +65,8 @@ impl SessionRejectReason {
         match version {
             FixVersion::Fix40 | FixVersion::Fix41 => None,
             FixVersion::Fix42 => (code <= 11).then_some(code),
+            // 99 begins with 4.4.
+            FixVersion::Fix43 => (code <= 17).then_some(code),
             _ => Some(code),
         }
     }
