@@ -154,9 +154,7 @@ fn cases() -> Vec<Case> {
         )
     };
     let cancel = |n: u64| {
-        format!(
-            "35=F|34={n}|{names}11=C-{n:010}|41=ORD-{n:010}|54=1|55=600000|60={TIME}|"
-        )
+        format!("35=F|34={n}|{names}11=C-{n:010}|41=ORD-{n:010}|54=1|55=600000|60={TIME}|")
     };
     let heartbeat = |n: u64| format!("35=0|34={n}|{names}");
     let group = |count: usize| {
@@ -165,60 +163,208 @@ fn cases() -> Vec<Case> {
     };
     let mut cases: Vec<Case> = vec![
         // Four orders and their like to one heartbeat.
-        ("typical mix", flood(|n| match n % 8 {
-            0 => heartbeat(n),
-            1 | 2 => cancel(n),
-            3 | 4 => report(n),
-            _ => order(n),
-        }), SEGMENT),
+        (
+            "typical mix",
+            flood(|n| match n % 8 {
+                0 => heartbeat(n),
+                1 | 2 => cancel(n),
+                3 | 4 => report(n),
+                _ => order(n),
+            }),
+            SEGMENT,
+        ),
         ("typical orders", flood(order), SEGMENT),
         ("typical heartbeats", flood(heartbeat), SEGMENT),
         // Well-formed, and unkind.
-        ("many tiny fields", flood(|n| format!("35=D|34={n}|{names}{}", "1=1|2=2|3=3|4=4|5=5|".repeat(30))), SEGMENT),
-        ("256 fields, all different", flood(|n| format!("35=D|34={n}|{names}{}", tags(200..440, "x"))), SEGMENT),
-        ("700 fields", flood(|n| format!("35=D|34={n}|{names}{}", tags(200..900, "x"))), SEGMENT),
-        ("1,500 tiny fields", flood(|n| format!("35=D|34={n}|{names}{}", "1=1|".repeat(1500))), SEGMENT),
-        ("all repeated", flood(|n| format!("35=D|34={n}|{names}{}", "11=ABC|".repeat(200))), SEGMENT),
-        ("all empty", flood(|n| format!("35=D|34={n}|{names}{}", tags(11..200, ""))), SEGMENT),
-        ("long tags", flood(|n| format!("35=D|34={n}|{names}{}", tags(999_700..999_900, "x"))), SEGMENT),
-        ("tags that are none", flood(|n| format!("35=D|34={n}|{names}{}", "9999999=x|".repeat(100))), SEGMENT),
-        ("negative tags", flood(|n| format!("35=D|34={n}|{names}{}", "-1=x|".repeat(200))), SEGMENT),
-        ("unknown tags, descending", flood(|n| {
-            let fields: Vec<String> = (6000..6200).rev().map(|tag| format!("{tag}=1|")).collect();
-            format!("35=D|34={n}|{names}{}", fields.concat())
-        }), SEGMENT),
-        ("header tags in the body, descending", flood(|n| format!("35=D|34={n}|{names}{}", "129=a|128=b|116=c|115=d|".repeat(50))), SEGMENT),
-        ("length fields that lie", flood(|n| format!("35=D|34={n}|{names}{}", "95=9999|96=x|".repeat(60))), SEGMENT),
-        ("data up to the end", flood(|n| format!("35=D|34={n}|{names}95=7000|96={}|", "\x01=".repeat(3500))), SEGMENT),
-        ("huge numbers", flood(|n| format!("35=D|34={n}|{names}38={0}|44={0}|14={0}|", "9".repeat(300))), SEGMENT),
-        ("huge sequence numbers", flood(|_| format!("35=D|34={}|{names}", "9".repeat(300))), SEGMENT),
-        ("groups at the maximum", flood(|n| format!("35=D|34={n}|{names}{}", group(38))), SEGMENT),
-        ("group counts that lie", flood(|n| format!("35=D|34={n}|{names}{}", "453=9999|448=P|".repeat(100))), SEGMENT),
-        ("one field of 7 KB", flood(|n| format!("35=D|34={n}|{names}58={}|", "x".repeat(7000))), SEGMENT),
-        ("an unknown type, short", flood(|n| format!("35=z|34={n}|{names}")), SEGMENT),
-        ("rejected, as short as can be", flood(|n| format!("35=0|34={n}|")), SEGMENT),
+        (
+            "many tiny fields",
+            flood(|n| format!("35=D|34={n}|{names}{}", "1=1|2=2|3=3|4=4|5=5|".repeat(30))),
+            SEGMENT,
+        ),
+        (
+            "256 fields, all different",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(200..440, "x"))),
+            SEGMENT,
+        ),
+        (
+            "700 fields",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(200..900, "x"))),
+            SEGMENT,
+        ),
+        (
+            "1,500 tiny fields",
+            flood(|n| format!("35=D|34={n}|{names}{}", "1=1|".repeat(1500))),
+            SEGMENT,
+        ),
+        (
+            "all repeated",
+            flood(|n| format!("35=D|34={n}|{names}{}", "11=ABC|".repeat(200))),
+            SEGMENT,
+        ),
+        (
+            "all empty",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(11..200, ""))),
+            SEGMENT,
+        ),
+        (
+            "long tags",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(999_700..999_900, "x"))),
+            SEGMENT,
+        ),
+        (
+            "tags that are none",
+            flood(|n| format!("35=D|34={n}|{names}{}", "9999999=x|".repeat(100))),
+            SEGMENT,
+        ),
+        (
+            "negative tags",
+            flood(|n| format!("35=D|34={n}|{names}{}", "-1=x|".repeat(200))),
+            SEGMENT,
+        ),
+        (
+            "unknown tags, descending",
+            flood(|n| {
+                let fields: Vec<String> =
+                    (6000..6200).rev().map(|tag| format!("{tag}=1|")).collect();
+                format!("35=D|34={n}|{names}{}", fields.concat())
+            }),
+            SEGMENT,
+        ),
+        (
+            "header tags in the body, descending",
+            flood(|n| {
+                format!(
+                    "35=D|34={n}|{names}{}",
+                    "129=a|128=b|116=c|115=d|".repeat(50)
+                )
+            }),
+            SEGMENT,
+        ),
+        (
+            "length fields that lie",
+            flood(|n| format!("35=D|34={n}|{names}{}", "95=9999|96=x|".repeat(60))),
+            SEGMENT,
+        ),
+        (
+            "data up to the end",
+            flood(|n| format!("35=D|34={n}|{names}95=7000|96={}|", "\x01=".repeat(3500))),
+            SEGMENT,
+        ),
+        (
+            "huge numbers",
+            flood(|n| format!("35=D|34={n}|{names}38={0}|44={0}|14={0}|", "9".repeat(300))),
+            SEGMENT,
+        ),
+        (
+            "huge sequence numbers",
+            flood(|_| format!("35=D|34={}|{names}", "9".repeat(300))),
+            SEGMENT,
+        ),
+        (
+            "groups at the maximum",
+            flood(|n| format!("35=D|34={n}|{names}{}", group(38))),
+            SEGMENT,
+        ),
+        (
+            "group counts that lie",
+            flood(|n| format!("35=D|34={n}|{names}{}", "453=9999|448=P|".repeat(100))),
+            SEGMENT,
+        ),
+        (
+            "one field of 7 KB",
+            flood(|n| format!("35=D|34={n}|{names}58={}|", "x".repeat(7000))),
+            SEGMENT,
+        ),
+        (
+            "an unknown type, short",
+            flood(|n| format!("35=z|34={n}|{names}")),
+            SEGMENT,
+        ),
+        (
+            "rejected, as short as can be",
+            flood(|n| format!("35=0|34={n}|")),
+            SEGMENT,
+        ),
         // The session.
-        ("too high, again and again", flood(|n| format!("35=D|34={}|{names}", n + 100)), SEGMENT),
-        ("TestRequests", flood(|n| format!("35=1|34={n}|{names}112=A|")), SEGMENT),
-        ("TestRequests with long ids", flood(|n| format!("35=1|34={n}|{names}112={}|", "I".repeat(63))), SEGMENT),
-        ("ResendRequests", flood(|n| format!("35=2|34={n}|{names}7=1|16=0|")), SEGMENT),
-        ("ResendRequests under old numbers", flood(|_| format!("35=2|34=1|{names}7=1|16=0|")), SEGMENT),
-        ("duplicates", flood(|_| format!("35=D|34=1|43=Y|{names}122={TIME}|")), SEGMENT),
-        ("resets to the same number", flood(|_| format!("35=4|34=1|{names}123=N|36=2|")), SEGMENT),
+        (
+            "too high, again and again",
+            flood(|n| format!("35=D|34={}|{names}", n + 100)),
+            SEGMENT,
+        ),
+        (
+            "TestRequests",
+            flood(|n| format!("35=1|34={n}|{names}112=A|")),
+            SEGMENT,
+        ),
+        (
+            "TestRequests with long ids",
+            flood(|n| format!("35=1|34={n}|{names}112={}|", "I".repeat(63))),
+            SEGMENT,
+        ),
+        (
+            "ResendRequests",
+            flood(|n| format!("35=2|34={n}|{names}7=1|16=0|")),
+            SEGMENT,
+        ),
+        (
+            "ResendRequests under old numbers",
+            flood(|_| format!("35=2|34=1|{names}7=1|16=0|")),
+            SEGMENT,
+        ),
+        (
+            "duplicates",
+            flood(|_| format!("35=D|34=1|43=Y|{names}122={TIME}|")),
+            SEGMENT,
+        ),
+        (
+            "resets to the same number",
+            flood(|_| format!("35=4|34=1|{names}123=N|36=2|")),
+            SEGMENT,
+        ),
         // No messages at all.
         ("8=FIX8=FIX", b"8=FIX".repeat(BYTES / 5), SEGMENT),
-        ("beginnings of messages", b"8=FIX.4.4\x019=99\x0135=".repeat(BYTES / 18), SEGMENT),
+        (
+            "beginnings of messages",
+            b"8=FIX.4.4\x019=99\x0135=".repeat(BYTES / 18),
+            SEGMENT,
+        ),
         ("888", vec![b'8'; BYTES], SEGMENT),
         ("8=8=8=", b"8=".repeat(BYTES / 2), SEGMENT),
         ("8=FI8=FI", b"8=FI".repeat(BYTES / 4), SEGMENT),
         ("junk without SOH", vec![b'x'; BYTES], SEGMENT),
         ("SOH only", vec![1; BYTES], SEGMENT),
-        ("wrong checksums", spoilt(flood(heartbeat), b"\x0110=", |digit| (digit - b'0' + 1) % 10 + b'0'), SEGMENT),
-        ("wrong checksums, as short as can be", b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01".repeat(BYTES / 29), SEGMENT),
-        ("wrong lengths, as short as can be", b"8=FIX.4.4\x019=6\x0135=0\x0110=000\x01".repeat(BYTES / 29), SEGMENT),
-        ("lengths too short", spoilt(flood(order), b"\x019=", |digit| digit - 1), SEGMENT),
-        ("lengths too long", spoilt(flood(order), b"\x019=", |digit| digit + 1), SEGMENT),
-        ("lengths beyond the ceiling", b"8=FIX.4.4\x019=99999\x0135=D\x01".repeat(BYTES / 23), SEGMENT),
+        (
+            "wrong checksums",
+            spoilt(flood(heartbeat), b"\x0110=", |digit| {
+                (digit - b'0' + 1) % 10 + b'0'
+            }),
+            SEGMENT,
+        ),
+        (
+            "wrong checksums, as short as can be",
+            b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01".repeat(BYTES / 29),
+            SEGMENT,
+        ),
+        (
+            "wrong lengths, as short as can be",
+            b"8=FIX.4.4\x019=6\x0135=0\x0110=000\x01".repeat(BYTES / 29),
+            SEGMENT,
+        ),
+        (
+            "lengths too short",
+            spoilt(flood(order), b"\x019=", |digit| digit - 1),
+            SEGMENT,
+        ),
+        (
+            "lengths too long",
+            spoilt(flood(order), b"\x019=", |digit| digit + 1),
+            SEGMENT,
+        ),
+        (
+            "lengths beyond the ceiling",
+            b"8=FIX.4.4\x019=99999\x0135=D\x01".repeat(BYTES / 23),
+            SEGMENT,
+        ),
         ("a length of 8,000 and no trailer", endless(8000), SEGMENT),
         ("a length of 5 and no trailer", endless(5), SEGMENT),
     ];
@@ -228,7 +374,11 @@ fn cases() -> Vec<Case> {
         ("orders, byte by byte", flood(order), 1),
         ("heartbeats, byte by byte", flood(heartbeat), 1),
         ("8=FIX8=FIX, byte by byte", b"8=FIX".repeat(BYTES / 5), 1),
-        ("a length of 8,000 and no trailer, byte by byte", endless(8000), 1),
+        (
+            "a length of 8,000 and no trailer, byte by byte",
+            endless(8000),
+            1,
+        ),
         ("a length of 5 and no trailer, byte by byte", endless(5), 1),
     ] {
         cases.push((name, body, delivery));
