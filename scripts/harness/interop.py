@@ -7,13 +7,14 @@ import sys
 import traceback
 
 import cases
+import cases_jspurefix
 import cases_kill
 import cases_resend
 import cases_versions
 from table import Table
 from world import Failure, Tools, World
 
-CASES = cases.CASES | cases_versions.CASES | cases_resend.CASES | cases_kill.CASES
+CASES = cases.CASES | cases_versions.CASES | cases_resend.CASES | cases_kill.CASES | cases_jspurefix.CASES
 LONG_CASES = cases_kill.LONG_CASES
 LONG_ROUNDS = 4
 
