@@ -122,11 +122,7 @@ impl<F: LogFile> Storm<F> {
         gateway.decode.board().set_archive(archive);
         let player = |at: usize| Player {
             connection: ConnectionId::default(),
-            name: plan.sessions[at]
-                .fix
-                .target_comp_id
-                .to_string_lossy()
-                .into_owned(),
+            name: plan.sessions[at].fix.target_comp_id.to_string_lossy(),
             next_out: 1,
             next_in: 1,
             repeated: 0,
@@ -287,7 +283,7 @@ impl<F: LogFile> Storm<F> {
         let number = message.msg_seq_num().unwrap_or(0);
         let stored = self.settings.stored as u64 + 1;
         let is_trader = at == self.settings.askers;
-        if is_trader && message.msg_type() == MsgType(*b"8\0\0\0") {
+        if is_trader && message.msg_type() == MsgType::EXECUTION_REPORT {
             let (intended_ns, turn) = self.open.pop_front().expect("an order was sent");
             let latency_ns = self.now.mono_ns - intended_ns;
             self.seen.latency_ns.saturating_record(latency_ns);
