@@ -77,7 +77,7 @@ pub(super) fn parts(
             LogId::Desk => links(plan).map(|(_, link)| link.name.clone()).collect(),
             LogId::Order | LogId::None => Vec::new(),
         };
-        let mut made = Log::new(log, writer);
+        let mut made = Log::new(log, writer).in_epoch(epoch);
         let start = format!(
             "gatehouse {} {} epoch {epoch}",
             env!("CARGO_PKG_VERSION"),
@@ -141,7 +141,7 @@ pub(super) fn parts(
         link_desks: links(plan).map(|(desk, _)| desk).collect(),
         status: writers.risk,
     });
-    let sent_to_clients = SegmentReader::new(&plan.state.log_directory, LogId::Client, epoch);
+    let sent_to_clients = SegmentReader::new(&plan.state.log_directory, LogId::Client);
     let (archive_port, archive) = archive::archive(sent_to_clients);
     let decode = DecodeSeed {
         plan: plan.clone(),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::io::{LogFile, LogRead};
 use crate::journal::LogId;
+use crate::journal::log::epoch_and_offset;
 use crate::limits::LOG_SEGMENT_BYTES;
 use crate::sys::log_file;
 
@@ -65,32 +66,31 @@ impl LogFile for LogStore {
     }
 }
 
-/// Reads what a [`LogStore`] has written, anywhere; for a cold thread beside the journal's.
+/// Reads what [`LogStore`]s have written, of this epoch and of those before, by [`place`]; for a cold thread beside the journal's.
 pub struct SegmentReader {
     directory: PathBuf,
     log: LogId,
-    epoch: u16,
-    /// The last segment that was read: neighbours come one after the other
-    open: Option<(u32, File)>,
+    /// The last segment that was read, with its epoch: neighbours come one after the other
+    open: Option<((u16, u32), File)>,
 }
 
 impl SegmentReader {
-    /// Of the log that the [`LogStore`] with these values writes.
-    pub fn new(directory: &Path, log: LogId, epoch: u16) -> Self {
+    /// Of the log that [`LogStore`]s with these values write.
+    pub fn new(directory: &Path, log: LogId) -> Self {
         Self {
             directory: directory.to_owned(),
             log,
-            epoch,
             open: None,
         }
     }
 
     /// `None`: there is no such segment, not yet or not any more.
-    fn segment(&mut self, segment: u32) -> io::Result<Option<&File>> {
-        if self.open.as_ref().is_none_or(|(open, _)| *open != segment) {
-            let path = segment_path(&self.directory, self.log, self.epoch, segment);
+    fn segment(&mut self, epoch: u16, segment: u32) -> io::Result<Option<&File>> {
+        let wanted = (epoch, segment);
+        if self.open.as_ref().is_none_or(|(open, _)| *open != wanted) {
+            let path = segment_path(&self.directory, self.log, epoch, segment);
             match File::open(path) {
-                Ok(file) => self.open = Some((segment, file)),
+                Ok(file) => self.open = Some((wanted, file)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(error),
             }
@@ -100,13 +100,14 @@ impl SegmentReader {
 }
 
 impl LogRead for SegmentReader {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    fn read_at(&mut self, place: u64, into: &mut [u8]) -> io::Result<usize> {
+        let (epoch, offset) = epoch_and_offset(place);
         let mut done = 0;
         while done < into.len() {
             let at = offset + done as u64;
             let within = at % LOG_SEGMENT_BYTES;
             let part = (into.len() - done).min((LOG_SEGMENT_BYTES - within) as usize);
-            let Some(file) = self.segment((at / LOG_SEGMENT_BYTES) as u32)? else {
+            let Some(file) = self.segment(epoch, (at / LOG_SEGMENT_BYTES) as u32)? else {
                 break;
             };
             match file.read_at(&mut into[done..done + part], within) {
@@ -169,6 +170,7 @@ pub fn read(directory: &Path, log: LogId, epoch: u16) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::log::place;
 
     #[test]
     fn epochs_rise_and_segments_join() {
@@ -181,13 +183,13 @@ mod tests {
         store.sync().unwrap();
         assert_eq!(next_epoch(directory.path()).unwrap(), 2);
         let mut over_the_edge = [9u8; 8];
-        let mut reader = SegmentReader::new(directory.path(), LogId::Order, 1);
-        let edge = LOG_SEGMENT_BYTES - 4;
+        let mut reader = SegmentReader::new(directory.path(), LogId::Order);
+        let edge = place(1, LOG_SEGMENT_BYTES - 4);
         assert_eq!(reader.read_at(edge, &mut over_the_edge).unwrap(), 8);
         assert_eq!(over_the_edge, [7, 7, 7, 7, 7, 7, 0, 0]);
         assert_eq!(
             reader
-                .read_at(2 * LOG_SEGMENT_BYTES, &mut over_the_edge)
+                .read_at(place(1, 2 * LOG_SEGMENT_BYTES), &mut over_the_edge)
                 .unwrap(),
             0
         );

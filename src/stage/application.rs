@@ -18,6 +18,8 @@ pub enum Verdict {
     Taken,
     /// It has it, and an answer to it: [`Application::answer`] writes it before anything else is read.
     Answered,
+    /// It has it, and nothing will come of it: noted in the log, so that nobody takes it up again after a restart.
+    Unanswered,
     /// The message is wrong, or cannot be processed: answered with 35=3 or 35=j.
     Refused(DecodeError),
 }

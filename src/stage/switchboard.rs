@@ -26,6 +26,13 @@ use crate::limits::{CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, SESSION_TIMERS
 use crate::session::{self, Action, Actions, Admin, DisconnectReason, LogoutText, Notice};
 use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Precision, TimeText};
 
+/// A received message in the log.
+#[derive(Clone, Copy)]
+pub(super) struct Incoming {
+    pub position: u64,
+    pub sequence: u64,
+}
+
 /// Sessions and their sockets.
 pub struct Switchboard<S: Sockets> {
     pub(super) sockets: S,
@@ -46,8 +53,8 @@ pub struct Switchboard<S: Sockets> {
     pub(super) archive: Option<Archive>,
     /// Peers whose kept messages wait, each once.
     pub(super) due: Vec<usize>,
-    /// Where the message that is being dealt with stands in the log's memory
-    pub(super) incoming: Option<u64>,
+    /// The record of the message that is being dealt with
+    pub(super) incoming: Option<Incoming>,
     pub(super) bindings: Vec<Binding>,
     /// Connections that have not logged on: without any, nobody walks over the bindings.
     pub(super) waiting: usize,
@@ -270,14 +277,32 @@ impl<S: Sockets> Switchboard<S> {
         application.on_stranger(now, source, stranger);
     }
 
-    /// Sequence of its record. Without room for it the event is only counted: what it is about has its own record or none.
     fn record_event(&mut self, now: Now, channel: u16, body: &[u8]) -> u64 {
-        let cause = Cause::default();
+        self.record_event_of(Cause::default(), now, channel, body)
+    }
+
+    /// Sequence of its record. Without room for it the event is only counted: what it is about has its own record or none.
+    pub(super) fn record_event_of(
+        &mut self,
+        cause: Cause,
+        now: Now,
+        channel: u16,
+        body: &[u8],
+    ) -> u64 {
         let record = self
             .log
             .append(RecordKind::Connection, channel, cause, now.wall_ns, body);
         self.traffic.events_unrecorded += record.is_none() as u64;
         record.map_or(0, |record| record.sequence)
+    }
+
+    /// What is done now is caused by the message that is being dealt with, if one is.
+    pub(super) fn cause(&self) -> Cause {
+        self.incoming.map_or(Cause::default(), |incoming| Cause {
+            log: self.log.id(),
+            sequence: incoming.sequence,
+            output: 0,
+        })
     }
 
     /// Number, encoding and record of a message; nothing is transmitted.
@@ -394,7 +419,8 @@ impl<S: Sockets> Switchboard<S> {
                         self.give_up_disk(at);
                     }
                     let body = event_record::of_reset(cause, next_in, next_out);
-                    let sequence = self.record_event(now, self.peers[at].channel, &body);
+                    let channel = self.peers[at].channel;
+                    let sequence = self.record_event_of(self.cause(), now, channel, &body);
                     application.on_event(at, now, sequence, PeerEvent::SequenceReset(cause));
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
@@ -423,7 +449,7 @@ impl<S: Sockets> Switchboard<S> {
         let expected = peer.session.expected_in();
         let is_kept = self
             .incoming
-            .is_some_and(|position| peer.kept.push(number, position, expected));
+            .is_some_and(|incoming| peer.kept.push(number, incoming.position, expected));
         if is_kept {
             self.traffic.kept += 1;
         } else {
@@ -456,6 +482,8 @@ impl<S: Sockets> Switchboard<S> {
         application: &mut A,
     ) {
         self.connected -= 1;
+        // What the end of a connection does to the numbers comes behind what the last message did.
+        self.incoming = None;
         let peer = &mut self.peers[at];
         peer.connection = None;
         peer.cursor.cancel();
@@ -474,7 +502,7 @@ impl<S: Sockets> Switchboard<S> {
         let sent = self.commit(
             at,
             now,
-            Cause::default(),
+            self.cause(),
             RecordKind::AdminOut,
             |header, time, out| session::admin(header, admin, time, out),
         );
