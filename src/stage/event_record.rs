@@ -65,14 +65,14 @@ pub(super) fn of_no_answer() -> [u8; BODY_BYTES] {
     body(51, 0, 0, 0)
 }
 
-/// The session goes on with the numbers of an earlier process, which began then.
+/// The session goes on with these numbers of an earlier process.
 pub(super) fn of_resumption(next_in: u64, next_out: u64) -> [u8; BODY_BYTES] {
     body(52, 0, next_in, next_out)
 }
 
-/// These numbers began at this time; our messages from `oldest` on can be sent again.
-pub(super) fn of_beginning(began: u8, began_wall_ns: u64, oldest: u64) -> [u8; BODY_BYTES] {
-    body(53, began, began_wall_ns, oldest)
+/// Those numbers began at this time, for that reason: a [`ResetCause`] or [`NEW_LOG`].
+pub(super) fn of_beginning(began: u8, wall_ns: u64) -> [u8; BODY_BYTES] {
+    body(53, began, wall_ns, 0)
 }
 
 /// What an event tells of a session's numbers.
@@ -80,8 +80,12 @@ pub(super) fn of_beginning(began: u8, began_wall_ns: u64, oldest: u64) -> [u8; B
 pub(super) enum Numbers {
     /// The connection is gone.
     Disconnected,
-    /// Set to these; next in and out.
-    Set(u8, u64, u64),
+    /// Set to these, for that [`ResetCause`].
+    Set {
+        cause: u8,
+        next_in: u64,
+        next_out: u64,
+    },
     /// They count as begun anew, for the schedule.
     Renewed,
     /// See [`of_turn`].
@@ -95,11 +99,7 @@ pub(super) enum Numbers {
     /// See [`of_resumption`].
     Resumed { next_in: u64, next_out: u64 },
     /// See [`of_beginning`].
-    Began {
-        began: u8,
-        began_wall_ns: u64,
-        oldest: u64,
-    },
+    Began { began: u8, wall_ns: u64 },
     /// Nothing.
     Other,
 }
@@ -114,7 +114,11 @@ pub(super) fn numbers(body: &[u8]) -> Numbers {
     match body[0] {
         3 => Numbers::Disconnected,
         // The first version did not say which: both began at 1.
-        6 => Numbers::Set(detail, first.max(1), second.max(1)),
+        6 => Numbers::Set {
+            cause: detail,
+            next_in: first.max(1),
+            next_out: second.max(1),
+        },
         32 => Numbers::Renewed,
         50 => Numbers::Turn {
             number: first,
@@ -128,8 +132,7 @@ pub(super) fn numbers(body: &[u8]) -> Numbers {
         },
         53 => Numbers::Began {
             began: detail,
-            began_wall_ns: first,
-            oldest: second,
+            wall_ns: first,
         },
         _ => Numbers::Other,
     }

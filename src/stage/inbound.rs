@@ -23,7 +23,7 @@ use crate::wire::fix::{
 };
 
 /// A message that the application refused, until its frame is consumed.
-struct Refused {
+pub(super) struct Refused {
     error: DecodeError,
     reason: fix::BusinessRejectReason,
     number: u64,
@@ -32,7 +32,7 @@ struct Refused {
 }
 
 /// What the application made of a message, where something is left to do.
-enum Handed {
+pub(super) enum Handed {
     Done,
     /// Its answer is to be sent.
     Answered,
@@ -353,7 +353,7 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     /// What the session asked for, and the answer to what the application refused.
-    fn conclude<A: Application>(
+    pub(super) fn conclude<A: Application>(
         &mut self,
         at: usize,
         now: Now,
@@ -479,7 +479,19 @@ fn hand_over<A: Application>(
     if !is_delivery(actions) {
         return Handed::Done;
     }
-    let error = match application.on_message(at, now, sequence, message) {
+    let answer = application.on_message(at, now, sequence, message);
+    verdict(answer, message, peer, actions)
+}
+
+/// What follows from the application's verdict.
+#[inline]
+pub(super) fn verdict(
+    verdict: Verdict,
+    message: &Message<'_>,
+    peer: &mut Peer,
+    actions: &mut Actions,
+) -> Handed {
+    let error = match verdict {
         Verdict::Taken => return Handed::Done,
         Verdict::Answered => return Handed::Answered,
         Verdict::Unanswered => return Handed::Unanswered,

@@ -8,7 +8,7 @@
 //! socket only when everything that it may cause has room; a slow peer is served from the log and never waited for; one turn
 //! of one peer is bounded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
@@ -17,6 +17,7 @@ use super::archive::Archive;
 use super::event_record;
 use super::pace::Pace;
 use super::peer::{Binding, Ordered, Peer, PeerConfig, PeerName, Role};
+use super::resume::Waiting;
 use super::strangers::Strangers;
 use crate::domain::Now;
 use crate::domain::time::NS_PER_MS;
@@ -53,6 +54,8 @@ pub struct Switchboard<S: Sockets> {
     pub(super) archive: Option<Archive>,
     /// Peers whose kept messages wait, each once.
     pub(super) due: Vec<usize>,
+    /// What an earlier process left unanswered
+    pub(super) unanswered: VecDeque<Waiting>,
     /// The record of the message that is being dealt with
     pub(super) incoming: Option<Incoming>,
     pub(super) bindings: Vec<Binding>,
@@ -108,6 +111,7 @@ impl<S: Sockets> Switchboard<S> {
             pace: Pace::default(),
             archive: None,
             due: Vec::with_capacity(peers.len()),
+            unanswered: VecDeque::new(),
             incoming: None,
             peers,
             connected: 0,
@@ -167,6 +171,9 @@ impl<S: Sockets> Switchboard<S> {
 
     /// One turn: what the kernel has, timers, peers that are behind. Bounded; returns how much was done.
     pub fn duty_cycle<A: Application>(&mut self, now: Now, application: &mut A) -> usize {
+        if !self.unanswered.is_empty() {
+            return self.take_up(now, application);
+        }
         let mut work = self.sockets.poll();
         for _ in 0..CONNECTION_EVENTS_PER_CYCLE {
             let Some(event) = self.sockets.next_event() else {
