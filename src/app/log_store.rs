@@ -4,6 +4,8 @@
 //! number of the process and part of every order id: a new process takes the highest epoch found here plus one, and its files exist
 //! durably before anything is sent. Records run on across segments.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -63,6 +65,63 @@ impl LogFile for LogStore {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync()
+    }
+}
+
+/// Writes what a [`LogStore`] of an earlier process did not, to the places where it belongs.
+pub struct SegmentWriter {
+    directory: PathBuf,
+    log: LogId,
+    epoch: u16,
+    files: BTreeMap<u32, log_file::LogFile>,
+}
+
+impl SegmentWriter {
+    /// For this log of this epoch.
+    pub fn new(directory: &Path, log: LogId, epoch: u16) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            log,
+            epoch,
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// Start number of the process whose log it is.
+    pub fn epoch(&self) -> u16 {
+        self.epoch
+    }
+
+    /// Writes `bytes` at this offset over all segments.
+    pub fn write_at(&mut self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (segment, within) = (
+                (offset / LOG_SEGMENT_BYTES) as u32,
+                offset % LOG_SEGMENT_BYTES,
+            );
+            let room = (LOG_SEGMENT_BYTES - within) as usize;
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            let file = match self.files.entry(segment) {
+                Entry::Occupied(open) => open.into_mut(),
+                Entry::Vacant(place) => {
+                    let path = segment_path(&self.directory, self.log, self.epoch, segment);
+                    place.insert(match path.exists() {
+                        true => log_file::LogFile::open(&path)?,
+                        false => log_file::LogFile::create(&path, LOG_SEGMENT_BYTES)?,
+                    })
+                }
+            };
+            file.write_at(now, within)?;
+            (bytes, offset) = (later, offset + now.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Makes all of it durable.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.files
+            .values_mut()
+            .try_for_each(log_file::LogFile::sync)
     }
 }
 
