@@ -241,7 +241,6 @@ struct Echo {
     peers: Vec<EchoPeer>,
     /// The message to be sent back.
     msg_type: MsgType,
-    poss_resend: bool,
     fields: Vec<EchoField>,
 }
 
@@ -289,7 +288,6 @@ impl Application for Echo {
             }
         }
         self.msg_type = message.msg_type();
-        self.poss_resend = message.poss_resend();
         self.fields.clear();
         let fields = &mut self.fields;
         peer.dictionary.visit_parts(message, |part, tag, value| {
@@ -318,7 +316,6 @@ impl Application for Echo {
     ) -> Result<Range<usize>, NoRoom> {
         let header = Header {
             msg_type: self.msg_type,
-            poss_resend: self.poss_resend,
             ..*header
         };
         let mut writer = Writer::begin(out, &header, time);
@@ -342,5 +339,5 @@ impl Application for Echo {
 
 /// Header fields that the session layer writes itself, or that are true of one transmission only.
 fn is_of_session_layer(tag: u32) -> bool {
-    matches!(tag, 8 | 9 | 34 | 35 | 43 | 49 | 52 | 56 | 97 | 122 | 369)
+    matches!(tag, 8 | 9 | 34 | 35 | 43 | 49 | 52 | 56 | 122 | 369)
 }

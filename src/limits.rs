@@ -167,6 +167,21 @@ pub const SEQUENCE_NUMBER_MAX: u64 = 999_999_999_999_999;
 /// A peer that makes no progress in filling a gap for two heartbeats, and at least this long, is asked once more.
 pub const GAP_PATIENCE_MIN_S: u64 = 10;
 
+/// Days before the start that a session schedule knows: for numbers that were last reset then, and for a clock that is set back.
+pub const SCHEDULE_DAYS_BACK: u64 = 400;
+/// Days that a session schedule knows in advance, in tables of about 6 KiB: 24 hours a day for more than a year.
+pub const SCHEDULE_DAYS_AHEAD: u64 = 400;
+/// With fewer days left the control thread appends the next table.
+pub const SCHEDULE_DAYS_LEFT_MIN: u64 = 100;
+/// How often the control thread looks at them.
+pub const SCHEDULE_LOOK_NS: u64 = 3_600_000_000_000;
+/// Longest name of a time zone; the longest of the database have 32.
+pub const TIME_ZONE_BYTES_MAX: usize = 63;
+/// Most session schedules.
+pub const SCHEDULES_MAX: usize = 256;
+/// Most holidays of a schedule: some decades.
+pub const HOLIDAYS_MAX: usize = 10_000;
+
 /// Longest name of a client, session, desk, link or listener: it is a column in tables and a word in commands.
 pub const NAME_BYTES_MAX: usize = 31;
 /// Longest CompID that is taken, from a peer or the configuration.

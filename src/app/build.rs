@@ -18,7 +18,7 @@ use super::log_store::{LogStore, SegmentReader};
 use super::runner::{DecodeTurn, Lifecycle, RouteTurn};
 use crate::access::Entitlements;
 use crate::config::plan::{FixPlan, Io, LinkPlan, Plan};
-use crate::domain::command::{LinkCommand, SessionCommand};
+use crate::domain::command::{LinkCommand, NumbersDone, SessionCommand};
 use crate::domain::directory::Directory;
 use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
@@ -129,6 +129,7 @@ pub(super) fn parts(
         from_risk,
         directory: directory.clone(),
         commands: ports.sessions.clone(),
+        answers: ports.numbers_done.clone(),
         status: writers.decode,
         lifecycle: lifecycle.clone(),
     };
@@ -140,6 +141,7 @@ pub(super) fn parts(
         directory,
         scopes,
         commands: ports.links.clone(),
+        answers: ports.numbers_done.clone(),
         status: writers.route,
         lifecycle: lifecycle.clone(),
     };
@@ -187,6 +189,7 @@ pub(super) struct DecodeSeed {
     from_risk: Consumer<ToClient>,
     directory: Arc<Directory>,
     commands: Arc<ArrayQueue<SessionCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     status: StageWriter,
     lifecycle: Lifecycle,
 }
@@ -263,6 +266,7 @@ impl DecodeSeed {
                 .map(|session| session.cancel_on_disconnect)
                 .collect(),
             commands: self.commands,
+            answers: self.answers,
             status: self.status,
         });
         Ok((DecodeTurn::new(stage, self.lifecycle), addresses, chosen))
@@ -278,6 +282,7 @@ pub(super) struct RouteSeed {
     directory: Arc<Directory>,
     scopes: ScopeBoard,
     commands: Arc<ArrayQueue<LinkCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     status: StageWriter,
     lifecycle: Lifecycle,
 }
@@ -321,6 +326,7 @@ impl RouteSeed {
             acknowledge_timeout_ns: timeouts.map(|ms| ms as u64 * NS_PER_MS).collect(),
             account_desks: plan.account_desks.clone(),
             commands: self.commands,
+            answers: self.answers,
             status: self.status,
         });
         Ok((RouteTurn::new(stage, self.lifecycle), chosen))

@@ -114,6 +114,7 @@ impl Gateway {
                 .map(|session| session.cancel_on_disconnect)
                 .collect(),
             commands: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
+            answers: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             status: writers.decode,
         });
         let route = RouteStage::new(RouteParts {
@@ -139,6 +140,7 @@ impl Gateway {
                 .collect(),
             account_desks: plan.account_desks.clone(),
             commands: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
+            answers: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             status: writers.route,
         });
         Self {

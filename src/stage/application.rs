@@ -56,6 +56,24 @@ pub enum PeerEvent {
     },
     /// Sequence numbers start anew.
     SequenceReset(ResetCause),
+    /// Its schedule opened or closed, or was looked at for the first time.
+    Hours {
+        /// Whether it may be connected
+        open: bool,
+        /// When that changes, nanoseconds since 1970; zero: not known
+        changes_wall_ns: u64,
+    },
+    /// A scheduled reset is due, and waits for requests in doubt.
+    ResetHeld,
+    /// The peer logged on under the numbers that should have been reset: they stay.
+    ResetGivenUp,
+    /// An operator sets the numbers; the reset follows.
+    Operator {
+        /// Who asked
+        uid: u32,
+        /// Who approved it
+        approver_uid: Option<u32>,
+    },
     /// To be counted.
     Notice(Notice),
 }
@@ -77,6 +95,8 @@ pub enum Closed {
     TakenOver,
     /// An operator.
     Operator,
+    /// Its schedule.
+    Schedule,
 }
 
 /// What happened to a connection that belongs to no session.
@@ -162,6 +182,10 @@ pub trait Application {
     fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent);
     /// Something about a connection without a session.
     fn on_stranger(&mut self, now: Now, source: IpAddr, stranger: Stranger);
+    /// Whether the numbers of a disconnected peer may be reset by its schedule: nothing sent under them is in doubt.
+    fn may_reset(&self, _peer: usize) -> bool {
+        true
+    }
 }
 
 /// A message that was sent.

@@ -29,6 +29,16 @@ pub(super) fn of_peer(event: &PeerEvent) -> [u8; BODY_BYTES] {
         PeerEvent::GapFilled { begin, end } => body(4, 0, begin, end),
         PeerEvent::RejectReceived { reference } => body(5, 0, reference, 0),
         PeerEvent::SequenceReset(cause) => body(6, cause as u8, 0, 0),
+        PeerEvent::Hours {
+            open,
+            changes_wall_ns,
+        } => body(30, open as u8, changes_wall_ns, 0),
+        PeerEvent::ResetHeld => body(31, 0, 0, 0),
+        PeerEvent::ResetGivenUp => body(32, 0, 0, 0),
+        PeerEvent::Operator { uid, approver_uid } => {
+            let (approved, approver) = (approver_uid.is_some(), approver_uid.unwrap_or(0));
+            body(33, approved as u8, uid as u64, approver as u64)
+        }
         PeerEvent::ResendIgnored { begin, end } => body(9, 0, begin, end),
         PeerEvent::Notice(notice) => of_notice(notice),
     }
@@ -245,6 +255,17 @@ pub fn describe(body: &[u8]) -> Option<String> {
             "goes on with the numbers of the process before: next in {first}, next out {second}"
         ),
         53 => format!("these numbers began {}: {}", at_time(first), began(detail)?),
+        30 => match (detail != 0, at_time(first)) {
+            (true, until) => format!("its schedule is open until {until}"),
+            (false, _) if first == 0 => "its schedule is closed".to_owned(),
+            (false, until) => format!("its schedule is closed until {until}"),
+        },
+        31 => "a scheduled reset waits until its requests in doubt are resolved".to_owned(),
+        32 => "a scheduled reset is given up: the peer logged on under the old numbers".to_owned(),
+        33 if detail != 0 => {
+            format!("user {first} sets the sequence numbers, approved by user {second}")
+        }
+        33 => format!("user {first} sets the sequence numbers"),
         40 => {
             let source = from_address(first, second);
             format!(
@@ -277,7 +298,7 @@ fn at_time(wall_ns: u64) -> String {
 }
 
 fn reset_cause(code: u8) -> Option<&'static str> {
-    const CAUSES: [(ResetCause, &str); 6] = [
+    const CAUSES: [(ResetCause, &str); 7] = [
         (ResetCause::PeerLogon, "141=Y in the peer's logon"),
         (ResetCause::OwnLogon, "reset_on_logon"),
         (ResetCause::Logout, "reset_on_logout"),
@@ -287,6 +308,7 @@ fn reset_cause(code: u8) -> Option<&'static str> {
             "the peer's SequenceReset: what it skipped is lost",
         ),
         (ResetCause::Operator, "an operator's command"),
+        (ResetCause::Schedule, "the end of a window of its schedule"),
     ];
     CAUSES
         .iter()
@@ -372,7 +394,17 @@ mod tests {
             PeerEvent::GapFilled { begin: 3, end: 9 },
             PeerEvent::ResendIgnored { begin: 3, end: 9 },
             PeerEvent::RejectReceived { reference: 7 },
-            PeerEvent::SequenceReset(ResetCause::Operator),
+            PeerEvent::SequenceReset(ResetCause::Schedule),
+            PeerEvent::Hours {
+                open: true,
+                changes_wall_ns: 1,
+            },
+            PeerEvent::ResetHeld,
+            PeerEvent::ResetGivenUp,
+            PeerEvent::Operator {
+                uid: 7,
+                approver_uid: Some(8),
+            },
             PeerEvent::Notice(Notice::GapDetected {
                 expected: 4,
                 received: 8,
@@ -398,6 +430,17 @@ mod tests {
                 .unwrap()
                 .starts_with("disconnected: error (errno 104)")
         );
+        let closed = of_peer(&PeerEvent::Hours {
+            open: false,
+            changes_wall_ns: 1_000_000_000,
+        });
+        assert_eq!(
+            describe(&closed).unwrap(),
+            "its schedule is closed until 19700101-00:00:01 UTC"
+        );
+        for code in 0..=ResetCause::Schedule as u8 {
+            assert!(reset_cause(code).is_some(), "{code}");
+        }
         let reset = of_reset(ResetCause::PeerLogon, 2, 1);
         assert_eq!(
             describe(&reset).unwrap(),

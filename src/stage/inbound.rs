@@ -59,6 +59,9 @@ impl<S: Sockets> Switchboard<S> {
                     // Disabled while it was being made.
                     return self.disconnect(at, now, Closed::Operator, true, application);
                 }
+                if !self.peers[at].hours.are_open() {
+                    return self.disconnect(at, now, Closed::Schedule, true, application);
+                }
                 self.tell(at, now, PeerEvent::Connected, application);
                 self.actions.clear();
                 self.peers[at].session.on_connected(now, &mut self.actions);
@@ -225,7 +228,12 @@ impl<S: Sockets> Switchboard<S> {
                 peer.messages_in += 1;
                 peer.bytes_in += bytes.len() as u64;
                 peer.last_in_wall_ns = now.wall_ns;
-                peer.session.on_message(now, &message, actions);
+                if peer.hours.are_open() {
+                    peer.session.on_message(now, &message, actions);
+                } else {
+                    let why = peer.hours.refusal();
+                    peer.session.on_message_outside(now, &message, why, actions);
+                }
                 // The record says what the session made of the message: number and record are one.
                 let delivered = is_delivery(actions);
                 let next_in = peer.session.expected_in();
@@ -360,10 +368,10 @@ impl<S: Sockets> Switchboard<S> {
         handed: Handed,
         application: &mut A,
     ) {
+        let cause = self.cause();
         if !self.actions.as_slice().is_empty() {
             self.perform(at, now, application);
         }
-        let cause = self.cause();
         match handed {
             Handed::Done => {}
             Handed::Answered => {
@@ -432,6 +440,7 @@ impl<S: Sockets> Switchboard<S> {
         };
         match admitted {
             Ok(at) => {
+                self.keep_hours(at, now, application);
                 self.bind(connection, at);
                 self.peers[at].source = Some(source);
                 self.actions.clear();

@@ -17,6 +17,7 @@ pub mod decode;
 mod desk_side;
 mod dictionaries;
 pub mod event_record;
+mod hours;
 mod inbound;
 pub mod journal;
 mod kept;

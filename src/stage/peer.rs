@@ -18,7 +18,7 @@ use crate::limits::{
     RESEND_ANCHORS_MAX, RESEND_ANCHORS_MIN, RESEND_ANCHORS_TOTAL, RESEND_INDEX_SLOTS_MAX,
     RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL,
 };
-use crate::session::{self, ResendCursor, ResendPolicy, Session, SessionIds};
+use crate::session::{self, Hours, ResendCursor, ResendPolicy, Session, SessionIds};
 use crate::status::RowTraffic;
 use crate::wire::fix::dictionary::Dictionary;
 
@@ -158,6 +158,10 @@ pub struct Peer {
     /// When a message was last taken by the socket while the peer was behind, monotonic
     pub(super) progress_ns: u64,
     pub(super) resend: ResendPolicy,
+    /// When it may be connected
+    pub(super) hours: Hours,
+    /// A scheduled reset waits for requests in doubt
+    pub(super) reset_held: bool,
     /// Whether it is among those that are served from the log
     pub(super) is_served: bool,
     /// Resends that were given up
@@ -207,6 +211,8 @@ impl Peer {
             cursor: ResendCursor::new(),
             progress_ns: 0,
             resend: config.resend,
+            hours: Hours::new(config.fix.schedule.clone(), None),
+            reset_held: false,
             is_served: false,
             incarnation: 0,
             on_disk: OnDisk::Unasked,
@@ -278,7 +284,10 @@ impl Peer {
     pub(super) fn due(&self, now: Now) -> Option<SocketAddr> {
         match self.role {
             Role::Connect { address, .. }
-                if self.enabled && !self.connecting && now.mono_ns >= self.retry_at_ns =>
+                if self.enabled
+                    && self.hours.are_open()
+                    && !self.connecting
+                    && now.mono_ns >= self.retry_at_ns =>
             {
                 Some(address)
             }

@@ -13,6 +13,7 @@ use crate::domain::Now;
 use crate::io::Sockets;
 use crate::journal::{Cause, RecordKind};
 use crate::limits::FRAME_BYTES_MAX;
+use crate::session::Hours;
 use crate::wire::fix;
 
 /// The log's memory is too small for what a process goes on with.
@@ -53,6 +54,7 @@ impl<S: Sockets> Switchboard<S> {
                 }
                 unanswered.extend(before.unanswered.into_iter().map(|message| (at, message)));
             }
+            peer.hours = Hours::new(peer.fix().schedule.clone(), Some(began_wall_ns));
             let numbers = (peer.session.expected_in(), peer.session.peek_next_out());
             debug_assert_eq!(peer.sent.next(), numbers.1);
             let began = event_record::of_beginning(began, began_wall_ns);

@@ -20,10 +20,13 @@ use super::peer::{Binding, Ordered, Peer, PeerConfig, PeerName, Role};
 use super::resume::Waiting;
 use super::strangers::Strangers;
 use crate::domain::Now;
+use crate::domain::command::{NumbersChange, NumbersDone};
 use crate::domain::time::NS_PER_MS;
 use crate::io::{ConnectionId, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
-use crate::limits::{CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK};
+use crate::limits::{
+    CONNECTION_EVENTS_PER_CYCLE, CONTROL_QUEUE_COMMANDS, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK,
+};
 use crate::session::{self, Action, Actions, Admin, DisconnectReason, LogoutText, Notice};
 use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Precision, TimeText};
 
@@ -70,6 +73,10 @@ pub struct Switchboard<S: Sockets> {
     next_tick_ns: u64,
     next_timer: usize,
     pub(super) next_binding: usize,
+    /// Numbers to be set when the peer is disconnected.
+    pub(super) numbers_waiting: Vec<(usize, NumbersChange)>,
+    /// Answers to operators.
+    pub(super) numbers_done: Vec<NumbersDone>,
 }
 
 impl<S: Sockets> Switchboard<S> {
@@ -125,6 +132,8 @@ impl<S: Sockets> Switchboard<S> {
             next_tick_ns: 0,
             next_timer: 0,
             next_binding: 0,
+            numbers_waiting: Vec::with_capacity(CONTROL_QUEUE_COMMANDS),
+            numbers_done: Vec::with_capacity(CONTROL_QUEUE_COMMANDS),
         }
     }
 
@@ -401,6 +410,7 @@ impl<S: Sockets> Switchboard<S> {
                 Action::LoggedOn => {
                     self.peers[at].logged_on();
                     self.tell(at, now, PeerEvent::LoggedOn, application);
+                    self.give_up_held_reset(at, now, application);
                 }
                 Action::LoggedOut => self.tell(at, now, PeerEvent::LoggedOut, application),
                 Action::RejectReceived { reference } => {
@@ -425,6 +435,7 @@ impl<S: Sockets> Switchboard<S> {
                         peer.cursor.cancel();
                         self.give_up_disk(at);
                     }
+                    self.begin_incarnation(at, now, cause);
                     let body = event_record::of_reset(cause, next_in, next_out);
                     let channel = self.peers[at].channel;
                     let sequence = self.record_event_of(self.cause(), now, channel, &body);
@@ -503,6 +514,7 @@ impl<S: Sockets> Switchboard<S> {
             .on_disconnected(now, &mut self.actions);
         self.perform(at, now, application);
         self.tell(at, now, PeerEvent::Disconnected(why), application);
+        self.apply_waiting_numbers(at, now, application);
     }
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
@@ -526,6 +538,7 @@ impl<S: Sockets> Switchboard<S> {
         for _ in 0..SESSION_TIMERS_PER_TICK.min(self.peers.len()) {
             let at = self.next_timer;
             self.next_timer = (at + 1) % self.peers.len();
+            self.keep_hours(at, now, application);
             // Without room nothing was read either: a peer must not look silent because of us.
             let has_room = self.log.has_room_for(2, FRAME_BYTES_MAX);
             let peer = &mut self.peers[at];

@@ -16,6 +16,7 @@ pub fn reason_of(closed: Closed) -> Reason {
         Closed::ResendAbuse => Reason::ResendAbuse,
         Closed::TakenOver => Reason::TakenOver,
         Closed::Operator => Reason::OperatorLogout,
+        Closed::Schedule => Reason::OutsideSchedule,
         Closed::Socket(CloseReason::Peer) => Reason::Peer,
         Closed::Socket(CloseReason::Error(_)) => Reason::Error,
         Closed::Socket(CloseReason::Local) => Reason::Logout,
@@ -40,6 +41,7 @@ pub fn reason_of(closed: Closed) -> Reason {
             DisconnectReason::LogoutTimeout => Reason::LogoutTimeout,
             DisconnectReason::PeerLogout | DisconnectReason::LogoutComplete => Reason::Logout,
             DisconnectReason::Stopped => Reason::Disabled,
+            DisconnectReason::OutsideSchedule => Reason::OutsideSchedule,
         },
     }
 }

@@ -232,6 +232,7 @@ named! {
         Recovering, "recovering", "Logged on, a gap in the sequence is being filled.";
         LoggingOut, "logging_out", "A logout is on its way.";
         Disabled, "disabled", "Refused until an operator enables it.";
+        Closed, "closed", "No connection, and its schedule allows none now.";
     }
 }
 
@@ -248,6 +249,7 @@ named! {
         Draining, "draining", "No new orders; waiting for what is in flight.";
         Lost, "lost", "Was ready and went; what was in flight is in doubt.";
         Disabled, "disabled", "Down until an operator enables it.";
+        Closed, "closed", "Down until its schedule opens.";
     }
 }
 
@@ -275,6 +277,8 @@ named! {
         Disabled, "disabled", "An operator disabled it.";
         OperatorLogout, "operator_logout", "An operator logged it out.";
         AcknowledgeTimeout, "acknowledge_timeout", "The desk left requests unanswered.";
+        OutsideSchedule, "outside_schedule", "The schedule of the session does not allow it now.";
+        ResetHeld, "reset_held", "A scheduled reset waits until its requests in doubt are resolved.";
         ResendAbuse, "resend_abuse", "The peer did not stop to ask for the same messages again.";
         TakenOver, "taken_over", "The peer logged on anew while this connection was silent.";
         TooManyConnections, "too_many_connections", "Too many connections from its address had not logged on.";

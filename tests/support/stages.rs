@@ -344,6 +344,7 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
             .map(|session| session.cancel_on_disconnect)
             .collect(),
         commands: ports.sessions.clone(),
+        answers: ports.numbers_done.clone(),
         status: writers.decode,
     });
     let link = &plan.desks[0].links[0];
@@ -367,6 +368,7 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
         acknowledge_timeout_ns: vec![5_000_000_000],
         account_desks: plan.account_desks.clone(),
         commands: ports.links.clone(),
+        answers: ports.numbers_done.clone(),
         status: writers.route,
     });
     Stages {

@@ -297,6 +297,10 @@ impl Story {
                 self.numbers.next_in = number(2);
                 "too_low"
             }
+            Some(30) => "schedule",
+            Some(31) => "reset_held",
+            Some(32) => "reset_given_up",
+            Some(33) => "command",
             Some(40) => "refused_connection",
             _ => "notice",
         };

@@ -16,7 +16,7 @@ use crate::stage::archive::{ArchiveReader, archive};
 struct Disk(Arc<Mutex<Vec<u8>>>);
 
 impl LogRead for Disk {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> std::io::Result<usize> {
         let bytes = self.0.lock().unwrap();
         let rest = bytes.get(offset as usize..).unwrap_or_default();
         let count = rest.len().min(into.len());

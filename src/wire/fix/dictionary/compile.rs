@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::fast::Slots;
 use super::format::{self, Format};
 use super::model::{Category, FieldModel, Model, Part};
 use crate::limits::{DICTIONARY_LEVEL_FIELDS_MAX, FIELDS_MAX};
@@ -96,6 +97,11 @@ pub(super) struct Values {
 }
 
 impl Values {
+    /// Whether the text is one of the values of one byte.
+    pub fn takes_one(&self, text: &[u8]) -> bool {
+        matches!(*text, [c @ 0..128] if self.mask[c as usize / 64] >> (c % 64) & 1 != 0)
+    }
+
     /// Whether the text is one of the values, or all words of it are.
     pub fn take(&self, text: &[u8]) -> bool {
         let one = |text: &[u8]| {
@@ -115,6 +121,8 @@ impl Values {
 #[derive(Debug)]
 pub(super) struct MessageTable {
     pub level: Level,
+    /// Low tags once more, for the hot path.
+    pub slots: Box<Slots>,
     /// Which of [`Tables::fields`] says what is defined.
     pub source: u8,
 }
@@ -142,9 +150,9 @@ impl Tables {
     #[inline]
     pub fn message(&self, msg_type: MsgType) -> Option<&MessageTable> {
         let (text, _) = msg_type.padded();
-        let place = match text {
-            [one @ 0..128, 0, 0, 0] => self.one[one as usize],
-            _ => self.place_of_more(text),
+        let place = match self.one.get(u32::from_le_bytes(text) as usize) {
+            Some(place) => *place,
+            None => self.place_of_more(text),
         };
         self.messages.get((place as usize).wrapping_sub(1))
     }
@@ -209,10 +217,7 @@ impl<'m> Compiler<'m> {
                 let level = self
                     .message_level(source, &message.parts)
                     .map_err(|what| format!("message {}: {what}", message.name))?;
-                messages.push(MessageTable {
-                    level,
-                    source: source as u8,
-                });
+                messages.push(self.table(level, source));
                 let place = messages.len() as u16;
                 let (text, _) = MsgType::from_bytes(message.msg_type.as_bytes()).padded();
                 // The application's word counts for its messages.
@@ -224,10 +229,8 @@ impl<'m> Compiler<'m> {
                 }
             }
         }
-        let frame = MessageTable {
-            level: self.message_level(0, &[])?,
-            source: is_combined as u8,
-        };
+        let level = self.message_level(0, &[])?;
+        let frame = self.table(level, is_combined as usize);
         let mut more: Vec<_> = more.into_iter().collect();
         more.sort();
         let fields = self.fields.map(|fields| {
@@ -247,6 +250,14 @@ impl<'m> Compiler<'m> {
             values: self.values.into(),
             fields,
         })
+    }
+
+    fn table(&self, level: Level, source: usize) -> MessageTable {
+        MessageTable {
+            slots: Box::new(Slots::new(&level, &self.values)),
+            level,
+            source: source as u8,
+        }
     }
 
     fn message_level(&mut self, source: usize, body: &'m [Part]) -> Result<Level, String> {

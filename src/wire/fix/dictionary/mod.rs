@@ -6,6 +6,7 @@
 //! reports the one that the session layer's order of checks comes to first.
 
 mod compile;
+mod fast;
 mod format;
 pub mod model;
 mod parts;

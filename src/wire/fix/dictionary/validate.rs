@@ -1,15 +1,15 @@
-//! The hot path: one walk over the fields of a message.
+//! The closer look at a message that the hot path ([`super::fast`]) does not take at once: one walk over its fields.
 //!
 //! Owned by the stage that decodes. Always: no allocation; every field is looked at once, in the order of the wire, with recursion
 //! only into groups as deep as the dictionary nests them. A mistake does not end the walk: it is kept if it comes before the one
 //! that is kept already in the order of checks, so that what is reported does not depend on the order of the wire.
 //! The order: header, body, trailer in their order; message type; required fields of header, trailer, body; then field by field,
 //! ascending, header, trailer, body: repeated, empty, format, enumeration, defined, in this message, group. What a group's members
-//! have wrong comes where its count stands, after the count, in the order of the wire.
+//! have wrong comes where its count stands, after the count, in the order of the wire: a member's place before its value.
 
 use super::compile::{Entry, Kind, Level, MessageTable, SET_WORDS, Section, Set, Tables};
-use super::format;
 use super::{Checks, Fault};
+use super::{fast, format};
 use crate::wire::fix::field::{Field, Message, digits};
 use crate::wire::fix::reject::SessionRejectReason as Reason;
 use crate::wire::fix::tags;
@@ -30,6 +30,7 @@ enum Stage {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
+    Misplaced,
     Repeated,
     Empty,
     Format,
@@ -61,6 +62,21 @@ pub(super) fn validate(
     checks: &Checks,
 ) -> Result<(), Fault> {
     let table = tables.message(message.msg_type());
+    if let Some(table) = table
+        && fast::is_clean(tables, table, message)
+    {
+        return Ok(());
+    }
+    look_closely(tables, table, message, checks)
+}
+
+#[inline(never)]
+fn look_closely(
+    tables: &Tables,
+    table: Option<&MessageTable>,
+    message: &Message<'_>,
+    checks: &Checks,
+) -> Result<(), Fault> {
     let mut walk = Walk {
         tables,
         message: table.unwrap_or(&tables.frame),
@@ -167,14 +183,14 @@ impl<'a> Walk<'a> {
                 seen = Set::default();
                 if ordinal != 0 && self.checks.groups {
                     in_order = false;
-                    self.report_field(Step::Group, field.tag, Reason::GroupOrder);
+                    self.report_field(Step::Misplaced, field.tag, Reason::GroupOrder);
                 }
             } else if is_repeated {
                 in_order = false;
                 self.report_field(Step::Repeated, field.tag, Reason::TagRepeated);
             } else if ordinal < last && self.checks.groups {
                 in_order = false;
-                self.report_field(Step::Group, field.tag, Reason::GroupOrder);
+                self.report_field(Step::Misplaced, field.tag, Reason::GroupOrder);
             }
             last = ordinal;
             seen[word] |= bit;
@@ -227,9 +243,7 @@ impl<'a> Walk<'a> {
             }
             Kind::OneOf | Kind::Listed => {
                 let values = &self.tables.values[detail as usize];
-                if let [c @ 0..128] = *text
-                    && values.mask[c as usize / 64] >> (c % 64) & 1 != 0
-                {
+                if values.takes_one(text) {
                     return;
                 }
                 if !format::fits(values.format, text) {
