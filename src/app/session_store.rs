@@ -21,7 +21,7 @@ use super::runner::{self, Lifecycle, Phase};
 use crate::domain::Now;
 use crate::journal::read::Why;
 use crate::journal::{Log, LogId};
-use crate::stage::archive::{self, Archive};
+use crate::stage::archive::{self, Archive, ArchiveReader};
 use crate::stage::journal::{Drain, JournalStage};
 use crate::stage::recovered::{Recovered, Recovery};
 use crate::status::page::{heap_words, page_bytes};
@@ -42,6 +42,20 @@ pub struct SessionStore {
     pub keeper: Keeper,
 }
 
+/// The same before any thread runs.
+pub struct SessionParts {
+    /// For the switchboard
+    pub log: Log,
+    /// For [`crate::stage::Switchboard::with_archive`]
+    pub archive: Archive,
+    /// For [`crate::stage::Switchboard::resume`]
+    pub recovered: Recovered,
+    /// To be turned by somebody: writes the log
+    pub journal: JournalStage<LogStore>,
+    /// To be turned by somebody: reads it for resends
+    pub reader: ArchiveReader<SegmentReader>,
+}
+
 /// The threads behind the log. Dropped without [`Keeper::stop`] it leaves records in the window, where the next process finds them.
 pub struct Keeper {
     lifecycle: Lifecycle,
@@ -60,15 +74,53 @@ impl Keeper {
 }
 
 impl SessionStore {
-    /// Of the peers with these names; `window_bytes` (a power of two) is what may wait for the disk.
+    /// Of the peers with these names, and its threads run; `window_bytes` (a power of two) is what may wait for the disk.
     pub fn open(
         directory: &Path,
         names: &[String],
         window_bytes: usize,
         now: Now,
     ) -> Result<Self, BootError> {
-        let place = LogPlace::new(directory.join("log"), Some(directory.join("staging")));
+        let SessionParts {
+            log,
+            archive,
+            recovered,
+            journal,
+            reader,
+        } = SessionParts::open(directory, names, window_bytes, now)?;
+        let lifecycle = Lifecycle::default();
+        let (journal_lifecycle, archive_lifecycle) = (lifecycle.clone(), lifecycle.clone());
+        let threads = [
+            thread::spawn("gh-journal", move || {
+                runner::journal(journal, Clock::new(), &journal_lifecycle);
+            }),
+            thread::spawn("gh-archive", move || {
+                runner::archive(reader, &archive_lifecycle);
+            }),
+        ];
+        let threads = threads.into_iter().collect::<Result<_, _>>();
+        Ok(Self {
+            log,
+            archive,
+            recovered,
+            keeper: Keeper {
+                lifecycle,
+                threads: threads.map_err(failed("cannot start a thread"))?,
+            },
+        })
+    }
+}
+
+impl SessionParts {
+    /// As [`SessionStore::open`]; nothing runs.
+    pub fn open(
+        directory: &Path,
+        names: &[String],
+        window_bytes: usize,
+        now: Now,
+    ) -> Result<Self, BootError> {
         let staging = directory.join("staging");
+        let place = LogPlace::new(directory.join("log"), Some(staging.clone()));
         for path in [&place.directory, &staging] {
             fs::create_dir_all(path).map_err(failed(format!("cannot make {}", path.display())))?;
         }
@@ -86,31 +138,14 @@ impl SessionStore {
         })?;
         let log = begin_log(id, epoch, writer, names, now);
         let drain = Drain::new(id, names.to_vec(), reader, store);
-        let sent = SegmentReader::new(&place.directory, id);
-        let (archive, reader) = archive::archive(sent);
+        let (archive, reader) = archive::archive(SegmentReader::new(&place.directory, id));
         let reader = reader.with_channels(recovered.channels(names));
-        let lifecycle = Lifecycle::default();
-        let (journal_lifecycle, archive_lifecycle) = (lifecycle.clone(), lifecycle.clone());
-        let journal = JournalStage::new(vec![drain], page(names, now));
-        let threads = [
-            thread::spawn("gh-journal", move || {
-                runner::journal(journal, Clock::new(), &journal_lifecycle);
-            }),
-            thread::spawn("gh-archive", move || {
-                runner::archive(reader, &archive_lifecycle);
-            }),
-        ];
         Ok(Self {
             log,
             archive,
             recovered,
-            keeper: Keeper {
-                lifecycle,
-                threads: threads
-                    .into_iter()
-                    .collect::<Result<_, _>>()
-                    .map_err(failed("cannot start a thread"))?,
-            },
+            journal: JournalStage::new(vec![drain], page(names, now)),
+            reader,
         })
     }
 }
