@@ -130,6 +130,6 @@ pub trait LogFile {
 
 /// A log that another thread still writes, read by a cold one. Calls may block.
 pub trait LogRead {
-    /// Reads at this offset of the whole log, over all its files; fewer bytes where it ends.
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
+    /// Reads at this place of the log (its epoch, and the offset over all files of that); fewer bytes where it ends.
+    fn read_at(&mut self, place: u64, into: &mut [u8]) -> io::Result<usize>;
 }

@@ -77,29 +77,7 @@ pub(super) fn parts(
             LogId::Desk => links(plan).map(|(_, link)| link.name.clone()).collect(),
             LogId::Order | LogId::None => Vec::new(),
         };
-        let mut made = Log::new(log, writer);
-        let start = format!(
-            "gatehouse {} {} epoch {epoch}",
-            env!("CARGO_PKG_VERSION"),
-            log.name()
-        );
-        made.append(
-            RecordKind::Start,
-            0,
-            Cause::default(),
-            now.wall_ns,
-            start.as_bytes(),
-        );
-        for (channel, body) in names::bodies(&names) {
-            let body = body.as_bytes();
-            made.append(
-                RecordKind::Names,
-                channel,
-                Cause::default(),
-                now.wall_ns,
-                body,
-            );
-        }
+        let made = begin_log(log, epoch, writer, &names, now);
         drains.push(Drain::new(log, names, reader, store));
         Ok(made)
     };
@@ -141,7 +119,7 @@ pub(super) fn parts(
         link_desks: links(plan).map(|(desk, _)| desk).collect(),
         status: writers.risk,
     });
-    let sent_to_clients = SegmentReader::new(&plan.state.log_directory, LogId::Client, epoch);
+    let sent_to_clients = SegmentReader::new(&plan.state.log_directory, LogId::Client);
     let (archive_port, archive) = archive::archive(sent_to_clients);
     let decode = DecodeSeed {
         plan: plan.clone(),
@@ -178,6 +156,28 @@ pub(super) fn parts(
         page,
         control_status: writers.control,
     })
+}
+
+/// A log of this epoch, with the records that say so and who its channels are.
+pub(super) fn begin_log(
+    log: LogId,
+    epoch: u16,
+    writer: byte_log::Writer,
+    channels: &[String],
+    now: Now,
+) -> Log {
+    let mut made = Log::new(log, writer).in_epoch(epoch);
+    let start = format!(
+        "gatehouse {} {} epoch {epoch}",
+        env!("CARGO_PKG_VERSION"),
+        log.name()
+    );
+    let (cause, time_ns) = (Cause::default(), now.wall_ns);
+    made.append(RecordKind::Start, 0, cause, time_ns, start.as_bytes());
+    for (channel, body) in names::bodies(channels) {
+        made.append(RecordKind::Names, channel, cause, time_ns, body.as_bytes());
+    }
+    made
 }
 
 /// The decode stage without its sockets.

@@ -10,6 +10,7 @@ mod log_reader_tests;
 pub mod log_store;
 mod log_window;
 mod runner;
+pub mod session_store;
 mod topology;
 
 pub use boot::{BootError, Gateway, start};

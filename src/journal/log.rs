@@ -6,7 +6,7 @@
 use zerocopy::FromZeros;
 use zerocopy::little_endian::{U16, U64};
 
-use super::record::{self, BODY_OFFSET, Cause, LogId, RawHeader, Record, RecordKind};
+use super::record::{self, BODY_OFFSET, Cause, DELIVERED, LogId, RawHeader, Record, RecordKind};
 
 /// The writing end.
 pub struct Log {
@@ -14,7 +14,7 @@ pub struct Log {
     id: LogId,
     sequence: u64,
     crc: u32,
-    /// Bytes appended, as they stand in the file
+    /// Place of the next record, see [`Log::in_epoch`]
     offset: u64,
     /// Per channel: where the last message that was sent stands in the file
     sent: Vec<u64>,
@@ -30,8 +30,24 @@ pub struct Appended {
     pub sequence: u64,
     /// Its position, for [`Log::read_back`].
     pub position: u64,
-    /// Where it stands in the file.
+    /// Its place on disk, see [`Log::in_epoch`].
     pub offset: u64,
+}
+
+/// Bits of a place that are the offset in the epoch's files: 16 TiB.
+const OFFSET_BITS: u32 = 44;
+
+/// Place of a byte of a log: its epoch, and the offset over that epoch's files. Places rise from epoch to epoch.
+pub const fn place(epoch: u16, offset: u64) -> u64 {
+    (epoch as u64) << OFFSET_BITS | offset
+}
+
+/// Epoch and offset of a place.
+pub const fn epoch_and_offset(place: u64) -> (u16, u64) {
+    (
+        (place >> OFFSET_BITS) as u16,
+        place & ((1 << OFFSET_BITS) - 1),
+    )
 }
 
 impl Log {
@@ -44,6 +60,20 @@ impl Log {
             crc: 0,
             offset: 0,
             sent: Vec::new(),
+        }
+    }
+
+    /// Of this epoch: its records have their places behind those of all epochs before.
+    pub fn in_epoch(mut self, epoch: u16) -> Self {
+        debug_assert_eq!(self.sequence, 0);
+        self.offset = place(epoch, 0);
+        self
+    }
+
+    /// The last message that was sent on the channel stands at this place, in an epoch before.
+    pub fn link_back(&mut self, channel: u16, place: u64) {
+        if let Some(sent) = self.sent.get_mut(channel as usize) {
+            *sent = place;
         }
     }
 
@@ -99,9 +129,44 @@ impl Log {
         body_bytes_max: usize,
         fill: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> Option<Appended> {
+        let header = RawHeader::new_zeroed();
+        self.append_under(header, kind, channel, cause, time_ns, body_bytes_max, fill)
+    }
+
+    /// Appends a FIX message that was received: what its session expects after it, and whether the application is given it.
+    pub fn append_received(
+        &mut self,
+        channel: u16,
+        time_ns: u64,
+        next_in: u64,
+        delivered: bool,
+        message: &[u8],
+    ) -> Option<Appended> {
+        let mut header = RawHeader::new_zeroed();
+        header.set_link(next_in);
+        header.flags = if delivered { DELIVERED } else { 0 };
+        let (kind, cause) = (RecordKind::MessageIn, Cause::default());
+        let length = message.len();
+        self.append_under(header, kind, channel, cause, time_ns, length, |out| {
+            out.copy_from_slice(message);
+            Some(length)
+        })
+    }
+
+    #[expect(clippy::too_many_arguments)]
+    #[inline]
+    fn append_under(
+        &mut self,
+        mut header: RawHeader,
+        kind: RecordKind,
+        channel: u16,
+        cause: Cause,
+        time_ns: u64,
+        body_bytes_max: usize,
+        fill: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Option<Appended> {
         let memory = self.writer.claim(record::padded(body_bytes_max))?;
         let body = fill(&mut memory[BODY_OFFSET..BODY_OFFSET + body_bytes_max])?;
-        let mut header = RawHeader::new_zeroed();
         header.kind = U16::new(kind as u16);
         header.channel = U16::new(channel);
         header.sequence = U64::new(self.sequence + 1);
@@ -115,7 +180,7 @@ impl Log {
         };
         if let Some(place) = place {
             if *place != NONE_SENT {
-                header.set_previous(self.offset - *place);
+                header.set_link(self.offset - *place);
             }
             *place = self.offset;
         }

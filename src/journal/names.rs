@@ -50,6 +50,8 @@ mod tests {
                 channel: *channel,
                 cause: Cause::default(),
                 previous: 0,
+                next_in: 0,
+                delivered: false,
                 body: body.as_bytes(),
                 crc: 0,
             };

@@ -75,6 +75,9 @@ pub enum RecordKind {
     SequenceReset = 11,
     /// Names of the log's channels, from this channel on; see [`super::names`].
     Names = 12,
+    /// FIX message that an earlier process received and did not finish with. Cause: its record there, and as output that epoch.
+    /// Channel: session or link.
+    Carried = 13,
 }
 
 impl RecordKind {
@@ -92,6 +95,7 @@ impl RecordKind {
             10 => Self::Refused,
             11 => Self::SequenceReset,
             12 => Self::Names,
+            13 => Self::Carried,
             _ => return None,
         })
     }
@@ -120,19 +124,23 @@ pub(super) struct RawHeader {
     pub kind: U16,
     /// Session or link
     pub channel: U16,
-    /// Low half of [`Record::previous`]
-    pub previous_low: U32,
+    /// Low half of [`Record::previous`] or [`Record::next_in`]
+    pub link_low: U32,
     /// Dense, from 1
     pub sequence: U64,
     /// Nanoseconds since 1970-01-01 UTC
     pub time_ns: U64,
     pub cause_log: u8,
-    pub cause_reserved: [u8; 1],
+    /// [`DELIVERED`], or zero
+    pub flags: u8,
     pub cause_output: U16,
-    /// High half of [`Record::previous`]
-    pub previous_high: U32,
+    /// High half
+    pub link_high: U32,
     pub cause_sequence: U64,
 }
+
+/// Flag: the application was given the message.
+pub(super) const DELIVERED: u8 = 1;
 
 /// Bytes of the header alone.
 pub const HEADER_BYTES: usize = 32;
@@ -157,8 +165,13 @@ pub struct Record<'a> {
     pub channel: u16,
     /// What caused it.
     pub cause: Cause,
-    /// Bytes, in the file, back to the message that was sent before on the same channel; zero: none, or no sent message.
+    /// Bytes back to the message that was sent before on the same channel, in the places of [`super::Log::in_epoch`]; zero: none,
+    /// or no sent message.
     pub previous: u64,
+    /// Of a received message: the number that its session expects after it. Else zero.
+    pub next_in: u64,
+    /// Of a received message: whether its session gave it to the application.
+    pub delivered: bool,
     /// Its content.
     pub body: &'a [u8],
     /// Its checksum: the seed of the next one's.
@@ -207,13 +220,18 @@ pub(super) fn seal(bytes: &mut [u8], header: &mut RawHeader, body: usize, seed: 
 }
 
 impl RawHeader {
-    pub(super) fn set_previous(&mut self, bytes: u64) {
-        self.previous_low = U32::new(bytes as u32);
-        self.previous_high = U32::new((bytes >> 32) as u32);
+    pub(super) fn set_link(&mut self, value: u64) {
+        self.link_low = U32::new(value as u32);
+        self.link_high = U32::new((value >> 32) as u32);
     }
 
-    fn previous(&self) -> u64 {
-        self.previous_low.get() as u64 | (self.previous_high.get() as u64) << 32
+    fn link(&self) -> u64 {
+        self.link_low.get() as u64 | (self.link_high.get() as u64) << 32
+    }
+
+    fn link_of(&self, is_in: bool) -> u64 {
+        let received = self.kind.get() == RecordKind::MessageIn as u16;
+        if received == is_in { self.link() } else { 0 }
     }
 }
 
@@ -237,7 +255,7 @@ pub fn head(bytes: &[u8]) -> Option<Head> {
         length: header.length.get() as usize,
         kind: RecordKind::from_raw(header.kind.get()),
         channel: header.channel.get(),
-        previous: header.previous(),
+        previous: header.link_of(false),
     })
 }
 
@@ -259,7 +277,9 @@ pub fn view(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
             sequence: header.cause_sequence.get(),
             output: header.cause_output.get(),
         },
-        previous: header.previous(),
+        previous: header.link_of(false),
+        next_in: header.link_of(true),
+        delivered: header.flags & DELIVERED != 0,
         body: &bytes[BODY_OFFSET..length],
         crc: header.crc.get(),
     };

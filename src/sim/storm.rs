@@ -69,7 +69,7 @@ impl Seen {
 
 /// A peer: its connection and its numbers.
 struct Player {
-    connection: ConnectionId,
+    connection: Option<ConnectionId>,
     name: String,
     next_out: u64,
     /// Next number that is new to it
@@ -121,16 +121,12 @@ impl<F: LogFile> Storm<F> {
         let mut gateway = Gateway::new(&plan);
         gateway.decode.board().set_archive(archive);
         let player = |at: usize| Player {
-            connection: ConnectionId::default(),
-            name: plan.sessions[at]
-                .fix
-                .target_comp_id
-                .to_string_lossy()
-                .into_owned(),
+            connection: None,
+            name: plan.sessions[at].fix.target_comp_id.to_string_lossy(),
             next_out: 1,
             next_in: 1,
             repeated: 0,
-            ask_at_ns: 0,
+            ask_at_ns: u64::MAX,
         };
         let desk = Player {
             name: "DESK".to_owned(),
@@ -163,13 +159,13 @@ impl<F: LogFile> Storm<F> {
     pub fn prepare(&mut self, turn: &mut Turn<'_>) -> io::Result<()> {
         self.step(turn)?;
         let link = self.gateway.route.board().sockets().last_connection();
-        self.desk.connection = link.unwrap_or_default();
+        self.desk.connection = link;
         let logon = self.message_of_desk("A", "98=0|108=30|");
         self.desk_sends(&logon);
         for at in 0..=self.settings.askers {
             let connection = self.gateway.decode.board().sockets().peer_connects(0);
-            self.player(at).connection = connection;
-            self.say(at, "A", "98=0|108=3600|");
+            self.player(at).connection = Some(connection);
+            self.say(at, "A", "98=0|108=60|");
             self.step(turn)?;
         }
         for _ in 0..self.settings.stored {
@@ -265,7 +261,9 @@ impl<F: LogFile> Storm<F> {
 
     /// A client reads what it was sent.
     fn play(&mut self, at: usize) {
-        let connection = self.player(at).connection;
+        let Some(connection) = self.player(at).connection else {
+            return;
+        };
         let mut taken = std::mem::take(&mut self.taken);
         taken.clear();
         let sockets = self.gateway.decode.board().sockets();
@@ -287,7 +285,7 @@ impl<F: LogFile> Storm<F> {
         let number = message.msg_seq_num().unwrap_or(0);
         let stored = self.settings.stored as u64 + 1;
         let is_trader = at == self.settings.askers;
-        if is_trader && message.msg_type() == MsgType(*b"8\0\0\0") {
+        if is_trader && message.msg_type() == MsgType::EXECUTION_REPORT {
             let (intended_ns, turn) = self.open.pop_front().expect("an order was sent");
             let latency_ns = self.now.mono_ns - intended_ns;
             self.seen.latency_ns.saturating_record(latency_ns);
@@ -322,7 +320,9 @@ impl<F: LogFile> Storm<F> {
 
     /// The desk acknowledges what it gets.
     fn play_desk(&mut self) {
-        let connection = self.desk.connection;
+        let Some(connection) = self.desk.connection else {
+            return;
+        };
         let mut taken = std::mem::take(&mut self.taken);
         taken.clear();
         self.gateway
@@ -371,7 +371,8 @@ impl<F: LogFile> Storm<F> {
         let message = self.message(kind, number, &sender, body);
         self.player(at).name = sender;
         let sockets = self.gateway.decode.board().sockets();
-        assert!(sockets.peer_sends(connection, &message), "it is read");
+        let is_read = connection.is_some_and(|to| sockets.peer_sends(to, &message));
+        assert!(is_read, "client {at} is read");
     }
 
     fn message_of_desk(&mut self, kind: &str, body: &str) -> Vec<u8> {
@@ -383,7 +384,8 @@ impl<F: LogFile> Storm<F> {
     fn desk_sends(&mut self, message: &[u8]) {
         let connection = self.desk.connection;
         let sockets = self.gateway.route.board().sockets();
-        assert!(sockets.peer_sends(connection, message), "it is read");
+        let is_read = connection.is_some_and(|to| sockets.peer_sends(to, message));
+        assert!(is_read, "it is read");
     }
 
     fn message(&mut self, kind: &str, number: u64, sender: &str, body: &str) -> Vec<u8> {

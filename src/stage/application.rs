@@ -18,6 +18,8 @@ pub enum Verdict {
     Taken,
     /// It has it, and an answer to it: [`Application::answer`] writes it before anything else is read.
     Answered,
+    /// It has it, and nothing will come of it: noted in the log, so that nobody takes it up again after a restart.
+    Unanswered,
     /// The message is wrong, or cannot be processed: answered with 35=3 or 35=j.
     Refused(DecodeError),
 }
@@ -154,6 +156,17 @@ pub trait Application {
         sequence: u64,
         message: &Message<'_>,
     ) -> Verdict;
+    /// An application message that an earlier process was given and of which the log knows no outcome, before anything new comes.
+    /// `sequence` is its record in the log of this process. What may have become of it elsewhere only the application knows.
+    fn on_unanswered(
+        &mut self,
+        peer: usize,
+        now: Now,
+        sequence: u64,
+        message: &Message<'_>,
+    ) -> Verdict {
+        self.on_message(peer, now, sequence, message)
+    }
     /// Writes the answer to the message just taken, as [`super::Switchboard::send`] would have it written.
     fn answer(
         &mut self,

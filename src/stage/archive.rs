@@ -6,6 +6,7 @@
 //!
 //! The reader begins at an anchor, whose place is known, and follows each message to the one before, down to the one that is wanted.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
@@ -13,6 +14,7 @@ use crossbeam_queue::ArrayQueue;
 use super::sent::Anchor;
 use crate::io::LogRead;
 use crate::journal::RecordKind;
+use crate::journal::log::epoch_and_offset;
 use crate::journal::record::{self, BODY_OFFSET, Head};
 use crate::limits::{FRAME_BYTES_MAX, RESEND_CHUNK_BYTES, RESEND_CHUNK_MESSAGES, RESEND_CHUNKS};
 use crate::wire::fix::{FieldIndex, Framing, next_frame, parse};
@@ -155,6 +157,8 @@ pub struct ArchiveReader<R: LogRead> {
     asked: Arc<ArrayQueue<Box<Chunk>>>,
     answered: Arc<ArrayQueue<Box<Chunk>>>,
     log: R,
+    /// Peers by epoch and channel, where they are not the channels
+    channels: HashMap<(u16, u16), u32>,
     /// Where the last messages on the way stand, by number
     way: [u64; RESEND_CHUNK_MESSAGES],
     record: Box<[u8]>,
@@ -175,6 +179,7 @@ pub fn archive<R: LogRead>(log: R) -> (Archive, ArchiveReader<R>) {
         asked,
         answered,
         log,
+        channels: HashMap::new(),
         way: [0; RESEND_CHUNK_MESSAGES],
         record: vec![0; BODY_OFFSET + FRAME_BYTES_MAX].into_boxed_slice(),
         index: Box::new(FieldIndex::new()),
@@ -231,6 +236,20 @@ impl Archive {
 }
 
 impl<R: LogRead> ArchiveReader<R> {
+    /// With the peers of channels of earlier epochs, by epoch and channel.
+    pub fn with_channels(mut self, channels: HashMap<(u16, u16), u32>) -> Self {
+        self.channels = channels;
+        self
+    }
+
+    fn is_channel_of(&self, peer: u32, epoch: u16, channel: u16) -> bool {
+        *self
+            .channels
+            .get(&(epoch, channel))
+            .unwrap_or(&(channel as u32))
+            == peer
+    }
+
     /// One turn: answers what was asked, at most as many as there are chunks; returns how many.
     pub fn duty_cycle(&mut self) -> usize {
         for done in 0..RESEND_CHUNKS {
@@ -299,7 +318,7 @@ impl<R: LogRead> ArchiveReader<R> {
         );
         if head.length == 0 {
             Err(Outcome::NotYet)
-        } else if is_sent && head.channel as u32 == peer {
+        } else if is_sent && self.is_channel_of(peer, epoch_and_offset(offset).0, head.channel) {
             Ok(head)
         } else {
             Err(gone)

@@ -13,6 +13,9 @@ use crate::session::{Notice, ResetCause};
 use crate::status::Reason;
 use crate::wire::fix::{Precision, TimeText};
 
+/// In the place of a [`ResetCause`]: the numbers began with the log.
+pub(super) const NEW_LOG: u8 = u8::MAX;
+
 /// Bytes of a body.
 const BODY_BYTES: usize = 18;
 
@@ -60,6 +63,89 @@ fn of_notice(notice: Notice) -> [u8; BODY_BYTES] {
 /// Sequence numbers were set, to these.
 pub(super) fn of_reset(cause: ResetCause, next_in: u64, next_out: u64) -> [u8; BODY_BYTES] {
     body(6, cause as u8, next_in, next_out)
+}
+
+/// It is the turn of message `number` that came early; the session expects `next_in` after it, and may have `delivered` it.
+pub(super) fn of_turn(number: u64, next_in: u64, delivered: bool) -> [u8; BODY_BYTES] {
+    body(50, delivered as u8, number, next_in)
+}
+
+/// The message that is the cause of this record needs no answer.
+pub(super) fn of_no_answer() -> [u8; BODY_BYTES] {
+    body(51, 0, 0, 0)
+}
+
+/// The session goes on with these numbers of an earlier process.
+pub(super) fn of_resumption(next_in: u64, next_out: u64) -> [u8; BODY_BYTES] {
+    body(52, 0, next_in, next_out)
+}
+
+/// Those numbers began at this time, for that reason: a [`ResetCause`] or [`NEW_LOG`].
+pub(super) fn of_beginning(began: u8, wall_ns: u64) -> [u8; BODY_BYTES] {
+    body(53, began, wall_ns, 0)
+}
+
+/// What an event tells of a session's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Numbers {
+    /// The connection is gone.
+    Disconnected,
+    /// Set to these, for that [`ResetCause`].
+    Set {
+        cause: u8,
+        next_in: u64,
+        next_out: u64,
+    },
+    /// They count as begun anew, for the schedule.
+    Renewed,
+    /// See [`of_turn`].
+    Turn {
+        number: u64,
+        next_in: u64,
+        delivered: bool,
+    },
+    /// See [`of_no_answer`].
+    NoAnswer,
+    /// See [`of_resumption`].
+    Resumed { next_in: u64, next_out: u64 },
+    /// See [`of_beginning`].
+    Began { began: u8, wall_ns: u64 },
+    /// Nothing.
+    Other,
+}
+
+/// Of a record's body.
+pub(super) fn numbers(body: &[u8]) -> Numbers {
+    let Ok(body): Result<&[u8; BODY_BYTES], _> = body.try_into() else {
+        return Numbers::Other;
+    };
+    let number = |at: usize| u64::from_le_bytes(body[at..at + 8].try_into().unwrap_or_default());
+    let (detail, first, second) = (body[1], number(2), number(10));
+    match body[0] {
+        3 => Numbers::Disconnected,
+        // The first version did not say which: both began at 1.
+        6 => Numbers::Set {
+            cause: detail,
+            next_in: first.max(1),
+            next_out: second.max(1),
+        },
+        32 => Numbers::Renewed,
+        50 => Numbers::Turn {
+            number: first,
+            next_in: second,
+            delivered: detail != 0,
+        },
+        51 => Numbers::NoAnswer,
+        52 => Numbers::Resumed {
+            next_in: first,
+            next_out: second,
+        },
+        53 => Numbers::Began {
+            began: detail,
+            wall_ns: first,
+        },
+        _ => Numbers::Other,
+    }
 }
 
 /// A logon, from this address.
@@ -163,6 +249,12 @@ pub fn describe(body: &[u8]) -> Option<String> {
         18 => format!("resend request under the old number {first}: honoured"),
         19 => "silent: asked for a sign of life".to_owned(),
         20 => format!("asks for a heartbeat of {first} s: ours counts"),
+        50 => format!("its message {first}, which came early, has its turn"),
+        51 => "a message needs no answer".to_owned(),
+        52 => format!(
+            "goes on with the numbers of the process before: next in {first}, next out {second}"
+        ),
+        53 => format!("these numbers began {}: {}", at_time(first), began(detail)?),
         30 => match (detail != 0, at_time(first)) {
             (true, until) => format!("its schedule is open until {until}"),
             (false, _) if first == 0 => "its schedule is closed".to_owned(),
@@ -188,7 +280,16 @@ pub fn describe(body: &[u8]) -> Option<String> {
 /// Whether an event of that body comes with every message or connection and is not worth a line for people.
 pub fn is_routine(body: &[u8]) -> bool {
     let accepted = Stranger::Accepted as u8;
-    matches!(body, [15 | 16, ..]) || body.first() == Some(&40) && body.get(1) == Some(&accepted)
+    matches!(body, [15 | 16 | 50 | 51 | 53, ..])
+        || body.first() == Some(&40) && body.get(1) == Some(&accepted)
+}
+
+/// Why numbers began.
+fn began(code: u8) -> Option<&'static str> {
+    match code {
+        NEW_LOG => Some("the session was new, or its process did not go on with older ones"),
+        _ => reset_cause(code),
+    }
 }
 
 fn at_time(wall_ns: u64) -> String {

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
+use super::event_record;
 use super::peer::{Binding, Peer, PeerName};
-use super::switchboard::Switchboard;
+use super::switchboard::{Incoming, Switchboard};
 use crate::domain::{ClientOrderId, Now, Text};
 use crate::io::{ConnectionId, SocketEvent, Sockets};
 use crate::journal::{Cause, RecordKind};
@@ -22,7 +23,7 @@ use crate::wire::fix::{
 };
 
 /// A message that the application refused, until its frame is consumed.
-struct Refused {
+pub(super) struct Refused {
     error: DecodeError,
     reason: fix::BusinessRejectReason,
     number: u64,
@@ -31,10 +32,12 @@ struct Refused {
 }
 
 /// What the application made of a message, where something is left to do.
-enum Handed {
+pub(super) enum Handed {
     Done,
     /// Its answer is to be sent.
     Answered,
+    /// Nothing will come of it.
+    Unanswered,
     Refused(Refused),
 }
 
@@ -225,21 +228,22 @@ impl<S: Sockets> Switchboard<S> {
                 peer.messages_in += 1;
                 peer.bytes_in += bytes.len() as u64;
                 peer.last_in_wall_ns = now.wall_ns;
-                let record = log.append(
-                    RecordKind::MessageIn,
-                    peer.channel,
-                    Cause::default(),
-                    now.wall_ns,
-                    bytes,
-                );
-                let sequence = record.map_or(0, |record| record.sequence);
-                self.incoming = record.map(|record| record.position);
                 if peer.hours.are_open() {
                     peer.session.on_message(now, &message, actions);
                 } else {
                     let why = peer.hours.refusal();
                     peer.session.on_message_outside(now, &message, why, actions);
                 }
+                // The record says what the session made of the message: number and record are one.
+                let delivered = is_delivery(actions);
+                let next_in = peer.session.expected_in();
+                let record =
+                    log.append_received(peer.channel, now.wall_ns, next_in, delivered, bytes);
+                let sequence = record.map_or(0, |record| record.sequence);
+                self.incoming = record.map(|record| Incoming {
+                    position: record.position,
+                    sequence,
+                });
                 handed = hand_over(at, now, sequence, &message, peer, actions, application);
             }
             Err(_) => peer.session.on_malformed(now, actions),
@@ -312,10 +316,27 @@ impl<S: Sockets> Switchboard<S> {
                 return false;
             }
             peer.kept.remove(number);
-            self.incoming = Some(position);
-            peer.session.on_kept(now, &message, actions);
             let sequence = record.sequence;
-            handed = hand_over(at, now, sequence, &message, peer, actions, application);
+            self.incoming = Some(Incoming { position, sequence });
+            peer.session.on_kept(now, &message, actions);
+            let (next_in, delivered) = (peer.session.expected_in(), is_delivery(actions));
+            if next_in != number {
+                let body = event_record::of_turn(number, next_in, delivered);
+                let (kind, channel) = (RecordKind::Connection, peer.channel);
+                let cause = Cause {
+                    log: log.id(),
+                    sequence,
+                    output: 0,
+                };
+                // There is room.
+                let _ = log.append(kind, channel, cause, now.wall_ns, &body);
+            }
+            if delivered
+                && let Some(record) = log.read_back(position)
+                && let Ok(message) = fix::parse(record.body, scratch)
+            {
+                handed = hand_over(at, now, sequence, &message, peer, actions, application);
+            }
         } else {
             // It left the log's memory: the peer repeats it.
             peer.kept.remove(number);
@@ -340,30 +361,36 @@ impl<S: Sockets> Switchboard<S> {
     }
 
     /// What the session asked for, and the answer to what the application refused.
-    fn conclude<A: Application>(
+    pub(super) fn conclude<A: Application>(
         &mut self,
         at: usize,
         now: Now,
         handed: Handed,
         application: &mut A,
     ) {
+        let cause = self.cause();
         if !self.actions.as_slice().is_empty() {
             self.perform(at, now, application);
         }
         match handed {
             Handed::Done => {}
             Handed::Answered => {
-                self.send(at, now, Cause::default(), |header, time, out| {
+                self.send(at, now, cause, |header, time, out| {
                     application.answer(at, header, time, out)
                 });
             }
-            Handed::Refused(reject) => self.send_reject(at, now, &reject),
+            Handed::Unanswered => {
+                let channel = self.peers[at].channel;
+                self.record_event_of(cause, now, channel, &event_record::of_no_answer());
+            }
+            Handed::Refused(reject) => self.send_reject(at, now, cause, &reject),
         }
+        self.incoming = None;
     }
 
-    fn send_reject(&mut self, at: usize, now: Now, reject: &Refused) {
+    fn send_reject(&mut self, at: usize, now: Now, cause: Cause, reject: &Refused) {
         self.traffic.business_rejects += 1;
-        self.send(at, now, Cause::default(), |header, time, out| {
+        self.send(at, now, cause, |header, time, out| {
             let reject = BusinessReject::of(
                 &reject.error,
                 reject.reason,
@@ -440,6 +467,13 @@ fn needs_room(message: &Message<'_>) -> bool {
     !kind.is_admin() || kind == MsgType::REJECT
 }
 
+/// Whether the session says that the application gets the message.
+#[inline]
+fn is_delivery(actions: &Actions) -> bool {
+    let deliver = |action: &Action| matches!(action, Action::Deliver);
+    actions.as_slice().iter().any(deliver)
+}
+
 /// Gives the message to the application where the session says so; what it refused is answered by the session, or returned.
 #[inline]
 fn hand_over<A: Application>(
@@ -451,13 +485,25 @@ fn hand_over<A: Application>(
     actions: &mut Actions,
     application: &mut A,
 ) -> Handed {
-    let deliver = |action: &Action| matches!(action, Action::Deliver);
-    if !actions.as_slice().iter().any(deliver) {
+    if !is_delivery(actions) {
         return Handed::Done;
     }
-    let error = match application.on_message(at, now, sequence, message) {
+    let answer = application.on_message(at, now, sequence, message);
+    verdict(answer, message, peer, actions)
+}
+
+/// What follows from the application's verdict.
+#[inline]
+pub(super) fn verdict(
+    verdict: Verdict,
+    message: &Message<'_>,
+    peer: &mut Peer,
+    actions: &mut Actions,
+) -> Handed {
+    let error = match verdict {
         Verdict::Taken => return Handed::Done,
         Verdict::Answered => return Handed::Answered,
+        Verdict::Unanswered => return Handed::Unanswered,
         Verdict::Refused(error) => error,
     };
     match error.refusal {

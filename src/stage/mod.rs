@@ -23,6 +23,8 @@ pub mod journal;
 mod kept;
 mod pace;
 mod peer;
+pub mod recovered;
+mod resume;
 pub mod risk;
 pub mod route;
 pub mod scopes;
@@ -38,4 +40,5 @@ pub use application::{
 };
 pub use dictionaries::Dictionaries;
 pub use peer::{Ordered, Peer, PeerConfig, Role};
+pub use resume::NoRoom;
 pub use switchboard::Switchboard;

@@ -325,7 +325,7 @@ fn index_slots(peers: usize) -> usize {
 }
 
 /// Anchors of each peer, likewise.
-fn anchors(peers: usize) -> usize {
+pub(super) fn anchors(peers: usize) -> usize {
     let each = RESEND_ANCHORS_TOTAL / peers.max(1) & !1;
     each.clamp(RESEND_ANCHORS_MIN, RESEND_ANCHORS_MAX)
 }

@@ -118,6 +118,28 @@ impl SentIndex {
         self.next
     }
 
+    /// Goes on with what is known of the messages that an earlier process sent, none of which is in memory.
+    pub fn resume(&mut self, before: &Self) {
+        (self.oldest, self.first, self.next) = (before.oldest, before.next, before.next);
+        (self.stride, self.newest_offset) = (before.stride, before.newest_offset);
+        self.anchor_count = 0;
+        let anchors = &before.anchors[..before.anchor_count];
+        let mut thin = 1;
+        while anchors.len() / thin >= self.anchors.len() {
+            thin *= 2;
+        }
+        self.stride *= thin as u64;
+        for &anchor in anchors.iter().skip(thin - 1).step_by(thin) {
+            self.anchors[self.anchor_count] = anchor;
+            self.anchor_count += 1;
+        }
+    }
+
+    /// Place of the newest message, if there is one since the numbers began.
+    pub fn newest(&self) -> Option<u64> {
+        (self.next > self.oldest).then_some(self.newest_offset)
+    }
+
     /// Forgets everything: numbers start anew at `next`.
     pub fn reset(&mut self, next: u64) {
         (self.oldest, self.first, self.next) = (next, next, next);

@@ -8,7 +8,7 @@
 //! socket only when everything that it may cause has room; a slow peer is served from the log and never waited for; one turn
 //! of one peer is bounded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
@@ -17,6 +17,7 @@ use super::archive::Archive;
 use super::event_record;
 use super::pace::Pace;
 use super::peer::{Binding, Ordered, Peer, PeerConfig, PeerName, Role};
+use super::resume::Waiting;
 use super::strangers::Strangers;
 use crate::domain::Now;
 use crate::domain::command::{NumbersChange, NumbersDone};
@@ -28,6 +29,13 @@ use crate::limits::{
 };
 use crate::session::{self, Action, Actions, Admin, DisconnectReason, LogoutText, Notice};
 use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Precision, TimeText};
+
+/// A received message in the log.
+#[derive(Clone, Copy)]
+pub(super) struct Incoming {
+    pub position: u64,
+    pub sequence: u64,
+}
 
 /// Sessions and their sockets.
 pub struct Switchboard<S: Sockets> {
@@ -49,8 +57,10 @@ pub struct Switchboard<S: Sockets> {
     pub(super) archive: Option<Archive>,
     /// Peers whose kept messages wait, each once.
     pub(super) due: Vec<usize>,
-    /// Where the message that is being dealt with stands in the log's memory
-    pub(super) incoming: Option<u64>,
+    /// What an earlier process left unanswered
+    pub(super) unanswered: VecDeque<Waiting>,
+    /// The record of the message that is being dealt with
+    pub(super) incoming: Option<Incoming>,
     pub(super) bindings: Vec<Binding>,
     /// Connections that have not logged on: without any, nobody walks over the bindings.
     pub(super) waiting: usize,
@@ -108,6 +118,7 @@ impl<S: Sockets> Switchboard<S> {
             pace: Pace::default(),
             archive: None,
             due: Vec::with_capacity(peers.len()),
+            unanswered: VecDeque::new(),
             incoming: None,
             peers,
             connected: 0,
@@ -168,6 +179,9 @@ impl<S: Sockets> Switchboard<S> {
 
     /// One turn: what the kernel has, timers, peers that are behind. Bounded; returns how much was done.
     pub fn duty_cycle<A: Application>(&mut self, now: Now, application: &mut A) -> usize {
+        if !self.unanswered.is_empty() {
+            return self.take_up(now, application);
+        }
         let mut work = self.sockets.poll();
         for _ in 0..CONNECTION_EVENTS_PER_CYCLE {
             let Some(event) = self.sockets.next_event() else {
@@ -278,14 +292,32 @@ impl<S: Sockets> Switchboard<S> {
         application.on_stranger(now, source, stranger);
     }
 
-    /// Sequence of its record. Without room for it the event is only counted: what it is about has its own record or none.
     fn record_event(&mut self, now: Now, channel: u16, body: &[u8]) -> u64 {
-        let cause = Cause::default();
+        self.record_event_of(Cause::default(), now, channel, body)
+    }
+
+    /// Sequence of its record. Without room for it the event is only counted: what it is about has its own record or none.
+    pub(super) fn record_event_of(
+        &mut self,
+        cause: Cause,
+        now: Now,
+        channel: u16,
+        body: &[u8],
+    ) -> u64 {
         let record = self
             .log
             .append(RecordKind::Connection, channel, cause, now.wall_ns, body);
         self.traffic.events_unrecorded += record.is_none() as u64;
         record.map_or(0, |record| record.sequence)
+    }
+
+    /// What is done now is caused by the message that is being dealt with, if one is.
+    pub(super) fn cause(&self) -> Cause {
+        self.incoming.map_or(Cause::default(), |incoming| Cause {
+            log: self.log.id(),
+            sequence: incoming.sequence,
+            output: 0,
+        })
     }
 
     /// Number, encoding and record of a message; nothing is transmitted.
@@ -404,7 +436,8 @@ impl<S: Sockets> Switchboard<S> {
                     }
                     self.begin_incarnation(at, now, cause);
                     let body = event_record::of_reset(cause, next_in, next_out);
-                    let sequence = self.record_event(now, self.peers[at].channel, &body);
+                    let channel = self.peers[at].channel;
+                    let sequence = self.record_event_of(self.cause(), now, channel, &body);
                     application.on_event(at, now, sequence, PeerEvent::SequenceReset(cause));
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
@@ -433,7 +466,7 @@ impl<S: Sockets> Switchboard<S> {
         let expected = peer.session.expected_in();
         let is_kept = self
             .incoming
-            .is_some_and(|position| peer.kept.push(number, position, expected));
+            .is_some_and(|incoming| peer.kept.push(number, incoming.position, expected));
         if is_kept {
             self.traffic.kept += 1;
         } else {
@@ -466,6 +499,8 @@ impl<S: Sockets> Switchboard<S> {
         application: &mut A,
     ) {
         self.connected -= 1;
+        // What the end of a connection does to the numbers comes behind what the last message did.
+        self.incoming = None;
         let peer = &mut self.peers[at];
         peer.connection = None;
         peer.cursor.cancel();
@@ -485,7 +520,7 @@ impl<S: Sockets> Switchboard<S> {
         let sent = self.commit(
             at,
             now,
-            Cause::default(),
+            self.cause(),
             RecordKind::AdminOut,
             |header, time, out| session::admin(header, admin, time, out),
         );
