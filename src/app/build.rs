@@ -233,8 +233,8 @@ impl DecodeSeed {
             peers,
             connections,
             logon_timeout_s as u64 * NS_PER_S,
-        )
-        .with_archive(self.archive);
+        );
+        board.set_archive(self.archive);
         let mut addresses = Vec::new();
         for (at, listener) in plan.listeners.iter().enumerate() {
             let what = format!(

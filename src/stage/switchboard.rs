@@ -137,10 +137,9 @@ impl<S: Sockets> Switchboard<S> {
         }
     }
 
-    /// With a way to messages that left the log's memory; without, they are gap-filled.
-    pub fn with_archive(mut self, archive: Archive) -> Self {
+    /// Gives it a way to messages that left the log's memory; without, they are gap-filled.
+    pub fn set_archive(&mut self, archive: Archive) {
         self.archive = Some(archive);
-        self
     }
 
     /// Listens for peers that connect to us.

@@ -38,7 +38,11 @@ impl Stored {
     fn new(sessions: usize, reports: usize) -> Self {
         let disk = Disk::default();
         let (port, reader) = archive(disk.clone());
-        let clients = Clients::with(sessions, 64, |_| {}, |board| board.with_archive(port));
+        let equip = |mut board: Switchboard<Wire>| {
+            board.set_archive(port);
+            board
+        };
+        let clients = Clients::with(sessions, 64, |_| {}, equip);
         let mut stored = Self {
             clients,
             disk,

@@ -7,6 +7,7 @@ pub mod decode_desk;
 pub mod decode_order;
 #[cfg(test)]
 mod desk_tests;
+pub mod dialect;
 pub mod dictionary;
 pub mod encode_desk;
 pub mod encode_report;
@@ -23,6 +24,7 @@ pub mod tags;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod versions;
 pub mod writer;
 
 pub use decode_desk::{DeskDecodeError, DeskMessage, DeskRefusal, decode_desk};

@@ -197,6 +197,85 @@ fn a_fill_is_written_byte_for_byte() {
 }
 
 #[test]
+fn before_exec_type_the_status_tells_what_happened() {
+    use ClientExec as E;
+    use OrderStatus as S;
+    // exec, status, leaves -> 20 and 39 in 4.0, 39 and 150 in 4.1
+    let rows: [(E, S, u64, [&[u8]; 4]); 9] = [
+        (E::New, S::New, 9, [b"0", b"0", b"0", b"0"]),
+        (E::Trade, S::PendingCancel, 9, [b"0", b"1", b"6", b"1"]),
+        (E::Trade, S::Filled, 0, [b"0", b"2", b"2", b"2"]),
+        (E::TradeCancel, S::New, 9, [b"1", b"0", b"0", b"0"]),
+        (E::Replaced, S::PartiallyFilled, 9, [b"0", b"5", b"1", b"5"]),
+        (E::Restated, S::New, 9, [b"0", b"5", b"0", b"5"]),
+        (
+            E::PendingCancel,
+            S::PendingCancel,
+            9,
+            [b"0", b"6", b"6", b"6"],
+        ),
+        (
+            E::PendingReplace,
+            S::PendingReplace,
+            9,
+            [b"0", b"6", b"6", b"6"],
+        ),
+        (E::Status, S::PendingReplace, 9, [b"3", b"6", b"6", b"6"]),
+    ];
+    for (exec, status, leaves, [trans, status_40, status_41, type_41]) in rows {
+        let mut report = report(exec, status);
+        report.cumulated = Quantity(report.quantity.0 - leaves);
+        report.orig_client_order_id = Text::new(b"before").unwrap();
+        let bytes = encoded(FixVersion::Fix40, ClientOutput::Report(report));
+        with_message(&bytes, |message| {
+            assert_eq!(message.get(tags::EXEC_TRANS_TYPE), Some(trans), "{exec:?}");
+            assert_eq!(message.get(tags::ORD_STATUS), Some(status_40), "{exec:?}");
+            for tag in [tags::EXEC_TYPE, tags::LEAVES_QTY, tags::ORIG_CL_ORD_ID] {
+                assert_eq!(message.get(tag), None, "{exec:?}");
+            }
+            let is_number = |tag| message.get_u64(tag).is_some();
+            assert!(is_number(tags::EXEC_ID) && is_number(tags::LAST_QTY));
+            assert!(ascending_body(message), "{}", shown(&bytes));
+        });
+        let bytes = encoded(FixVersion::Fix41, ClientOutput::Report(report));
+        with_message(&bytes, |message| {
+            assert_eq!(message.get(tags::ORD_STATUS), Some(status_41), "{exec:?}");
+            assert_eq!(message.get(tags::EXEC_TYPE), Some(type_41), "{exec:?}");
+            assert_eq!(message.get(tags::ORIG_CL_ORD_ID), Some(&b"before"[..]));
+            assert_eq!(message.get(tags::EXEC_RESTATEMENT_REASON), None);
+        });
+    }
+}
+
+#[test]
+fn a_business_reject_is_a_reject_where_there_is_none() {
+    let error = DecodeError {
+        tag: tags::ORD_TYPE,
+        refusal: Refusal::Business(BusinessRejectReason::Other),
+        text: "OrdType not supported",
+    };
+    let reject = BusinessReject::of(
+        &error,
+        BusinessRejectReason::Other,
+        4,
+        MsgType::NEW_ORDER_SINGLE,
+        b"ord-1",
+    );
+    let mut time = TimeText::new(Precision::Seconds);
+    for version in [FixVersion::Fix40, FixVersion::Fix41] {
+        let mut out = [0; 512];
+        let range = encode_business_reject(&mut out, &header(version), &mut time, &reject).unwrap();
+        let body =
+            "35=3|34=7|49=GATE|52=20231114-22:13:20|56=CLIENT|45=4|58=OrdType not supported (40)|";
+        let begin = std::str::from_utf8(version.begin_string()).unwrap();
+        assert_eq!(shown(&out[range]), shown(&framed(begin, body)));
+    }
+    let not_authorized = BusinessRejectReason::NotAuthorized;
+    assert_eq!(not_authorized.code(FixVersion::Fix42), 0);
+    assert_eq!(not_authorized.code(FixVersion::Fix43), 6);
+}
+
+#[test]
 fn reject_codes_exist_in_their_version() {
     for row in crate::domain::reject::REJECTS {
         let mut report = report(ClientExec::Rejected, OrderStatus::Rejected);
@@ -205,6 +284,7 @@ fn reject_codes_exist_in_their_version() {
         for (version, code) in [
             (FixVersion::Fix42, row.ord_rej_reason_42),
             (FixVersion::Fix44, row.ord_rej_reason_44),
+            (FixVersion::Fix50Sp2, row.ord_rej_reason_44),
         ] {
             let bytes = encoded(version, ClientOutput::Report(report));
             with_message(&bytes, |message| {
@@ -226,7 +306,7 @@ fn reject_codes_exist_in_their_version() {
             let bytes = encoded(version, ClientOutput::CancelReject(reject));
             with_message(&bytes, |message| {
                 let code = message.get_u64(tags::CXL_REJ_REASON).unwrap();
-                assert!(code <= 3 || version == FixVersion::Fix44 && code == 6);
+                assert!(code <= 3 || version >= FixVersion::Fix44 && code == 6);
                 assert_eq!(message.get(tags::CXL_REJ_RESPONSE_TO), Some(&b"2"[..]));
                 assert!(ascending_body(message));
             });
@@ -397,7 +477,12 @@ fn an_order_is_read_or_refused_for_the_right_reason() {
         ),
         ("11=ord-1", "", 11, Session(R::RequiredTagMissing)),
         ("11=ord-1", &long_id, 11, Session(R::ValueOutOfRange)),
-        ("55=600000", "", 55, Session(R::RequiredTagMissing)),
+        (
+            "55=600000",
+            "",
+            55,
+            Business(B::ConditionallyRequiredFieldMissing),
+        ),
         ("54=1", "", 54, Session(R::RequiredTagMissing)),
         ("54=1", "54=5", 54, Business(B::Other)),
         ("54=1", "54=Z", 54, Session(R::ValueOutOfRange)),
@@ -520,6 +605,50 @@ fn required_fields_and_types_follow_the_version() {
             Ok(ClientRequest::Status(status)) => assert!(status.request_id.is_empty()),
             other => assert!(other.is_ok() && !is_new_in_43, "{body}"),
         }
+    }
+    for version in FixVersion::ALL {
+        // What each version requires, lowest tag first: all of it is taken, and each of it is missed.
+        let has_60 = version >= FixVersion::Fix42;
+        let fields = |base: &str, more: &[(bool, &str)]| {
+            let more: String = more
+                .iter()
+                .filter(|(has, _)| *has)
+                .map(|(_, field)| format!("{field}|"))
+                .collect();
+            format!("{base}|{more}")
+        };
+        let more = [
+            (version <= FixVersion::Fix43, "21=1"),
+            (has_60, "60=20231114-22:13:20"),
+        ];
+        let new = fields("11=c|38=5|40=1|54=1|55=X|1=ACC1", &more);
+        let change = fields("11=c|38=5|40=1|41=o|54=1|55=X", &more);
+        let more = [
+            (has_60, "60=20231114-22:13:20"),
+            (version == FixVersion::Fix40, "125=F|38=5"),
+        ];
+        let cancel = fields("11=c|41=o|54=1|55=X", &more);
+        for (kind, body) in [("D", new), ("G", change), ("F", cancel)] {
+            let begin = std::str::from_utf8(version.begin_string()).unwrap();
+            let whole = framed(begin, &format!("35={kind}|{head}{body}"));
+            let result = request(&whole, version);
+            assert!(result.is_ok(), "{version:?} {kind}: {result:?}");
+            for field in body.split_terminator('|') {
+                let without = body.replacen(&format!("{field}|"), "", 1);
+                let tag: u32 = field.split('=').next().unwrap().parse().unwrap();
+                let result = request(
+                    &framed(begin, &format!("35={kind}|{head}{without}")),
+                    version,
+                );
+                assert_eq!(result.unwrap_err().tag, tag, "{version:?} {kind} {field}");
+            }
+        }
+        let partial = framed(
+            "FIX.4.0",
+            &format!("35=F|{head}11=c|38=5|41=o|54=1|55=X|125=P|60=20231114-22:13:20|"),
+        );
+        let is_refused = request(&partial, version).is_err();
+        assert_eq!(is_refused, version == FixVersion::Fix40);
     }
     let other = framed("FIX.4.4", &format!("35=V|{head}"));
     assert_eq!(
