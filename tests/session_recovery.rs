@@ -557,7 +557,7 @@ fn run(seed: u64) -> Totals {
 fn a_server_killed_at_any_record_loses_nothing_and_doubles_nothing() {
     let seeds = match std::env::var("RECOVERY_SEEDS") {
         Ok(count) => count.parse().expect("a number"),
-        Err(_) => 12,
+        Err(_) => 6,
     };
     let mut all = Totals::default();
     for seed in 1..=seeds {
