@@ -246,10 +246,9 @@ impl Server {
             dictionary: None,
         });
         let timeout_ns = 10_000_000_000;
-        let mut board = Switchboard::new(sockets, parts.log, peers.collect(), 32, timeout_ns)
-            .with_archive(parts.archive)
-            .resume(now, parts.recovered, &names)
-            .expect("room");
+        let mut board = Switchboard::new(sockets, parts.log, peers.collect(), 32, timeout_ns);
+        board.set_archive(parts.archive);
+        let mut board = board.resume(now, parts.recovered, &names).expect("room");
         board.listen(0, ADDRESS).expect("listening");
         Self {
             board,
@@ -558,7 +557,7 @@ fn run(seed: u64) -> Totals {
 fn a_server_killed_at_any_record_loses_nothing_and_doubles_nothing() {
     let seeds = match std::env::var("RECOVERY_SEEDS") {
         Ok(count) => count.parse().expect("a number"),
-        Err(_) => 12,
+        Err(_) => 6,
     };
     let mut all = Totals::default();
     for seed in 1..=seeds {
