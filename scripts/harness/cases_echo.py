@@ -27,7 +27,7 @@ def _echo(world, tools, port, session, *more):
 def echo_is_killed(world, table, tools):
     """fix_echo is killed and begins anew: of what the client sent in each life, a first part came back, in order, once."""
     # It has no memory: both sides begin anew with each logon.
-    client, lives = _under_fire(world, table, tools, {"ResetOnLogon": "Y"})
+    client, lives = _under_fire(world, tools, "ECHOED", {"ResetOnLogon": "Y"})
     wait_until(lambda: _echoed(client)[-1], "the last life's orders are all echoed", SETTLE_S, 0.1)
     for life, (sent, echoed) in enumerate(_lives(client)):
         table.at_least(f"life {life}: echoed of {len(sent)} sent", len(echoed), 10)
@@ -38,17 +38,17 @@ def echo_is_killed(world, table, tools):
 
 def echo_with_state_is_killed(world, table, tools):
     """fix_echo with a state directory is killed: numbers go on, and every order comes back once."""
-    client, _ = _under_fire(world, table, tools, {}, "--state", world.directory / "echo-state")
+    client, _ = _under_fire(world, tools, "STORED", {}, "--state", world.directory / "echo-state")
     wait_until(lambda: all(_echoed(client)), "all orders are echoed", SETTLE_S, 0.1)
     ((sent, echoed),) = _lives(client)
     table.true("all orders echoed, in order, each once", echoed == sent, len(sent))
     _part(world, table, client)
 
 
-def _under_fire(world, table, tools, settings, *more):
+def _under_fire(world, tools, comp_id, settings, *more):
     """Orders flow while fix_echo is killed and started again; the client when all is quiet, and the lives of the echo."""
     (port,) = free_ports(1)
-    session = Session("ECHOED", "4.4")
+    session = Session(comp_id, "4.4")
     world.capture = Capture(world, [port])
     echo = _echo(world, tools, port, session, *more)
     client = Client(world, tools, port, session, **settings)
