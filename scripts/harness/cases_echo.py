@@ -31,7 +31,9 @@ def echo_is_killed(world, table, tools):
     wait_until(lambda: _echoed(client)[-1], "the last life's orders are all echoed", SETTLE_S, 0.1)
     for life, (sent, echoed) in enumerate(_lives(client)):
         table.at_least(f"life {life}: echoed of {len(sent)} sent", len(echoed), 10)
-        table.true(f"life {life}: echoed in order, each once, the first of what was sent", echoed == sent[: len(echoed)])
+        table.true(
+            f"life {life}: echoed in order, each once, the first of what was sent", echoed == sent[: len(echoed)]
+        )
     table.equal("lives that the client saw", len(_lives(client)), lives)
     _part(world, table, client)
 

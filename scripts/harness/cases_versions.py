@@ -99,7 +99,9 @@ def orders(pair, table):
             pair.wait_told(f"{order_id}-R", "5")
     before = len(fixtext.of_kind(pair.client.given, "9"))
     pair.client.cancel(ids[1], f"{ids[1]}-C", int(pair.told(ids[1], "0")[0].get(54)), 200)
-    pair.client.wait_given(lambda given: len(fixtext.of_kind(given, "9")) > before, "a cancel of what is filled is refused")
+    pair.client.wait_given(
+        lambda given: len(fixtext.of_kind(given, "9")) > before, "a cancel of what is filled is refused"
+    )
     table.true(f"{pair.name}: orders, replaces, cancels", True, len(ids))
 
 
@@ -231,13 +233,16 @@ def desk_forgets(pair, table):
     again = [m for m in fixtext.of_kind(incoming, "D", "F", "G") if m.get(43) == "Y"]
     table.equal(f"{pair.name}: no order goes to a desk twice", again, [])
     side = 1 + pair.made % 2
-    wait_until(lambda: pair.link_row()["in_doubt"] == 1, f"{pair.link}: one in doubt, on the status page", SESSION_S, 0.05)
+    wait_until(
+        lambda: pair.link_row()["in_doubt"] == 1, f"{pair.link}: one in doubt, on the status page", SESSION_S, 0.05
+    )
     pair.client.ask(order_id, side)
     shown = pair.wait_told(order_id, "I")
     table.true(f"{pair.name}: shown in doubt to who asks", "doubt" in shown.get(58, ""), shown)
     pair.client.cancel(order_id, f"{order_id}-C", side, 100)
     pair.client.wait_given(
-        lambda given: any(m.get(11) == f"{order_id}-C" for m in fixtext.of_kind(given, "9")), "the desk knows no such order"
+        lambda given: any(m.get(11) == f"{order_id}-C" for m in fixtext.of_kind(given, "9")),
+        "the desk knows no such order",
     )
     # That a desk knows no such order may still be said too early.
     table.equal(f"{pair.link}: the doubt stays shown", pair.link_row()["in_doubt"], 1)
@@ -287,7 +292,9 @@ def resets(pair, table):
         wait_until(lambda: _reset_by_operator(pair, what, name), f"{name} is reset", SESSION_S, 0.1)
         engine.engine().reset()
         engine.come_back()
-        wait_until(lambda: engine.numbers() == (2, 2), f"{name}: {engine.numbers()} after an operator's reset", SESSION_S)
+        wait_until(
+            lambda: engine.numbers() == (2, 2), f"{name}: {engine.numbers()} after an operator's reset", SESSION_S
+        )
     pair.wait_link()
     pair.wait_told(pair.order(200), "F", "1", "2")
     client.leave()
@@ -307,7 +314,9 @@ def renewals(pair, table):
     for engine, what in ((pair.client, "session"), (pair.desk, "link")):
         engine.leave()
         engine.come_back()
-        wait_until(lambda e=engine: e.numbers() == (2, 2), f"{pair.name}: {what} stands at {engine.numbers()}", SESSION_S)
+        wait_until(
+            lambda e=engine: e.numbers() == (2, 2), f"{pair.name}: {what} stands at {engine.numbers()}", SESSION_S
+        )
         pair.wait_link()
         pair.wait_told(pair.order(200), "F", "1", "2")
         logons = [m.get(141) for m in fixtext.of_kind(merged(*engine.messages()), "A")]
@@ -364,7 +373,10 @@ def engines_on_both_sides(world, table, tools):
     for pair in made:
         pair.desk.stop()
         settled(world, table, pair)
-    from_clients, to_clients = merged(*(p.client.messages()[1] for p in made)), merged(*(p.client.messages()[0] for p in made))
+    from_clients, to_clients = (
+        merged(*(p.client.messages()[1] for p in made)),
+        merged(*(p.client.messages()[0] for p in made)),
+    )
     legs = {(listen, "to", "from clients"): from_clients, (listen, "from", "to clients"): to_clients}
     for port, pair in zip(ports, made):
         to_desk, from_desk = pair.desk.messages()
