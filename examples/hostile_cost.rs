@@ -181,29 +181,115 @@ fn cases() -> Vec<Case> {
         ("typical orders", flood(order), SEGMENT),
         ("typical heartbeats", flood(heartbeat), SEGMENT),
         // Well-formed, and unkind.
-        ("many tiny fields", flood(|n| format!("35=D|34={n}|{names}{}", "1=1|2=2|3=3|4=4|5=5|".repeat(30))), SEGMENT),
-        ("256 fields, all different", flood(|n| format!("35=D|34={n}|{names}{}", tags(200..440, "x"))), SEGMENT),
-        ("700 fields", flood(|n| format!("35=D|34={n}|{names}{}", tags(200..900, "x"))), SEGMENT),
-        ("1,500 tiny fields", flood(|n| format!("35=D|34={n}|{names}{}", "1=1|".repeat(1500))), SEGMENT),
-        ("all repeated", flood(|n| format!("35=D|34={n}|{names}{}", "11=ABC|".repeat(200))), SEGMENT),
-        ("all empty", flood(|n| format!("35=D|34={n}|{names}{}", tags(11..200, ""))), SEGMENT),
-        ("long tags", flood(|n| format!("35=D|34={n}|{names}{}", tags(999_700..999_900, "x"))), SEGMENT),
-        ("tags that are none", flood(|n| format!("35=D|34={n}|{names}{}", "9999999=x|".repeat(100))), SEGMENT),
-        ("negative tags", flood(|n| format!("35=D|34={n}|{names}{}", "-1=x|".repeat(200))), SEGMENT),
-        ("unknown tags, descending", flood(|n| {
-            let fields: Vec<String> = (6000..6200).rev().map(|tag| format!("{tag}=1|")).collect();
-            format!("35=D|34={n}|{names}{}", fields.concat())
-        }), SEGMENT),
-        ("header tags in the body, descending", flood(|n| format!("35=D|34={n}|{names}{}", "129=a|128=b|116=c|115=d|".repeat(50))), SEGMENT),
-        ("length fields that lie", flood(|n| format!("35=D|34={n}|{names}{}", "95=9999|96=x|".repeat(60))), SEGMENT),
-        ("data up to the end", flood(|n| format!("35=D|34={n}|{names}95=7000|96={}|", "\x01=".repeat(3500))), SEGMENT),
-        ("huge numbers", flood(|n| format!("35=D|34={n}|{names}38={0}|44={0}|14={0}|", "9".repeat(300))), SEGMENT),
-        ("huge sequence numbers", flood(|_| format!("35=D|34={}|{names}", "9".repeat(300))), SEGMENT),
-        ("groups at the maximum", flood(|n| format!("35=D|34={n}|{names}11=A|{}54=1|60={TIME}|", group(47))), SEGMENT),
-        ("group counts that lie", flood(|n| format!("35=D|34={n}|{names}{}", "453=9999|448=P|".repeat(100))), SEGMENT),
-        ("one field of 7 KB", flood(|n| format!("35=D|34={n}|{names}58={}|", "x".repeat(7000))), SEGMENT),
-        ("an unknown type, short", flood(|n| format!("35=z|34={n}|{names}")), SEGMENT),
-        ("rejected, as short as can be", flood(|n| format!("35=0|34={n}|")), SEGMENT),
+        (
+            "many tiny fields",
+            flood(|n| format!("35=D|34={n}|{names}{}", "1=1|2=2|3=3|4=4|5=5|".repeat(30))),
+            SEGMENT,
+        ),
+        (
+            "256 fields, all different",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(200..440, "x"))),
+            SEGMENT,
+        ),
+        (
+            "700 fields",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(200..900, "x"))),
+            SEGMENT,
+        ),
+        (
+            "1,500 tiny fields",
+            flood(|n| format!("35=D|34={n}|{names}{}", "1=1|".repeat(1500))),
+            SEGMENT,
+        ),
+        (
+            "all repeated",
+            flood(|n| format!("35=D|34={n}|{names}{}", "11=ABC|".repeat(200))),
+            SEGMENT,
+        ),
+        (
+            "all empty",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(11..200, ""))),
+            SEGMENT,
+        ),
+        (
+            "long tags",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(999_700..999_900, "x"))),
+            SEGMENT,
+        ),
+        (
+            "tags that are none",
+            flood(|n| format!("35=D|34={n}|{names}{}", "9999999=x|".repeat(100))),
+            SEGMENT,
+        ),
+        (
+            "negative tags",
+            flood(|n| format!("35=D|34={n}|{names}{}", "-1=x|".repeat(200))),
+            SEGMENT,
+        ),
+        (
+            "unknown tags, descending",
+            flood(|n| {
+                let fields: Vec<String> =
+                    (6000..6200).rev().map(|tag| format!("{tag}=1|")).collect();
+                format!("35=D|34={n}|{names}{}", fields.concat())
+            }),
+            SEGMENT,
+        ),
+        (
+            "header tags in the body, descending",
+            flood(|n| {
+                format!(
+                    "35=D|34={n}|{names}{}",
+                    "129=a|128=b|116=c|115=d|".repeat(50)
+                )
+            }),
+            SEGMENT,
+        ),
+        (
+            "length fields that lie",
+            flood(|n| format!("35=D|34={n}|{names}{}", "95=9999|96=x|".repeat(60))),
+            SEGMENT,
+        ),
+        (
+            "data up to the end",
+            flood(|n| format!("35=D|34={n}|{names}95=7000|96={}|", "\x01=".repeat(3500))),
+            SEGMENT,
+        ),
+        (
+            "huge numbers",
+            flood(|n| format!("35=D|34={n}|{names}38={0}|44={0}|14={0}|", "9".repeat(300))),
+            SEGMENT,
+        ),
+        (
+            "huge sequence numbers",
+            flood(|_| format!("35=D|34={}|{names}", "9".repeat(300))),
+            SEGMENT,
+        ),
+        (
+            "groups at the maximum",
+            flood(|n| format!("35=D|34={n}|{names}11=A|{}54=1|60={TIME}|", group(47))),
+            SEGMENT,
+        ),
+        (
+            "group counts that lie",
+            flood(|n| format!("35=D|34={n}|{names}{}", "453=9999|448=P|".repeat(100))),
+            SEGMENT,
+        ),
+        (
+            "one field of 7 KB",
+            flood(|n| format!("35=D|34={n}|{names}58={}|", "x".repeat(7000))),
+            SEGMENT,
+        ),
+        (
+            "an unknown type, short",
+            flood(|n| format!("35=z|34={n}|{names}")),
+            SEGMENT,
+        ),
+        (
+            "rejected, as short as can be",
+            flood(|n| format!("35=0|34={n}|")),
+            SEGMENT,
+        ),
         // The session.
         (
             "too high, again and again",

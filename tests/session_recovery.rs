@@ -247,9 +247,9 @@ impl Server {
         });
         let timeout_ns = 10_000_000_000;
         let mut board = Switchboard::new(sockets, parts.log, peers.collect(), 32, timeout_ns)
-            .with_archive(parts.archive)
             .resume(now, parts.recovered, &names)
             .expect("room");
+        board.set_archive(parts.archive);
         board.listen(0, ADDRESS).expect("listening");
         Self {
             board,

@@ -34,7 +34,7 @@ use crate::sys::thread;
 pub struct SessionStore {
     /// For the switchboard
     pub log: Log,
-    /// For [`crate::stage::Switchboard::with_archive`]
+    /// For [`crate::stage::Switchboard::set_archive`]
     pub archive: Archive,
     /// For [`crate::stage::Switchboard::resume`]
     pub recovered: Recovered,
@@ -46,7 +46,7 @@ pub struct SessionStore {
 pub struct SessionParts {
     /// For the switchboard
     pub log: Log,
-    /// For [`crate::stage::Switchboard::with_archive`]
+    /// For [`crate::stage::Switchboard::set_archive`]
     pub archive: Archive,
     /// For [`crate::stage::Switchboard::resume`]
     pub recovered: Recovered,
