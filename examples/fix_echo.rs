@@ -179,8 +179,8 @@ impl Arguments {
             .collect();
         let store = SessionStore::open(directory, &names, WINDOW_BYTES, now)
             .map_err(std::io::Error::other)?;
-        let log = store.log;
-        let mut board = Switchboard::new(sockets, log, peers, CONNECTIONS_MAX, LOGON_TIMEOUT_NS);
+        let mut board =
+            Switchboard::new(sockets, store.log, peers, CONNECTIONS_MAX, LOGON_TIMEOUT_NS);
         board.set_archive(store.archive);
         let board = board
             .resume(now, store.recovered, &names)

@@ -14,7 +14,6 @@ use gatehouse::app::log_store::{LogStore, SegmentReader};
 use gatehouse::domain::Now;
 use gatehouse::journal::LogId;
 use gatehouse::limits::{RESEND_CHUNKS, RESEND_IDLE_NS};
-use gatehouse::sim::gateway::EPOCH;
 use gatehouse::sim::gateway::Gateway;
 use gatehouse::sim::storm::{Seen, Settings, Storm};
 use gatehouse::stage::archive::archive;
@@ -50,7 +49,7 @@ fn main() -> std::io::Result<()> {
     let arguments = Arguments::parse();
     let _ = std::fs::remove_dir_all(&arguments.directory);
     std::fs::create_dir_all(&arguments.directory)?;
-    let file = LogStore::create(&arguments.directory, LogId::Client, EPOCH)?;
+    let file = LogStore::create(&arguments.directory, LogId::Client, 0)?;
     let (port, mut reader) = archive(SegmentReader::new(&arguments.directory, LogId::Client));
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();

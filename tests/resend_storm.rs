@@ -7,7 +7,6 @@ use gatehouse::limits::{
     CATCH_UP_BYTES_PER_CYCLE, FRAME_BYTES_MAX, RESEND_MESSAGES_PER_CYCLE,
     RESEND_MESSAGES_PER_S_TOTAL,
 };
-use gatehouse::sim::gateway::EPOCH;
 use gatehouse::sim::storm::{Settings, Storm};
 use gatehouse::stage::archive::archive;
 use gatehouse::sys::heap::{CountingAllocator, allocations};
@@ -24,7 +23,7 @@ const STORM_NS: u64 = 400_000_000;
 #[test]
 fn a_storm_of_resends_does_not_reach_the_session_that_trades() {
     let directory = tempfile::tempdir().expect("a directory");
-    let file = LogStore::create(directory.path(), LogId::Client, EPOCH).expect("a log file");
+    let file = LogStore::create(directory.path(), LogId::Client, 0).expect("a log file");
     let (port, mut reader) = archive(SegmentReader::new(directory.path(), LogId::Client));
     let settings = Settings {
         askers: ASKERS,

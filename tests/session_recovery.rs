@@ -8,7 +8,6 @@ mod support;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -21,7 +20,7 @@ use gatehouse::app::session_store::{SessionParts, recover};
 use gatehouse::config::plan::FixPlan;
 use gatehouse::domain::schedule::{Schedule, Window};
 use gatehouse::domain::{FixVersion, Now};
-use gatehouse::io::{ConnectionId, SocketEvent, Sockets, Token};
+use gatehouse::io::{ConnectionId, Sockets};
 use gatehouse::journal::{Cause, LogId, RecordKind, names, read::claimed_sequence};
 use gatehouse::session::ResendPolicy;
 use gatehouse::sim::endpoint::Endpoint;
@@ -33,7 +32,8 @@ use gatehouse::stage::{
 };
 use gatehouse::wire::fix::{Header, Message, MsgType, NoRoom, TimeText, Writer, tags};
 use ringbuf::byte_log::foreign::{Glimpse, Positions, glimpse};
-use support::memory_sockets::{MemorySockets, SharedNetwork};
+use support::held_sockets::Held;
+use support::memory_sockets::SharedNetwork;
 
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9876);
 const WINDOW_BYTES: usize = 1 << 18;
@@ -42,91 +42,6 @@ const ORDERS: u64 = 60;
 const TURN_NS: u64 = 5_000_000;
 const START_NS: u64 = 1_795_000_000_000_000_000;
 const TURNS_MAX: usize = 100_000;
-
-/// Sockets that hand nothing on before the flush, and lose some messages then.
-struct Held {
-    inner: MemorySockets,
-    waiting: Vec<Waiting>,
-    random: Random,
-    loss_percent: u64,
-}
-
-enum Waiting {
-    Send(ConnectionId, Vec<u8>),
-    Close(ConnectionId, bool),
-}
-
-impl Held {
-    fn new(network: &SharedNetwork, seed: u64, loss_percent: u64) -> Self {
-        Self {
-            inner: MemorySockets::new(network.clone(), 4 * PEERS),
-            waiting: Vec::new(),
-            random: Random::new(seed),
-            loss_percent,
-        }
-    }
-}
-
-impl Sockets for Held {
-    fn backend(&self) -> &'static str {
-        "held"
-    }
-    fn listen(&mut self, token: Token, address: SocketAddr) -> io::Result<SocketAddr> {
-        self.inner.listen(token, address)
-    }
-    fn connect(&mut self, token: Token, address: SocketAddr) -> io::Result<()> {
-        self.inner.connect(token, address)
-    }
-    fn poll(&mut self) -> usize {
-        self.inner.poll()
-    }
-    fn next_event(&mut self) -> Option<SocketEvent> {
-        self.inner.next_event()
-    }
-    fn received(&self, connection: ConnectionId) -> &[u8] {
-        self.inner.received(connection)
-    }
-    fn consume(&mut self, connection: ConnectionId, count: usize) {
-        self.inner.consume(connection, count);
-    }
-    fn requeue(&mut self, connection: ConnectionId) {
-        self.inner.requeue(connection);
-    }
-    fn send_room(&self, connection: ConnectionId) -> usize {
-        let waiting = self.waiting.iter().map(|waiting| match waiting {
-            Waiting::Send(to, bytes) if *to == connection => bytes.len(),
-            _ => 0,
-        });
-        let waiting: usize = waiting.sum();
-        self.inner.send_room(connection).saturating_sub(waiting)
-    }
-    fn send(&mut self, connection: ConnectionId, bytes: &[u8]) -> bool {
-        let fits = self.send_room(connection) >= bytes.len();
-        if fits {
-            let bytes = bytes.to_vec();
-            self.waiting.push(Waiting::Send(connection, bytes));
-        }
-        fits
-    }
-    fn flush(&mut self) {
-        for waiting in std::mem::take(&mut self.waiting) {
-            match waiting {
-                Waiting::Send(_, _) if self.random.below(100) < self.loss_percent => {}
-                Waiting::Send(to, bytes) => {
-                    self.inner.send(to, &bytes);
-                }
-                Waiting::Close(connection, abort) => self.inner.close(connection, abort),
-            }
-        }
-    }
-    fn close(&mut self, connection: ConnectionId, abort: bool) {
-        self.waiting.push(Waiting::Close(connection, abort));
-    }
-    fn wait(&mut self, _: u64) {}
-    fn system_calls(&self) -> u64 {
-        0
-    }
-}
 
 fn write_order(
     header: &Header<'_>,
@@ -246,10 +161,9 @@ impl Server {
             dictionary: None,
         });
         let timeout_ns = 10_000_000_000;
-        let mut board = Switchboard::new(sockets, parts.log, peers.collect(), 32, timeout_ns)
-            .resume(now, parts.recovered, &names)
-            .expect("room");
+        let mut board = Switchboard::new(sockets, parts.log, peers.collect(), 32, timeout_ns);
         board.set_archive(parts.archive);
+        let mut board = board.resume(now, parts.recovered, &names).expect("room");
         board.listen(0, ADDRESS).expect("listening");
         Self {
             board,
@@ -357,7 +271,11 @@ impl World {
             }
         });
         Self {
-            clients: Endpoint::new(Held::new(&network, seed, 2), peers.collect(), 4 * PEERS),
+            clients: Endpoint::new(
+                Held::new(&network, 4 * PEERS, seed, 2),
+                peers.collect(),
+                4 * PEERS,
+            ),
             directory: tempfile::tempdir().expect("a directory"),
             network,
             random: Random::new(seed),
@@ -385,7 +303,7 @@ impl World {
         let mut order: Vec<usize> = (0..PEERS).collect();
         order.rotate_left(self.random.below(PEERS as u64) as usize);
         let seed = self.random.next_u64();
-        let sockets = Held::new(&self.network, seed, 2);
+        let sockets = Held::new(&self.network, 4 * PEERS, seed, 2);
         let now = self.now();
         let server = Server::start(self.directory.path(), sockets, order, now, plan);
         self.server = Some(server);
@@ -617,7 +535,7 @@ fn a_boundary_that_passed_while_the_process_was_down_is_one_reset() {
             mono_ns,
             wall_ns: START_NS + hour * H,
         };
-        let sockets = Held::new(&network, 1, 0);
+        let sockets = Held::new(&network, 4 * PEERS, 1, 0);
         let mut server = Server::start(directory.path(), sockets, vec![0], now, with_schedule);
         for _ in 0..kill_after {
             now.mono_ns += TURN_NS;

@@ -7,13 +7,22 @@ import sys
 import traceback
 
 import cases
+import cases_echo
+import cases_jspurefix
 import cases_kill
 import cases_resend
 import cases_versions
 from table import Table
 from world import Failure, Tools, World
 
-CASES = cases.CASES | cases_versions.CASES | cases_resend.CASES | cases_kill.CASES
+CASES = (
+    cases.CASES
+    | cases_versions.CASES
+    | cases_resend.CASES
+    | cases_kill.CASES
+    | cases_echo.CASES
+    | cases_jspurefix.CASES
+)
 LONG_CASES = cases_kill.LONG_CASES
 LONG_ROUNDS = 4
 
@@ -22,6 +31,7 @@ def main():
     """Entry."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", required=True, type=pathlib.Path)
+    parser.add_argument("--echo", type=pathlib.Path, help="fix_echo; beside the binary by default")
     parser.add_argument("--target", required=True, type=pathlib.Path)
     parser.add_argument("--io", default="auto", choices=["auto", "uring", "poll"])
     parser.add_argument("--layout", default="auto", choices=["auto", "pipeline", "fused"])
@@ -42,8 +52,9 @@ def main():
         shutil.rmtree(directory, ignore_errors=True)
         failed = table.failed
         table.begin(f"{name}: {known[name].__doc__}")
-        rounds = LONG_ROUNDS if arguments.long else 1
-        with World(directory, arguments.binary, arguments.io, arguments.layout, rounds) as world:
+        with World(directory, arguments.binary, arguments.io, arguments.layout) as world:
+            world.rounds = LONG_ROUNDS if arguments.long else 1
+            world.echo = arguments.echo or arguments.binary.parent / "examples" / "fix_echo"
             try:
                 known[name](world, table, tools)
             except Failure as problem:

@@ -118,14 +118,16 @@ class Process:
 class World:
     """A place for one case, and all processes that it starts. A context manager: nothing is left running."""
 
-    def __init__(self, directory, binary, io, layout, rounds=1):
+    def __init__(self, directory, binary, io, layout):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.binary = binary
         self.io = io
         self.layout = layout
+        # The library's echo, for cases that need no gateway.
+        self.echo = None
         # How often what is random is tried.
-        self.rounds = rounds
+        self.rounds = 1
         self.processes = []
         self.at_end = []
         # Where control sockets go: the kernel allows their paths 107 bytes.

@@ -33,9 +33,6 @@ use crate::status::{Identity, Page, Shape};
 /// Connections that may have been opened on one side, over the whole life, besides one for each client session.
 const CONNECTIONS: usize = 256;
 
-/// Start number that its logs have.
-pub const EPOCH: u16 = 1;
-
 /// The stages, and the other ends of their logs.
 pub struct Gateway {
     /// Client side.
@@ -58,7 +55,7 @@ impl Gateway {
         let log = |id| {
             let (writer, reader) = byte_log::create(Region::heap(plan.state.staging_bytes))
                 .expect("a heap region of a good size makes a log");
-            (Log::new(id, writer).in_epoch(EPOCH), reader)
+            (Log::new(id, writer), reader)
         };
         let (client_log, client_reader) = log(LogId::Client);
         let (order_log, order_reader) = log(LogId::Order);

@@ -19,7 +19,7 @@ use crate::journal::log::place;
 use crate::journal::{LogId, Record, RecordKind, names};
 use crate::limits::KEPT_MESSAGES_MAX;
 use crate::session::ResetCause;
-use crate::wire::fix::{FieldIndex, field, parse};
+use crate::wire::fix::{FieldIndex, digits, parse};
 
 /// Channel of records that belong to no session.
 const NO_CHANNEL: u16 = u16::MAX;
@@ -365,7 +365,7 @@ fn number_of(message: &[u8]) -> Option<u64> {
         .splitn(5, |&b| b == 1)
         .nth(3)?
         .strip_prefix(b"34=")?;
-    field::digits(value)
+    digits(value)
 }
 
 /// Whether a message of ours is a Reject(35=3).

@@ -1,4 +1,6 @@
 //! Resends and early messages: everything once and in order, from memory and from disk, within bounds, however peers behave.
+//!
+//! The disk is a vector that the test reads from when it says so.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,6 @@
 //! Connections that have not logged on, and a second one of a peer that is there: bounded, counted, and in nobody's way.
+//!
+//! The clock is the test's, the sockets are in memory.
 
 use super::*;
 use crate::domain::time::NS_PER_S;

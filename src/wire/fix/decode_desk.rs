@@ -5,7 +5,8 @@
 //! what happened, and OrderQty(38) what is left. Never tolerated: a fill that cannot be read whole. It is an error, counted
 //! and logged by the caller, and never passed over. ExecIDs longer than 39 bytes are folded, see [`fold_exec_id`].
 
-use super::field::{Message, digits};
+use super::digits;
+use super::field::Message;
 use super::msg_type::MsgType;
 use super::pick::{Picks, SlotTable};
 use super::reject::SessionRejectReason;

@@ -555,7 +555,8 @@ fn bad_number(tag: u32, text: &[u8]) -> DecodeError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{names, order_with, with_message};
+    use super::super::order_tests::order_with;
+    use super::super::tests::{names, with_message};
     use super::*;
 
     #[test]

@@ -1,4 +1,6 @@
 //! The dialect against the decoder: every tag and value that one knows, the other knows too.
+//!
+//! Each test names the row of the description that it looks at.
 
 use super::*;
 use crate::domain::order::ClientRequest;

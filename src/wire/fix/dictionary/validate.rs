@@ -10,7 +10,8 @@
 use super::compile::{Entry, Kind, Level, MessageTable, SET_WORDS, Section, Set, Tables};
 use super::{Checks, Fault};
 use super::{fast, format};
-use crate::wire::fix::field::{Field, Message, digits};
+use crate::wire::fix::digits;
+use crate::wire::fix::field::{Field, Message};
 use crate::wire::fix::reject::SessionRejectReason as Reason;
 use crate::wire::fix::tags;
 
