@@ -283,7 +283,7 @@ def resets(pair, table):
         client.engine().setResetOnLogon(True)
         client.come_back()
         client.engine().setResetOnLogon(False)
-        table.equal(f"{pair.name}: reset at logon", client.numbers(), (2, 2))
+        table.true(f"{pair.name}: reset at logon", client.has_begun_anew(), client.numbers())
         pair.wait_told(pair.order(), "0")
         client.reset_in_session()
         pair.wait_told(pair.order(), "0")
@@ -292,9 +292,7 @@ def resets(pair, table):
         wait_until(lambda: _reset_by_operator(pair, what, name), f"{name} is reset", SESSION_S, 0.1)
         engine.engine().reset()
         engine.come_back()
-        wait_until(
-            lambda: engine.numbers() == (2, 2), f"{name}: {engine.numbers()} after an operator's reset", SESSION_S
-        )
+        wait_until(engine.has_begun_anew, f"{name}: {engine.numbers()} after an operator's reset", SESSION_S)
     pair.wait_link()
     pair.wait_told(pair.order(200), "F", "1", "2")
     client.leave()
@@ -314,9 +312,7 @@ def renewals(pair, table):
     for engine, what in ((pair.client, "session"), (pair.desk, "link")):
         engine.leave()
         engine.come_back()
-        wait_until(
-            lambda e=engine: e.numbers() == (2, 2), f"{pair.name}: {what} stands at {engine.numbers()}", SESSION_S
-        )
+        wait_until(engine.has_begun_anew, f"{pair.name}: {what} stands at {engine.numbers()}", SESSION_S)
         pair.wait_link()
         pair.wait_told(pair.order(200), "F", "1", "2")
         logons = [m.get(141) for m in fixtext.of_kind(merged(*engine.messages()), "A")]
