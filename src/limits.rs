@@ -92,7 +92,8 @@ pub const SOURCES_MAX: usize = 256;
 pub const LOGON_FAILURES_FREE: u32 = 8;
 /// The first such wait; it doubles with each failure.
 pub const LOGON_DELAY_NS_MIN: u64 = 50_000_000;
-/// The longest one: a client that shares its address with a wrong configuration still gets in, well within the bound for a logon.
+/// The longest one: a client that shares its address with a wrong configuration still gets in, for it is also at most
+/// half the bound for a logon.
 pub const LOGON_DELAY_NS_MAX: u64 = 1_600_000_000;
 /// An address without a failed logon for so long starts anew.
 pub const LOGON_FAILURES_FORGOTTEN_NS: u64 = 60_000_000_000;

@@ -52,13 +52,20 @@ fn round(world: &World, steady: &Steady) {
     for at in 0..50 {
         greedy.status(&format!("unknown{at}"), "");
     }
-    for _ in 0..4 {
-        greedy.conn.send("2", &support::fix::fields("7=1 16=0"));
+    // It is shown out sooner or later.
+    for _ in 0..20 {
+        let fields = support::fix::fields("7=1 16=0");
+        let number = greedy.conn.next_out;
+        let request = greedy.conn.bytes("2", number, &[], &fields);
+        greedy.conn.next_out += 1;
+        let _ = greedy.conn.stream().write_all(&request);
     }
-    greedy.conn.raw(&vec![b'x'; 100_000]);
+    let _ = greedy.conn.stream().write_all(&[b'x'; 100_000]);
     let mut answers = 0;
     while answers < 50 {
-        let message = greedy.conn.next();
+        let Some(message) = greedy.conn.read() else {
+            break;
+        };
         answers += (message.kind() == "8" && !message.poss_dup()) as usize;
     }
     greedy.conn.drop_connection();
@@ -98,6 +105,9 @@ fn memory_stays_flat_under_hostile_peers() {
     let grown = after.saturating_sub(before);
     println!("{before} -> {after} bytes resident");
     assert!(grown < 12 << 20, "grown by {grown} bytes from {before}");
+    let status = world.status();
+    assert!(status.total(Counter::ResendsIgnored) > 0);
+    assert!(World::closed(&status, "resend_abuse") > 0);
     let (_, orders) = steady.stop();
     assert!(orders > 0);
 }

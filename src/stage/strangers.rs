@@ -27,6 +27,8 @@ pub struct Strangers {
     per_source_max: u32,
     /// Slots that strangers leave free
     kept_free: usize,
+    /// Longest that a logon waits: well within the bound for it, so that a client behind the same address still gets in
+    delay_ns_max: u64,
 }
 
 /// An address that connections come from.
@@ -42,13 +44,14 @@ struct Source {
 }
 
 impl Strangers {
-    /// For so many slots and sessions.
-    pub fn new(connections_max: usize, sessions: usize) -> Self {
+    /// For so many slots and sessions, and this bound for a logon.
+    pub fn new(connections_max: usize, sessions: usize, logon_timeout_ns: u64) -> Self {
         Self {
             sources: Vec::with_capacity(SOURCES_MAX),
             queue: VecDeque::with_capacity(2 * connections_max),
             per_source_max: sessions.max(STRANGERS_PER_SOURCE_MIN) as u32,
             kept_free: (connections_max / 16).clamp(1, SLOTS_KEPT_FREE_MAX),
+            delay_ns_max: LOGON_DELAY_NS_MAX.min(logon_timeout_ns / 2),
         }
     }
 
@@ -119,7 +122,7 @@ impl Strangers {
         let Some(source) = source else { return 0 };
         let is_old = now.mono_ns.saturating_sub(source.seen_ns) >= LOGON_FAILURES_FORGOTTEN_NS;
         match source.failures.checked_sub(LOGON_FAILURES_FREE) {
-            Some(many) if !is_old => (LOGON_DELAY_NS_MIN << many.min(16)).min(LOGON_DELAY_NS_MAX),
+            Some(many) if !is_old => (LOGON_DELAY_NS_MIN << many.min(16)).min(self.delay_ns_max),
             _ => 0,
         }
     }
@@ -341,7 +344,7 @@ mod tests {
 
     #[test]
     fn failures_delay_and_are_forgotten() {
-        let mut strangers = Strangers::new(64, 4);
+        let mut strangers = Strangers::new(64, 4, u64::MAX);
         for _ in 0..LOGON_FAILURES_FREE {
             assert_eq!(strangers.delay_ns(address(1), at(5)), 0);
             strangers.failed(address(1), at(5));
@@ -358,6 +361,10 @@ mod tests {
         }
         assert_eq!(strangers.delay_ns(address(1), at(5)), LOGON_DELAY_NS_MAX);
         assert_eq!(strangers.delay_ns(address(2), at(5)), 0);
+        // Where little time is left for a logon the wait is shorter.
+        let mut hurried = Strangers::new(64, 4, 1_000_000_000);
+        (0..100).for_each(|_| hurried.failed(address(1), at(5)));
+        assert_eq!(hurried.delay_ns(address(1), at(5)), 500_000_000);
         let later = at(5 + LOGON_FAILURES_FORGOTTEN_NS);
         assert_eq!(strangers.delay_ns(address(1), later), 0);
         strangers.failed(address(1), later);
@@ -366,7 +373,7 @@ mod tests {
 
     #[test]
     fn the_table_of_addresses_is_bounded_and_forgets_the_quiet_ones() {
-        let mut strangers = Strangers::new(64, 4);
+        let mut strangers = Strangers::new(64, 4, u64::MAX);
         let memory = strangers.sources.capacity();
         for _ in 0..=LOGON_FAILURES_FREE {
             strangers.failed(address(0), at(1));
@@ -384,7 +391,7 @@ mod tests {
 
     #[test]
     fn one_address_has_only_so_many() {
-        let mut strangers = Strangers::new(64, 20);
+        let mut strangers = Strangers::new(64, 20, u64::MAX);
         for _ in 0..20 {
             assert_eq!(strangers.came(address(1), at(1)), (true, false));
         }

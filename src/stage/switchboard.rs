@@ -124,7 +124,7 @@ impl<S: Sockets> Switchboard<S> {
             connected: 0,
             waiting: 0,
             bindings: vec![Binding::Free; connections_max],
-            strangers: Strangers::new(connections_max, count),
+            strangers: Strangers::new(connections_max, count, logon_timeout_ns),
             names,
             scratch: Box::new(FieldIndex::new()),
             actions: Actions::new(),
