@@ -54,7 +54,9 @@ pub struct Seen {
 
 impl Seen {
     fn new() -> Self {
-        let histogram = || Histogram::new(3).expect("three digits are allowed");
+        let histogram = || {
+            Histogram::new_with_bounds(1, HIGHEST, 3).expect("bounds and digits that are allowed")
+        };
         Self {
             turn_ns: histogram(),
             turn_bytes: histogram(),
@@ -101,6 +103,8 @@ pub struct Storm<F: LogFile> {
     taken: Vec<u8>,
 }
 
+/// Highest value that is told apart: a hundred seconds.
+const HIGHEST: u64 = 100_000_000_000;
 /// Askers whose sockets are looked at after each turn.
 const LOOKS_PER_TURN: usize = 16;
 const START_WALL_NS: u64 = 1_790_000_000_000_000_000;

@@ -176,6 +176,11 @@ fn read_both() -> (u64, u64) {
     best
 }
 
+/// Time that the calling thread has had a core, in nanoseconds: for measurements on a machine that others use too. A system call.
+pub fn thread_cpu_ns() -> u64 {
+    kernel_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
 /// One of the kernel's clocks, in nanoseconds.
 fn kernel_ns(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec {
@@ -255,6 +260,15 @@ mod tests {
         clock.last_mono_ns = ahead;
         clock.anchor();
         assert_eq!(clock.now().mono_ns, ahead);
+    }
+
+    #[test]
+    fn a_thread_s_time_passes_while_it_works_and_not_while_it_sleeps() {
+        let begin = thread_cpu_ns();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let slept = thread_cpu_ns() - begin;
+        assert!(slept < 50_000_000, "{slept}");
+        while thread_cpu_ns() - begin < slept + 1_000_000 {}
     }
 
     #[test]
