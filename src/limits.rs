@@ -84,6 +84,8 @@ pub const STRANGER_BYTES_MAX: usize = FRAME_BYTES_MAX;
 /// Connections from one address that may be without a Logon at once, where there are fewer sessions: a client never needs more than
 /// there are sessions.
 pub const STRANGERS_PER_SOURCE_MIN: usize = 16;
+/// Strangers among whom the oldest of an address is looked for when one more comes from there than may wait.
+pub const STRANGERS_LOOKED_AT: usize = 256;
 /// Slots for connections that strangers leave free, so that there is room for a client: a sixteenth of them, at most so many.
 pub const SLOTS_KEPT_FREE_MAX: usize = 64;
 /// Addresses whose failed logons are remembered. The one that was quiet for longest is forgotten first.

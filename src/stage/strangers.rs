@@ -15,7 +15,8 @@ use crate::domain::time::NS_PER_S;
 use crate::io::{ConnectionId, Sockets};
 use crate::limits::{
     LOGON_DELAY_NS_MAX, LOGON_DELAY_NS_MIN, LOGON_FAILURES_FORGOTTEN_NS, LOGON_FAILURES_FREE,
-    SESSION_TIMERS_PER_TICK, SLOTS_KEPT_FREE_MAX, SOURCES_MAX, STRANGERS_PER_SOURCE_MIN,
+    SESSION_TIMERS_PER_TICK, SLOTS_KEPT_FREE_MAX, SOURCES_MAX, STRANGERS_LOOKED_AT,
+    STRANGERS_PER_SOURCE_MIN,
 };
 use crate::session::State;
 
@@ -150,14 +151,14 @@ impl<S: Sockets> Switchboard<S> {
         };
         self.rebind(connection, Binding::Waiting(waiting));
         self.tell_stranger(now, source.ip(), Stranger::Accepted, None, application);
-        if is_too_many {
-            return self.refuse(now, connection, Stranger::TooMany, None, application);
-        }
         if self.strangers.queue.len() == self.strangers.queue.capacity() {
             let bindings = &self.bindings;
             self.strangers.queue.retain(|&it| is_waiting(bindings, it));
         }
         self.strangers.queue.push_back(connection);
+        if is_too_many {
+            self.make_room_at(now, source.ip(), connection, application);
+        }
         let free = self
             .bindings
             .len()
@@ -165,6 +166,28 @@ impl<S: Sockets> Switchboard<S> {
         if free < self.strangers.kept_free {
             self.crowd_out(now, connection, application);
         }
+    }
+
+    /// The oldest stranger of the address goes: a client among them says who it is at once and is none for long.
+    fn make_room_at<A: Application>(
+        &mut self,
+        now: Now,
+        address: IpAddr,
+        newest: ConnectionId,
+        application: &mut A,
+    ) {
+        let Self {
+            strangers,
+            bindings,
+            ..
+        } = self;
+        let is_of_address = |it: &&ConnectionId| {
+            matches!(bindings[it.slot as usize], Binding::Waiting(waiting)
+                if waiting.connection == **it && waiting.source.ip() == address)
+        };
+        let mut looked_at = strangers.queue.iter().take(STRANGERS_LOOKED_AT);
+        let oldest = looked_at.find(is_of_address).copied().unwrap_or(newest);
+        self.refuse(now, oldest, Stranger::TooMany, None, application);
     }
 
     /// The oldest stranger goes, unless it is the newest.

@@ -6,8 +6,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-use super::SLOTS;
 use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets, Token};
+
+/// More than any stage is told of.
+const SLOTS: usize = 2 * super::SLOTS;
 
 /// Sockets without a kernel: the test is the peer.
 pub(super) struct Wire {
