@@ -4,7 +4,7 @@
 use gatehouse::app::log_store::{LogStore, SegmentReader};
 use gatehouse::journal::LogId;
 use gatehouse::limits::{
-    CATCH_UP_BYTES_PER_CYCLE, FRAME_BYTES_MAX, RESEND_MESSAGES_PER_CYCLE,
+    CATCH_UP_BYTES_PER_CYCLE, FRAME_BYTES_MAX, RESEND_CHUNKS, RESEND_MESSAGES_PER_CYCLE,
     RESEND_MESSAGES_PER_S_TOTAL,
 };
 use gatehouse::sim::storm::{Settings, Storm};
@@ -16,8 +16,9 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// What a turn takes here, whatever it does: so that the test is the same each time.
 const TURN_NS: u64 = 20_000;
-const ASKERS: usize = 50;
-const STORED: usize = 200;
+/// More than there are buffers for reads from disk.
+const ASKERS: usize = 2 * RESEND_CHUNKS;
+const STORED: usize = 100;
 const STORM_NS: u64 = 400_000_000;
 
 #[test]

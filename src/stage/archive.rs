@@ -39,6 +39,8 @@ pub enum OnDisk {
     /// Nothing, and nobody was asked.
     #[default]
     Unasked,
+    /// All chunks were in use.
+    Queued,
     /// A question is out.
     Asked {
         /// Since when the same number is wanted, monotonic

@@ -139,9 +139,12 @@ impl<S: Sockets> Switchboard<S> {
             return 0;
         }
         let mut budget = Budget::CYCLE;
+        if !self.pace.admits(now, RESEND_MESSAGES_PER_S_TOTAL) {
+            budget.repeated = 0;
+        }
         let mut work = 0;
-        // Who comes after the last one that got something is the first the next time.
-        let mut behind_last = self.next_serving;
+        // Who comes after the last one that got something is the first the next time; where nobody got anything, others are looked at.
+        let mut behind_last = None;
         for _ in 0..CATCH_UP_TURNS_PER_CYCLE.min(self.serving.len()) {
             if budget.is_spent() {
                 break;
@@ -161,10 +164,10 @@ impl<S: Sockets> Switchboard<S> {
                 self.give_up_disk(at);
             }
             if done > 0 {
-                behind_last = self.next_serving;
+                behind_last = Some(self.next_serving);
             }
         }
-        self.next_serving = behind_last;
+        self.next_serving = behind_last.unwrap_or(self.next_serving);
         work
     }
 
@@ -303,13 +306,18 @@ impl<S: Sockets> Switchboard<S> {
             return true;
         };
         let peer = &mut self.peers[at];
+        let mut not_yet = false;
         let since_ns = match &peer.on_disk {
             OnDisk::Here(chunk) if chunk.get(number).is_some() => return true,
             OnDisk::Lost { through } if number <= *through => return true,
             OnDisk::Asked { .. } => return false,
             OnDisk::NotYet { retry_ns, .. } if now.mono_ns < *retry_ns => return false,
-            OnDisk::NotYet { since_ns, .. } => *since_ns,
-            OnDisk::Unasked | OnDisk::Here(_) | OnDisk::Lost { .. } => now.mono_ns,
+            OnDisk::NotYet { since_ns, .. } => {
+                not_yet = true;
+                *since_ns
+            }
+            OnDisk::Queued if archive.is_exhausted() => return false,
+            _ => now.mono_ns,
         };
         if let OnDisk::Here(chunk) = std::mem::take(&mut peer.on_disk) {
             archive.give_back(chunk);
@@ -319,6 +327,12 @@ impl<S: Sockets> Switchboard<S> {
             peer.on_disk = OnDisk::Asked { since_ns };
         } else {
             self.traffic.archive_full += 1;
+            let retry_ns = now.mono_ns + RESEND_DISK_RETRY_NS;
+            // The patience with the disk goes on; waiting for a chunk is not its fault.
+            peer.on_disk = match not_yet {
+                true => OnDisk::NotYet { since_ns, retry_ns },
+                false => OnDisk::Queued,
+            };
         }
         false
     }

@@ -97,6 +97,13 @@ impl<S: Read + Write> Conn<S> {
         number
     }
 
+    /// Keeps only the newest of what was sent: for peers that go on for long, and whose messages nobody asks for again.
+    pub fn forget_old(&mut self) {
+        if self.sent.len() >= 256 {
+            self.sent.drain(..128);
+        }
+    }
+
     /// The bytes of a message; `header` stands behind SendingTime.
     pub fn bytes(
         &self,

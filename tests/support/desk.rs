@@ -155,6 +155,7 @@ impl Desk {
                             self.fill(&message, quantity, message.get(44), quantity, 0);
                         }
                         served.orders.push(message.get(11).to_owned());
+                        self.conn.forget_old();
                     }
                     "F" => {
                         let original = message.get(41).to_owned();

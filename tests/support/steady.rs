@@ -30,6 +30,7 @@ impl Steady {
                 client.report(&format!("11=steady{at} 150=0 39=0"));
                 client.report(&format!("11=steady{at} 39=2 14=1"));
                 count.store(at + 1, Ordering::Release);
+                client.conn.forget_old();
             }
             client
         });
