@@ -144,7 +144,10 @@ impl Sample {
         SessionPlan {
             name: format!("session{i}"),
             client: ClientIndex(i as u32),
-            fix: fix(version, &client_comp_id(i)),
+            fix: FixPlan {
+                dictionary: DictionaryPlan::Dialect,
+                ..fix(version, &client_comp_id(i))
+            },
             allowed_sources: Vec::new(),
             accounts,
             messages_per_second: 0,
