@@ -13,6 +13,7 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::byte_log;
 use ringbuf::spsc::{Consumer, Producer, spsc};
 
+use super::before::Before;
 use super::boot::{BootError, failed};
 use super::log_store::{LogStore, SegmentReader};
 use super::runner::{DecodeTurn, Lifecycle, RouteTurn};
@@ -63,20 +64,15 @@ pub(super) fn parts(
     lifecycle: &Lifecycle,
 ) -> Result<Parts, BootError> {
     let (writers, page) = make_page(plan, now)?;
+    // Before new windows take the place of those that were left.
+    let before = |log| Before::read(plan, log, channel_names(plan, log), now);
+    let (clients_before, links_before) = (before(LogId::Client)?, before(LogId::Desk)?);
     let mut drains = Vec::new();
     let mut make_log = |log: LogId| -> Result<Log, BootError> {
         let (writer, reader) = make_window(plan, log)?;
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
             .map_err(failed(format!("cannot create the {} log", log.name())))?;
-        let names: Vec<String> = match log {
-            LogId::Client => plan
-                .sessions
-                .iter()
-                .map(|session| session.name.clone())
-                .collect(),
-            LogId::Desk => links(plan).map(|(_, link)| link.name.clone()).collect(),
-            LogId::Order | LogId::None => Vec::new(),
-        };
+        let names = channel_names(plan, log);
         let made = begin_log(log, epoch, writer, &names, now);
         drains.push(Drain::new(log, names, reader, store));
         Ok(made)
@@ -124,6 +120,7 @@ pub(super) fn parts(
     let decode = DecodeSeed {
         plan: plan.clone(),
         log: client_log,
+        before: clients_before,
         archive: archive_port,
         to_risk,
         from_risk,
@@ -136,6 +133,7 @@ pub(super) fn parts(
     let route = RouteSeed {
         plan: plan.clone(),
         log: desk_log,
+        before: links_before,
         requests,
         reports,
         directory,
@@ -156,6 +154,15 @@ pub(super) fn parts(
         page,
         control_status: writers.control,
     })
+}
+
+/// Names of the channels of a log.
+fn channel_names(plan: &Plan, log: LogId) -> Vec<String> {
+    match log {
+        LogId::Client => plan.sessions.iter().map(|it| it.name.clone()).collect(),
+        LogId::Desk => links(plan).map(|(_, link)| link.name.clone()).collect(),
+        LogId::Order | LogId::None => Vec::new(),
+    }
 }
 
 /// A log of this epoch, with the records that say so and who its channels are.
@@ -184,6 +191,7 @@ pub(super) fn begin_log(
 pub(super) struct DecodeSeed {
     plan: Arc<Plan>,
     log: Log,
+    before: Option<Before>,
     archive: Archive,
     to_risk: Producer<FromClient>,
     from_risk: Consumer<ToClient>,
@@ -235,6 +243,7 @@ impl DecodeSeed {
             logon_timeout_s as u64 * NS_PER_S,
         );
         board.set_archive(self.archive);
+        let mut board = Before::resume(self.before, board)?;
         let mut addresses = Vec::new();
         for (at, listener) in plan.listeners.iter().enumerate() {
             let what = format!(
@@ -277,6 +286,7 @@ impl DecodeSeed {
 pub(super) struct RouteSeed {
     plan: Arc<Plan>,
     log: Log,
+    before: Option<Before>,
     requests: Consumer<ToDesk>,
     reports: Producer<FromDesk>,
     directory: Arc<Directory>,
@@ -314,8 +324,10 @@ impl RouteSeed {
             .desks
             .iter()
             .flat_map(|desk| desk.links.iter().map(|_| desk.acknowledge_timeout_ms));
+        let board = Switchboard::new(sockets, self.log, peers, connections, 0);
+        let board = Before::resume(self.before, board)?;
         let stage = RouteStage::new(RouteParts {
-            board: Switchboard::new(sockets, self.log, peers, connections, 0),
+            board,
             from_risk: self.requests,
             to_risk: self.reports,
             directory: self.directory,

@@ -2,6 +2,7 @@
 //!
 //! The only room besides the tools of `cli` that names `sys`.
 
+mod before;
 pub mod boot;
 mod build;
 pub mod log_reader;

@@ -372,3 +372,6 @@ fn number_of(message: &[u8]) -> Option<u64> {
 fn is_reject(message: &[u8]) -> bool {
     message.splitn(4, |&b| b == 1).nth(2) == Some(b"35=3")
 }
+
+#[cfg(test)]
+mod tests;
