@@ -106,12 +106,12 @@ fn a_dictionary_that_cannot_be_used_is_pointed_at() {
 
     let path = directory.path().join("own.xml");
     let export = |version: &str| {
-        let status = gatehouse()
+        let output = gatehouse()
             .args(["dialect", "--format", "quickfix", "--version", version])
             .arg("--output")
             .arg(&path)
-            .status();
-        assert!(status.unwrap().success());
+            .output();
+        assert!(output.unwrap().status.success());
     };
     export("FIX.4.2");
     let (code, text) = check();
