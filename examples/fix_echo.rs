@@ -150,7 +150,9 @@ impl Arguments {
                 let (begin_string, target) = session.name();
                 return Err(format!("--session: {begin_string},{target} stands twice"));
             }
-            let dictionary = dictionaries.load(&session.files)?;
+            let dictionary = dictionaries
+                .load(&session.files)
+                .map_err(|fault| fault.to_string())?;
             let reset_on_logon = self.state.is_none();
             peers.push(session.peer(&self.sender, reset_on_logon, dictionary.clone()));
             let seen = HashSet::new();

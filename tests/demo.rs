@@ -106,3 +106,19 @@ fn wrong_usage_is_exit_two() {
     let (output, _) = demo(&["--layout", "spiral"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn every_version_on_both_sides() {
+    for (fix, desk_fix) in [
+        ("4.0", "5.0SP2"),
+        ("4.1", "4.0"),
+        ("4.2", "4.1"),
+        ("4.3", "4.4"),
+        ("4.4", "4.2"),
+        ("5.0", "4.3"),
+        ("5.0SP1", "5.0SP1"),
+        ("5.0SP2", "5.0"),
+    ] {
+        assert_all_arrived(&["--fix", fix, "--desk-fix", desk_fix, "--sessions", "2"]);
+    }
+}

@@ -98,7 +98,10 @@ fn mistakes_in_the_arguments_are_told_and_end_with_2() {
         ),
         (&["FIX.4.4,TW,DICT,default=FIX.5.0"], "not FIX.4.4"),
         (&["FIX.4.4,TW,DICT,nonsense"], "\"nonsense\""),
-        (&["FIX.4.4,TW,/nowhere.xml"], "/nowhere.xml: No such file"),
+        (
+            &["FIX.4.4,TW,/nowhere.xml"],
+            "/nowhere.xml: line 1: the file: No such file",
+        ),
         (
             &["FIX.4.4,TW,DICT", "FIX.4.4,TW,DICT"],
             "FIX.4.4,TW stands twice",

@@ -360,12 +360,8 @@ fn dictionary(
     loaded: &mut Dictionaries,
     fix: &FixPlan,
 ) -> Result<Option<Arc<Dictionary>>, BootError> {
-    let Some(files) = &fix.dictionary else {
-        return Ok(None);
-    };
     loaded
-        .load(files)
-        .map(Some)
+        .of(fix)
         .map_err(|error| failed("cannot read a dictionary")(io::Error::other(error)))
 }
 

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::config::Diagnostics;
 use crate::config::plan::{Io, Plan};
-use crate::config::{Diagnostics, examine};
 
 /// Where the configuration of an installed gateway is.
 pub const CONFIG_DIRECTORY: &str = "/etc/gatehouse";
@@ -28,7 +28,7 @@ pub struct CheckArgs {
 
 /// Runs it.
 pub fn run(args: &CheckArgs) -> ExitCode {
-    let (plan, diagnostics) = examine(&args.path);
+    let (plan, diagnostics) = super::examine(&args.path);
     if args.json {
         println!("{:#}", as_json(plan.as_ref(), &diagnostics));
     } else {

@@ -62,6 +62,12 @@ pub struct DemoArgs {
     /// Threads of the gateway
     #[arg(long, value_enum, default_value = "auto")]
     layout: Layout,
+    /// FIX version of the clients
+    #[arg(long, alias = "fix-version", default_value = "4.4", value_parser = super::load::version)]
+    fix: FixVersion,
+    /// FIX version of the desk
+    #[arg(long, alias = "desk-fix-version", default_value = "4.4", value_parser = super::load::version)]
+    desk_fix: FixVersion,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -220,6 +226,7 @@ fn plan(args: &DemoArgs, place: &Place, links: &[SocketAddr]) -> Plan {
     // An acknowledgement and up to a few fills each.
     sample.executions_per_day_max = (args.orders as usize * 8).next_power_of_two();
     sample.window = args.orders as usize;
+    (sample.fix_version, sample.desk_fix_version) = (args.fix, args.desk_fix);
     let mut plan = sample.plan();
     // Desk, client and gateway share the cores: a second in which one of them does not run must find room.
     plan.threads.ring_slots = DEMO_RING_SLOTS;
@@ -251,7 +258,7 @@ fn drive(
         sessions: args.sessions as usize,
         sender_prefix: "CLIENT".to_owned(),
         target: sample::GATEWAY_COMP_ID.to_owned(),
-        version: FixVersion::Fix44,
+        version: args.fix,
         account_prefix: "A".to_owned(),
         symbol_prefix: "SYM".to_owned(),
         symbols: 4,
@@ -340,7 +347,7 @@ impl Desk {
         });
         let config = DeskServerConfig {
             links: links.collect(),
-            version: FixVersion::Fix44,
+            version: args.desk_fix,
             prefix: Text::cut(b"E"),
             book: DeskConfig {
                 links: LINKS,

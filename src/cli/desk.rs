@@ -48,7 +48,7 @@ pub struct DeskArgs {
     #[arg(long, default_value = "GATEHOUSE")]
     target: Vec<String>,
     /// FIX version
-    #[arg(long, default_value = "4.4", value_parser = super::load::version)]
+    #[arg(long, alias = "fix-version", default_value = "4.4", value_parser = super::load::version)]
     fix: FixVersion,
     /// SYMBOL=SCRIPT or default=SCRIPT; see below
     #[arg(long)]

@@ -43,7 +43,7 @@ pub struct LoadArgs {
     #[arg(long, default_value = "GATEHOUSE")]
     target: String,
     /// FIX version
-    #[arg(long, default_value = "4.4", value_parser = version)]
+    #[arg(long, alias = "fix-version", default_value = "4.4", value_parser = version)]
     fix: FixVersion,
     /// Account before the session's number
     #[arg(long, default_value = "A")]

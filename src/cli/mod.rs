@@ -16,9 +16,14 @@ mod table;
 pub mod top;
 pub mod tune;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::config::{Diagnostics, Plan};
+use crate::stage::Dictionaries;
+use crate::wire::fix::dictionary::DictionaryError;
 
 /// Status page where none is named: the default of the configuration's `status_file`.
 const STATUS_FILE: &str = "/dev/shm/gatehouse/status";
@@ -76,6 +81,24 @@ pub fn main() -> ExitCode {
         Command::Top(args) => top::run(&args),
         Command::Tune(args) => tune::run(&args),
     }
+}
+
+/// The plan of a configuration, its dictionaries included, where there is no error, and all errors and warnings.
+fn examine(path: &Path) -> (Option<Plan>, Diagnostics) {
+    let (plan, mut diagnostics) = crate::config::examine(path);
+    for fault in plan.iter().flat_map(Dictionaries::faults) {
+        let text = std::fs::read_to_string(&fault.path).unwrap_or_default();
+        let DictionaryError {
+            line,
+            element,
+            problem,
+            remedy,
+        } = fault.error;
+        let message = format!("{element}: {problem}");
+        diagnostics.error_in(&fault.path, text, line as usize, message, remedy.to_owned());
+    }
+    let plan = plan.filter(|_| !diagnostics.has_errors());
+    (plan, diagnostics)
 }
 
 /// Says why a command failed; the answer is its exit code.

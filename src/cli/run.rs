@@ -31,7 +31,7 @@ pub struct RunArgs {
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: &RunArgs) -> ExitCode {
     super::start_tracing();
-    let (plan, diagnostics) = crate::config::examine(&args.path);
+    let (plan, diagnostics) = super::examine(&args.path);
     eprint!(
         "{}",
         diagnostics.render(super::check::styled(&std::io::stderr()))

@@ -174,6 +174,23 @@ impl Diagnostics {
         }
     }
 
+    /// An error in a file that the configuration names and another reads; `line` from 1.
+    pub fn error_in(
+        &mut self,
+        path: &Path,
+        text: String,
+        line: usize,
+        message: String,
+        help: String,
+    ) {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+        let start = starts.take(line.max(1)).last().unwrap_or(0);
+        let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let file = self.add_source(path, text);
+        let span = start..end;
+        self.error(Place { file, span }, "", message, help);
+    }
+
     /// Orders by file and place. Called once, when all are in.
     pub(super) fn sort(&mut self) {
         self.list

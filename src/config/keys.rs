@@ -85,6 +85,21 @@ const RATE: Kind = Number(0, MESSAGE_RATE_MAX as u64);
 const BURST: Kind = Number(1, MESSAGE_RATE_MAX as u64);
 const NAME: Kind = Name(NAME_BYTES_MAX);
 const FIX_VERSIONS: &[&str] = &["4.0", "4.1", "4.2", "4.3", "4.4", "5.0", "5.0SP1", "5.0SP2"];
+/// Checks against a dictionary, by the names of `domain::Checks`.
+pub const CHECKS: [&str; 11] = [
+    "unknown_msg_type",
+    "required_fields",
+    "undefined_tags",
+    "tags_not_in_message",
+    "empty_values",
+    "formats",
+    "enumerations",
+    "repeated_tags",
+    "field_order",
+    "groups",
+    "user_defined_fields",
+];
+const PRECISIONS: &[&str] = &["seconds", "millis", "micros", "nanos"];
 const COMP_ID: Kind = Name(COMP_ID_BYTES_MAX);
 
 macro_rules! keys {
@@ -164,6 +179,12 @@ keys! {
         "logout_timeout_s", Number(1, 300), "s", Value(10), "A logout unanswered for longer is closed.";
         "reconnect_min_ms", TIMER_MS, "ms", Value(500), "First wait before connecting again; it doubles with each failure.";
         "reconnect_max_ms", TIMER_MS, "ms", Value(30_000), "Longest wait before connecting again.";
+        "dictionary", Path, "", Absent, "Dictionary in QuickFIX's XML that the desk's messages are checked against; empty: they are not. A report that is refused is a fill unknown here: name one only after the desk was certified with it.";
+        "application_dictionary", Path, "", Absent, "5.0 and later: the dictionary of the application; `dictionary` is that of FIXT.1.1 then.";
+        "unchecked", Words(&CHECKS), "", Empty, "Checks against the dictionary that are not made.";
+        "timestamp_precision", Choice(PRECISIONS), "", Absent, "Fraction of the times that we write; empty: seconds in 4.0 and 4.1, else millis.";
+        "next_expected_msg_seq_num", Flag, "", Bool(false), "Logons say in NextExpectedMsgSeqNum(789) where to go on, and the other side resends without being asked.";
+        "last_msg_seq_num_processed", Flag, "", Bool(false), "Every header has LastMsgSeqNumProcessed(369).";
         "schedule", NAME, "", Absent, "Schedule of gatehouse.toml in which it is connected; empty: always, and nothing resets by time.";
         "window", Number(1, LINK_WINDOW_MAX as u64), "requests", Value(4096), "Requests that may be unanswered on the link at once; more new orders are refused, cancels wait.";
     }
@@ -184,6 +205,14 @@ keys! {
         "reset_on_logout", Flag, "", Bool(false), "Both sequence numbers start at 1 after a logout.";
         "reset_on_disconnect", Flag, "", Bool(false), "Both sequence numbers start at 1 after a disconnect.";
         "logout_timeout_s", Number(1, 300), "s", Value(10), "A logout unanswered for longer is closed.";
+        "validate", Flag, "", Bool(true), "Messages are checked against a dictionary: the one named, else the gateway's own (`gatehouse dialect`).";
+        "dictionary", Path, "", Absent, "Dictionary in QuickFIX's XML instead of the gateway's own.";
+        "application_dictionary", Path, "", Absent, "5.0 and later: the dictionary of the application; `dictionary` is that of FIXT.1.1 then.";
+        "unchecked", Words(&CHECKS), "", Empty, "Checks against the dictionary that are not made.";
+        "timestamp_precision", Choice(PRECISIONS), "", Absent, "Fraction of the times that we write; empty: seconds in 4.0 and 4.1, else millis.";
+        "next_expected_msg_seq_num", Flag, "", Bool(false), "Logons say in NextExpectedMsgSeqNum(789) where to go on, and the other side resends without being asked.";
+        "last_msg_seq_num_processed", Flag, "", Bool(false), "Every header has LastMsgSeqNumProcessed(369).";
+        "takeover_s", Number(0, 300), "s", Value(0), "An authenticated second logon takes over from a connection that does not answer a TestRequest for so long; zero: never.";
         "schedule", NAME, "", Absent, "Schedule of gatehouse.toml in which it may be connected; empty: always, and nothing resets by time.";
         "messages_per_second", RATE, "messages/s", Value(0), "Sustained rate; zero: no limit.";
         "message_burst", BURST, "messages", Value(1), "Messages at once.";

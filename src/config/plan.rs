@@ -182,8 +182,19 @@ pub struct FixPlan {
     pub takeover_s: u32,
     /// What is checked against the dictionary, where there is one
     pub checks: Checks,
-    /// Files of the dictionary that messages are checked against; `None`: none
-    pub dictionary: Option<DictionaryFiles>,
+    /// The dictionary that messages are checked against
+    pub dictionary: DictionaryPlan,
+}
+
+/// What a session's messages are checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DictionaryPlan {
+    /// Nothing: the session layer checks only what it needs.
+    None,
+    /// The gateway's own dialect.
+    Dialect,
+    /// A dictionary read from files.
+    Files(DictionaryFiles),
 }
 
 /// Dictionaries in QuickFIX's XML form.
@@ -220,7 +231,7 @@ impl FixPlan {
             last_msg_seq_num_processed: false,
             takeover_s: 0,
             checks: Checks::ALL,
-            dictionary: None,
+            dictionary: DictionaryPlan::None,
         }
     }
 }

@@ -57,6 +57,10 @@ pub struct Sample {
     pub held_instruments: usize,
     /// Requests that may be unanswered on a link at once
     pub window: usize,
+    /// Of the sessions
+    pub fix_version: FixVersion,
+    /// Of the links
+    pub desk_fix_version: FixVersion,
 }
 
 impl Sample {
@@ -79,6 +83,8 @@ impl Sample {
             lot: 1,
             held_instruments: usize::MAX,
             window: 4096,
+            fix_version: FixVersion::Fix44,
+            desk_fix_version: FixVersion::Fix44,
         }
     }
 
@@ -132,7 +138,7 @@ impl Sample {
     fn session(&self, i: usize) -> SessionPlan {
         let version = match self.odd_sessions_fix_42 && i % 2 == 1 {
             true => FixVersion::Fix42,
-            false => FixVersion::Fix44,
+            false => self.fix_version,
         };
         let accounts = match self.accounts < self.sessions {
             true => vec![AccountIndex((i % self.accounts) as u32)],
@@ -144,7 +150,10 @@ impl Sample {
         SessionPlan {
             name: format!("session{i}"),
             client: ClientIndex(i as u32),
-            fix: fix(version, &client_comp_id(i)),
+            fix: FixPlan {
+                dictionary: DictionaryPlan::Dialect,
+                ..fix(version, &client_comp_id(i))
+            },
             allowed_sources: Vec::new(),
             accounts,
             messages_per_second: 0,
@@ -161,7 +170,7 @@ impl Sample {
             io: self.io,
             fix: FixPlan {
                 sender_comp_id: text(&link_comp_id(l)),
-                ..fix(FixVersion::Fix44, DESK_COMP_ID)
+                ..fix(self.desk_fix_version, DESK_COMP_ID)
             },
             reconnect_min_ms: 100,
             reconnect_max_ms: 2_000,

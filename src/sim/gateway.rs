@@ -13,7 +13,7 @@ use ringbuf::spsc::spsc;
 
 use super::net::MemorySockets;
 use crate::access::Entitlements;
-use crate::config::plan::Plan;
+use crate::config::plan::{FixPlan, Plan};
 use crate::domain::directory::Directory;
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
 use crate::domain::{DeskIndex, Now};
@@ -26,9 +26,10 @@ use crate::stage::decode::{DecodeParts, DecodeStage};
 use crate::stage::risk::{RiskParts, RiskStage};
 use crate::stage::route::{RouteParts, RouteStage};
 use crate::stage::scopes::ScopeBoard;
-use crate::stage::{PeerConfig, Role, Switchboard};
+use crate::stage::{Dictionaries, PeerConfig, Role, Switchboard};
 use crate::status::page::page_bytes;
 use crate::status::{Identity, Page, Shape};
+use crate::wire::fix::dictionary::Dictionary;
 
 /// Connections that may have been opened on one side, over the whole life, besides one for each client session.
 const CONNECTIONS: usize = 256;
@@ -229,7 +230,7 @@ fn clients(plan: &Plan) -> Vec<PeerConfig> {
             allowed_sources: session.allowed_sources.clone(),
         },
         resend: ResendPolicy::Replay,
-        dictionary: None,
+        dictionary: dictionary(&session.fix),
     };
     plan.sessions.iter().map(peer).collect()
 }
@@ -246,11 +247,16 @@ fn links(plan: &Plan) -> impl Iterator<Item = (DeskIndex, u32, PeerConfig)> {
                     reconnect_max_ms: link.reconnect_max_ms,
                 },
                 resend: ResendPolicy::GapFillAll,
-                dictionary: None,
+                dictionary: dictionary(&link.fix),
             };
             (DeskIndex(desk as u32), link.window as u32, peer)
         })
     })
+}
+
+fn dictionary(fix: &FixPlan) -> Option<Arc<Dictionary>> {
+    let read = Dictionaries::default().of(fix);
+    read.unwrap_or_else(|error| panic!("the plan names a dictionary that cannot be used: {error}"))
 }
 
 fn make_risk(plan: &Plan) -> Risk {

@@ -508,7 +508,7 @@ pub(super) fn verdict(
     };
     match error.refusal {
         Refusal::Session(reason) => {
-            let tag = Some(error.tag as i32);
+            let tag = (error.tag != 0).then_some(error.tag as i32);
             peer.session.reject(message, tag, reason, actions);
             Handed::Done
         }

@@ -4,7 +4,7 @@
 
 use assert_cmd::Command;
 
-use super::mistakes::G;
+use super::mistakes::{C, G};
 use super::{change, copy_samples, samples};
 
 fn gatehouse() -> Command {
@@ -84,4 +84,50 @@ fn wrong_usage_is_two() {
     assert_eq!(code(&["check", "--no-such-flag"]), Some(2));
     assert_eq!(code(&["no-such-command"]), Some(2));
     assert_eq!(code(&["check", "/no/such/directory"]), Some(2));
+}
+
+#[test]
+fn a_dictionary_that_cannot_be_used_is_pointed_at() {
+    let directory = tempfile::tempdir().unwrap();
+    copy_samples(directory.path());
+    let with = "target_comp_id = \"BETA1\"\ndictionary = \"own.xml\"";
+    change(directory.path(), C, "target_comp_id = \"BETA1\"", with);
+    let check = || {
+        let output = gatehouse().arg("check").arg(directory.path()).output();
+        let output = output.unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let text = text.replace(directory.path().to_str().unwrap(), "/etc/gatehouse");
+        (output.status.code(), text)
+    };
+    let (code, text) = check();
+    assert_eq!(code, Some(2));
+    assert!(text.contains("/etc/gatehouse/own.xml"), "{text}");
+    assert!(text.contains("No such file"), "{text}");
+
+    let path = directory.path().join("own.xml");
+    let export = |version: &str| {
+        let output = gatehouse()
+            .args(["dialect", "--format", "quickfix", "--version", version])
+            .arg("--output")
+            .arg(&path)
+            .output();
+        assert!(output.unwrap().status.success());
+    };
+    export("FIX.4.2");
+    let (code, text) = check();
+    assert_eq!(code, Some(2));
+    assert!(
+        text.contains("it is of FIX.4.2, and the session needs one of FIX.4.4"),
+        "{text}"
+    );
+
+    export("FIX.4.4");
+    assert_eq!(check(), (Some(0), String::new()));
+
+    let good = std::fs::read_to_string(&path).unwrap();
+    let bad = good.replace("name=\"Side\" required", "name=\"Sied\" required");
+    std::fs::write(&path, bad).unwrap();
+    let (code, text) = check();
+    assert_eq!(code, Some(2));
+    assert!(text.contains("own.xml:") && text.contains("Sied"), "{text}");
 }

@@ -107,6 +107,21 @@ pub const ERRORS: &[Case] = cases! {
     C: "\"192.0.2.17\"" => "\"192.0.2\"", "\"192.0.2\"", "clients.sessions.allowed_sources", "is no address range";
     C: "heartbeat_interval_min_s = 5" => "heartbeat_interval_min_s = 90", "heartbeat_interval_min_s", "clients.sessions.heartbeat_interval_min_s", "is above heartbeat_interval_max_s: 90 > 60";
     C: "heartbeat_interval_max_s = 60" => "heartbeat_interval_max_s = 0", "heartbeat_interval_max_s", "clients.sessions.heartbeat_interval_max_s", "from 1 to 3600";
+    // Dictionaries, times, numbers
+    C: "pending_new = true" => "unchecked = [\"enumeration\"]", "unchecked", "clients.sessions.unchecked", "is no known word: \"enumeration\"; write a list of some of \"unknown_msg_type\"";
+    C: "pending_new = true" => "unchecked = \"groups\"", "unchecked", "clients.sessions.unchecked", "found text";
+    C: "pending_new = true" => "check_groups = false", "check_groups", "clients.sessions.check_groups", "is no known key";
+    C: "pending_new = true" => "dictionary = \"\"", "dictionary", "clients.sessions.dictionary", "is no path";
+    C: "pending_new = true" => "validate = false\ndictionary = \"FIX44.xml\"", "dictionary", "clients.sessions.dictionary", "is not used: validate is false";
+    C: "pending_new = true" => "validate = \"no\"", "validate", "clients.sessions.validate", "write true or false";
+    C: "pending_new = true" => "application_dictionary = \"FIX50.xml\"", "application_dictionary", "clients.sessions.application_dictionary", "stands alone";
+    C: "pending_new = true" => "dictionary = \"FIX44.xml\"\napplication_dictionary = \"FIX50.xml\"", "application_dictionary", "clients.sessions.application_dictionary", "is not for FIX.4.4";
+    C: "fix_version = \"4.2\"" => "fix_version = \"5.0SP2\"\ndictionary = \"FIXT11.xml\"", "dictionary = \"FIXT11", "clients.sessions.dictionary", "has the session layer only, and the session is FIX.5.0SP2";
+    C: "fix_version = \"4.2\"" => "fix_version = \"4.1\"\ntimestamp_precision = \"millis\"", "timestamp_precision", "clients.sessions.timestamp_precision", "is too fine: FIX.4.1 has whole seconds";
+    C: "pending_new = true" => "timestamp_precision = \"milli\"", "timestamp_precision", "clients.sessions.timestamp_precision", "is no known word: \"milli\"; write one of \"seconds\"";
+    C: "pending_new = true" => "takeover_s = 301", "takeover_s", "clients.sessions.takeover_s", "from 0 to 300";
+    G: "heartbeat_interval_s = 30" => "takeover_s = 5", "takeover_s", "desks.links.takeover_s", "it is a key of [clients.sessions]";
+    G: "heartbeat_interval_s = 30" => "application_dictionary = \"FIX50.xml\"", "application_dictionary", "desks.links.application_dictionary", "stands alone";
     C: "message_burst = 50" => "message_burst = 0", "message_burst = 0", "clients.sessions.message_burst", "from 1 to 1000000";
     // Instruments
     I: "symbol,market,unit,lot," => "symbol,market,unit,lots,", "symbol,market", "", "did you mean `lot`?";
@@ -147,6 +162,9 @@ pub const ERRORS: &[Case] = cases! {
 };
 
 pub const WARNINGS: &[Case] = cases! {
+    G: "heartbeat_interval_s = 30" => "unchecked = [\"groups\"]", "unchecked", "desks.links.unchecked", "has no effect: there is no dictionary";
+    C: "pending_new = true" => "validate = false\nunchecked = [\"groups\"]", "unchecked", "clients.sessions.unchecked", "has no effect: there is no dictionary";
+    C: "fix_version = \"4.2\"" => "fix_version = \"4.2\"\nnext_expected_msg_seq_num = true", "next_expected_msg_seq_num", "clients.sessions.next_expected_msg_seq_num", "is not of FIX.4.2: the field begins with FIX.4.4";
     G: "cores = []" => "cores = [1, 2, 1]", "cores = ", "threads.cores", "names core 1 twice";
     G: "cores = []" => "cores = [1, 2, 9]", "cores = ", "threads.cores", "names core 9, which is not online";
     G: "two_persons = false" => "two_persons = true", "two_persons", "control.two_persons", "fewer than two operators";

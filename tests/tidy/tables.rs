@@ -21,12 +21,43 @@ const KEYS_DECIDED_IN_CONFIG: &[(&str, &str, &str)] = &[
     (
         "desks.links",
         "fix_version",
-        "4.4 is the one version of desks",
+        "becomes `version` of the plan",
     ),
     (
         "clients.sessions",
         "fix_version",
         "becomes `version` of the plan",
+    ),
+    (
+        "desks.links",
+        "application_dictionary",
+        "becomes `DictionaryFiles` of the plan",
+    ),
+    ("desks.links", "unchecked", "becomes `checks` of the plan"),
+    (
+        "desks.links",
+        "timestamp_precision",
+        "becomes `precision` of the plan",
+    ),
+    (
+        "clients.sessions",
+        "application_dictionary",
+        "becomes `DictionaryFiles` of the plan",
+    ),
+    (
+        "clients.sessions",
+        "unchecked",
+        "becomes `checks` of the plan",
+    ),
+    (
+        "clients.sessions",
+        "timestamp_precision",
+        "becomes `precision` of the plan",
+    ),
+    (
+        "clients.sessions",
+        "validate",
+        "becomes `dictionary` of the plan",
     ),
     (
         "accounts.csv",

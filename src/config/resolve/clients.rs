@@ -8,10 +8,10 @@ use toml::Spanned;
 
 use super::section::Section;
 use super::topology::define;
-use super::{Context, Names, account_index, shown};
+use super::{Context, Names, account_index, messages, shown};
 use crate::config::diagnostics::{FileId, Place};
 use crate::config::file::{self, ClientsFile, Parsed};
-use crate::config::plan::{ClientPlan, FixPlan, SessionPlan};
+use crate::config::plan::{ClientPlan, DictionaryPlan, FixPlan, SessionPlan};
 use crate::domain::{Account, AccountIndex, ClientIndex, DeskIndex};
 use crate::limits::*;
 
@@ -125,7 +125,24 @@ fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> Sess
             "set messages_per_second too",
         );
     }
-    SessionPlan {
+    let preset = match s.flag("validate", &t.validate) {
+        true => DictionaryPlan::Dialect,
+        false => DictionaryPlan::None,
+    };
+    if preset == DictionaryPlan::None && t.dictionary.is_some() {
+        let message = "is not used: validate is false".to_owned();
+        let help = "leave it out, or set validate = true";
+        s.contradicts("dictionary", &t.dictionary, message, help);
+    }
+    let keys = messages::Keys {
+        dictionary: &t.dictionary,
+        application_dictionary: &t.application_dictionary,
+        unchecked: &t.unchecked,
+        timestamp_precision: &t.timestamp_precision,
+        next_expected_msg_seq_num: &t.next_expected_msg_seq_num,
+        last_msg_seq_num_processed: &t.last_msg_seq_num_processed,
+    };
+    let mut plan = SessionPlan {
         name: s.text("name", &t.name),
         client,
         fix: FixPlan {
@@ -142,6 +159,7 @@ fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> Sess
             reset_on_disconnect: s.flag("reset_on_disconnect", &t.reset_on_disconnect),
             logout_timeout_s: s.number("logout_timeout_s", &t.logout_timeout_s) as u32,
             schedule: s.schedule("schedule", &t.schedule),
+            takeover_s: s.number("takeover_s", &t.takeover_s) as u32,
             ..FixPlan::new(version, b"", b"")
         },
         allowed_sources: s.networks("allowed_sources", &t.allowed_sources),
@@ -150,7 +168,9 @@ fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> Sess
         message_burst,
         pending_new: s.flag("pending_new", &t.pending_new),
         cancel_on_disconnect: s.flag("cancel_on_disconnect", &t.cancel_on_disconnect),
-    }
+    };
+    messages::settle(s, &keys, preset, &mut plan.fix);
+    plan
 }
 
 /// The accounts that a session may use: known, of its client, each once.

@@ -180,6 +180,18 @@ impl<'a, 'b> Section<'a, 'b> {
         self.cx.directory.join(Path::new(text))
     }
 
+    /// Path, likewise, or none.
+    pub fn optional_path(&mut self, name: &str, item: &Item<String>) -> Option<PathBuf> {
+        let key = self.key(name);
+        let text = item.as_ref()?.get_ref();
+        if text.is_empty() || text.contains('\0') {
+            let help = format!("write {}", key.wanted());
+            self.contradicts(name, item, "is no path".to_owned(), &help);
+            return None;
+        }
+        Some(self.cx.directory.join(Path::new(text)))
+    }
+
     /// Whole numbers with their places.
     pub fn numbers(
         &mut self,

@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use toml::Spanned;
 
 use super::section::Section;
-use super::{Context, Names};
+use super::{Context, Names, messages};
 use crate::config::diagnostics::FileId;
 use crate::config::file::{self, GatewayFile, Item, Parsed};
 use crate::config::plan::{
-    ControlPlan, DeskPlan, FixPlan, Idle, Io, Layout, LinkPlan, ListenerPlan, SessionPlan,
-    StatePlan, ThreadPlan,
+    ControlPlan, DeskPlan, DictionaryPlan, FixPlan, Idle, Io, Layout, LinkPlan, ListenerPlan,
+    SessionPlan, StatePlan, ThreadPlan,
 };
 use crate::limits::*;
 
@@ -334,7 +334,15 @@ fn link_plan(s: &mut Section, t: &file::Link) -> LinkPlan {
     let errors = s.cx.errors();
     let version = s.fix_version(&t.fix_version);
     let heartbeat_interval_s = s.number("heartbeat_interval_s", &t.heartbeat_interval_s) as u32;
-    let plan = LinkPlan {
+    let keys = messages::Keys {
+        dictionary: &t.dictionary,
+        application_dictionary: &t.application_dictionary,
+        unchecked: &t.unchecked,
+        timestamp_precision: &t.timestamp_precision,
+        next_expected_msg_seq_num: &t.next_expected_msg_seq_num,
+        last_msg_seq_num_processed: &t.last_msg_seq_num_processed,
+    };
+    let mut plan = LinkPlan {
         name: s.text("name", &t.name),
         address,
         io: s.choice("io", &t.io),
@@ -358,6 +366,7 @@ fn link_plan(s: &mut Section, t: &file::Link) -> LinkPlan {
         reconnect_max_ms: s.number("reconnect_max_ms", &t.reconnect_max_ms) as u32,
         window: s.number("window", &t.window) as usize,
     };
+    messages::settle(s, &keys, DictionaryPlan::None, &mut plan.fix);
     if plan.reconnect_min_ms > plan.reconnect_max_ms && s.cx.errors() == errors {
         let (min, max) = (plan.reconnect_min_ms, plan.reconnect_max_ms);
         let message = format!("is above reconnect_max_ms: {min} > {max}");

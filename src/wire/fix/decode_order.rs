@@ -179,7 +179,7 @@ pub fn decode_order(
         MsgType::ORDER_MASS_STATUS_REQUEST | MsgType::ORDER_MASS_CANCEL_REQUEST
             if !has::MASS_REQUESTS.covers(version) =>
         {
-            Err(session(tags::MSG_TYPE, SessionRejectReason::InvalidMsgType))
+            Err(session(0, SessionRejectReason::InvalidMsgType))
         }
         MsgType::ORDER_MASS_STATUS_REQUEST => reader.mass_status(),
         MsgType::ORDER_MASS_CANCEL_REQUEST => reader.mass_cancel(),

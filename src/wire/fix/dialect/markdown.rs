@@ -59,7 +59,7 @@ impl Writer<'_> {
         }
         out.push_str("### Blocks\n\nGroups of fields that messages share; repeating groups with their members in order.\n\n");
         for block in &self.dialect.blocks {
-            let items: Vec<String> = self.names(block.items.iter());
+            let items: Vec<String> = self.names(block.items.iter(), EVER);
             if !items.is_empty() {
                 let _ = writeln!(out, "* **{}**: {}", block.name, items.join(", "));
             }
@@ -106,27 +106,55 @@ impl Writer<'_> {
                 "| {} | {} | {versions}{need} | {} | {} |",
                 field.tag,
                 field.name,
-                self.values(field, item.span),
+                self.values(field, item),
                 field.about
             );
         }
-        let rest = items
-            .iter()
-            .filter(|item| item.verb == Verb::Ignores || !matches!(item.what, What::Field(_)));
-        let rest = self.names(rest);
-        if !rest.is_empty() {
-            let _ = writeln!(out, "\nTaken and not used: {}.", rest.join(", "));
-        }
+        self.rest(out, items);
         out.push('\n');
     }
 
-    fn values(&self, field: &Field, span: Span) -> String {
+    /// What is not in the table, by versions.
+    fn rest(&self, out: &mut String, items: &[Item]) {
+        let is_rest =
+            |item: &&Item| item.verb == Verb::Ignores || !matches!(item.what, What::Field(_));
+        let mut spans: Vec<Span> = items.iter().filter(is_rest).map(|item| item.span).collect();
+        spans.retain(|span| self.concerns(*span));
+        spans.sort_by_key(|span| (span.first, span.last));
+        spans.dedup();
+        if self.version.is_some() {
+            // One version: it does not matter since when.
+            spans.truncate(1);
+        }
+        let is_read = items.iter().any(|item| item.verb == Verb::Ignores);
+        let title = if is_read {
+            "Taken and not used"
+        } else {
+            "Also"
+        };
+        for span in spans {
+            let here = items.iter().filter(is_rest);
+            let here = here.filter(|item| item.span == span || self.version.is_some());
+            let names = self.names(here, span).join(", ");
+            let _ = match self.version {
+                Some(_) => write!(out, "\n{title}: {names}.\n"),
+                None => write!(out, "\n{title}, {}: {names}.\n", span_text(span)),
+            };
+        }
+    }
+
+    fn values(&self, field: &Field, item: &Item) -> String {
+        let span = item.span;
         let mut texts = Vec::new();
         for (verb, word) in [
             (ValueVerb::Taken, ""),
             (ValueVerb::Written, ""),
             (ValueVerb::Refused, "refused: "),
         ] {
+            // What the gateway refuses, it does not send.
+            if verb == ValueVerb::Refused && item.verb == Verb::Writes {
+                continue;
+            }
             let values = field.values.iter().filter(|value| {
                 let both = Span {
                     first: value.span.first.max(span.first),
@@ -151,11 +179,12 @@ impl Writer<'_> {
         texts.join("; ")
     }
 
-    fn names<'i>(&self, items: impl Iterator<Item = &'i Item>) -> Vec<String> {
+    /// Names, with the versions of those that other versions than `outside` have.
+    fn names<'i>(&self, items: impl Iterator<Item = &'i Item>, outside: Span) -> Vec<String> {
         items
             .filter(|item| self.concerns(item.span))
             .map(|item| {
-                let only = match self.version.is_some() || item.span == EVER {
+                let only = match self.version.is_some() || item.span == outside {
                     true => String::new(),
                     false => format!(" ({})", span_text(item.span)),
                 };
@@ -167,7 +196,7 @@ impl Writer<'_> {
                     What::Field(at) => format!("{}{need}{only}", self.name(*at)),
                     What::Block(at) => format!("[{}]{only}", self.dialect.blocks[*at].name),
                     What::Group(at, members) => {
-                        let members = self.names(members.iter());
+                        let members = self.names(members.iter(), item.span);
                         format!("{} ({}){only}", self.name(*at), members.join(", "))
                     }
                 }
