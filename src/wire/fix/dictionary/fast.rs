@@ -120,15 +120,6 @@ impl Slots {
     }
 }
 
-impl Slots {
-    /// Whether the field, which the header does not have, is one of the body's.
-    #[inline(always)]
-    fn begins_body(&self, part: &Part, field: &Field) -> bool {
-        std::ptr::eq(part, &self.header)
-            && matches!(self.body.get(field.tag as usize), Some(slot) if slot.shape != Shape::OTHER)
-    }
-}
-
 /// Their places are proven by the parser, and their values by the framer.
 const FIRST_AND_LAST: [u32; 4] = [
     tags::BEGIN_STRING,
@@ -148,7 +139,7 @@ fn mask_of(c: u8) -> u64 {
 }
 
 /// Whether the message is surely as it must be.
-#[inline]
+#[inline(never)]
 pub(super) fn is_clean(tables: &Tables, table: &MessageTable, message: &Message<'_>) -> bool {
     let [_, _, _, fields @ .., last] = message.indexed() else {
         return false;
@@ -157,55 +148,56 @@ pub(super) fn is_clean(tables: &Tables, table: &MessageTable, message: &Message<
         return false;
     }
     let (slots, bytes) = (&*table.slots, message.bytes());
-    let (mut part, mut found, mut proven) = (&slots.header, 0, [0; 2]);
-    let mut fields = fields;
-    while let [field, rest @ ..] = fields {
-        let Some(slot) = part.get(field.tag as usize) else {
-            break;
-        };
-        let shape = slot.shape;
-        if shape != Shape::TEXT {
-            let fits = if shape.is(Shape::ONE_OF) {
-                one_of(bytes, slots.masks[slot.mask as usize], field)
-            } else if shape.is(Shape::UTC_TIMESTAMP) {
-                utc_timestamp(bytes, field, &mut proven)
-            } else if shape.is(Shape::DECIMAL) {
-                decimal(bytes, field)
-            } else if slots.begins_body(part, field) {
-                part = &slots.body;
-                continue;
-            } else {
-                false
+    let (mut found, mut proven) = (0, [0; 2]);
+    let mut left = fields.iter();
+    for part in [&slots.header, &slots.body] {
+        while let Some(field) = left.as_slice().first() {
+            let Some(slot) = part.get(field.tag as usize) else {
+                break;
+            };
+            found |= slot.required;
+            let fits = match slot.shape {
+                Shape::TEXT => true,
+                shape if shape.is(Shape::ONE_OF) => {
+                    one_of(bytes, slots.masks[slot.mask as usize], field)
+                }
+                shape if shape.is(Shape::UTC_TIMESTAMP) => {
+                    utc_timestamp(bytes, field, &mut proven)
+                }
+                shape if shape.is(Shape::DECIMAL) => decimal(bytes, field),
+                _ => false,
             };
             if !fits {
                 break;
             }
+            left.next();
         }
-        found |= slot.required;
-        fields = rest;
     }
-    if !fields.is_empty() {
-        let in_body = std::ptr::eq(part, &slots.body);
-        return match rest(tables, table, bytes, fields, in_body) {
-            Some(more) => slots.required == Some(found | more),
-            None => false,
+    if !left.as_slice().is_empty() {
+        let left = left.as_slice().len();
+        found |= match rest(tables, table, bytes, fields, left) {
+            Some(found) => found,
+            None => return false,
         };
     }
     slots.required == Some(found)
 }
 
-/// Goes over what the quick loop has left: high tags, and values that need a closer look. Which fields it found that must be
-/// there; none where something is not as it must be.
+/// Goes over the last `left` fields, where the quick loop ended: high tags, and values that need a closer look. Which fields it
+/// found that must be there; none where something is not as it must be.
 #[inline(never)]
 fn rest(
     tables: &Tables,
     table: &MessageTable,
     bytes: &[u8],
     fields: &[Field],
-    in_body: bool,
+    left: usize,
 ) -> Option<u32> {
     let level = &table.level;
-    let mut section = if in_body { Section::Body } else { Section::Header };
+    let (before, fields) = fields.split_at_checked(fields.len().checked_sub(left)?)?;
+    let entry_of = |field: &Field| level.entries.get((level.place(field.tag) as usize).wrapping_sub(1));
+    let before = before.last().and_then(entry_of);
+    let mut section = before.map_or(Section::Header, |entry| entry.section);
     // Low tags stand once: the parser has seen to it.
     let mut seen = Set::default();
     let mut found = 0;
@@ -302,38 +294,48 @@ fn no_digits(word: u64) -> u64 {
 /// By month; February's 29th is for the closer look.
 const DAYS: [u8; 16] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0, 0, 0];
 
+// `-HH:MM:S` and `:SS.mmm`: digits become 0 to 9, and all others zero.
+const ZEROS: [u64; 2] = [
+    u64::from_le_bytes(*b"-00:00:0"),
+    u64::from_le_bytes(*b":00.000\x01"),
+];
+// What takes the highest digit that may stand there to 15.
+const TO_15: [u64; 2] = [
+    u64::from_le_bytes([0, 13, 6, 0, 10, 6, 0, 10]),
+    u64::from_le_bytes([0, 10, 6, 0, 6, 6, 6, 0]),
+];
+const WRONG: [u64; 2] = [
+    u64::from_le_bytes([0xff, 0xf0, 0xf0, 0xff, 0xf0, 0xf0, 0xff, 0xf0]),
+    u64::from_le_bytes([0xff, 0xf0, 0xf0, 0xff, 0xf0, 0xf0, 0xf0, 0xff]),
+];
+
+/// Not zero where such a word is not as it must be.
+#[inline(always)]
+fn wrong(word: u64, at: usize) -> u64 {
+    (word.wrapping_add(TO_15[at]) | word) & WRONG[at]
+}
+
 /// `YYYYMMDD-HH:MM:SS.mmm` and SOH. A leap second is for the closer look. `proven` are date and hours that were proven last: the
 /// times of a message are mostly near each other.
 #[inline(always)]
 fn millis_timestamp(text: &[u8; 22], proven: &mut [u64; 2]) -> bool {
-    // `-HH:MM:S` and `:SS.mmm`: digits become 0 to 9, and all others zero.
-    const ZEROS: [u64; 2] = [
-        u64::from_le_bytes(*b"-00:00:0"),
-        u64::from_le_bytes(*b":00.000\x01"),
-    ];
-    // What takes the highest digit that may stand there to 15.
-    const TO_15: [u64; 2] = [
-        u64::from_le_bytes([0, 13, 6, 0, 10, 6, 0, 10]),
-        u64::from_le_bytes([0, 10, 6, 0, 6, 6, 6, 0]),
-    ];
-    const WRONG: [u64; 2] = [
-        u64::from_le_bytes([0xff, 0xf0, 0xf0, 0xff, 0xf0, 0xf0, 0xff, 0xf0]),
-        u64::from_le_bytes([0xff, 0xf0, 0xf0, 0xff, 0xf0, 0xf0, 0xf0, 0xff]),
-    ];
     let word = |at: usize| text[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-    let wrong = |word: u64, at: usize| (word.wrapping_add(TO_15[at]) | word) & WRONG[at];
     if wrong(word(14) ^ ZEROS[1], 1) != 0 {
         return false;
     }
     let (date, hours) = (word(0), word(8));
-    if (date ^ proven[0]) | (hours ^ proven[1]) != 0 {
-        let digits = hours ^ ZEROS[0];
-        let hour = ((digits >> 8) as u16).swap_bytes();
-        if wrong(digits, 0) != 0 || hour > 0x0203 || !is_date(date) {
-            return false;
-        }
-        *proven = [date, hours];
+    (date ^ proven[0]) | (hours ^ proven[1]) == 0 || prove(date, hours, proven)
+}
+
+/// Date and hours other than those that were proven last. Out of the loop's way: a message has one of them, mostly.
+#[inline(never)]
+fn prove(date: u64, hours: u64, proven: &mut [u64; 2]) -> bool {
+    let digits = hours ^ ZEROS[0];
+    let hour = ((digits >> 8) as u16).swap_bytes();
+    if wrong(digits, 0) != 0 || hour > 0x0203 || !is_date(date) {
+        return false;
     }
+    *proven = [date, hours];
     true
 }
 
