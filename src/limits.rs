@@ -59,6 +59,14 @@ pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
 pub const SYNC_INTERVAL_NS: u64 = 50_000_000;
 /// Bytes of one file of a log on disk, allocated whole.
 pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
+/// Longest record of a log: a whole message with what stands before it, with room to spare. A length beyond is damage.
+pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
+/// Bytes that a reader of logs holds at once: many records, whatever the size of the log.
+pub const LOG_READ_BYTES: usize = 1 << 20;
+/// How often a reader that follows a log looks for more.
+pub const LOG_FOLLOW_POLL_MS: u64 = 50;
+/// Longest body of a record with names of channels.
+pub const LOG_NAMES_BYTES_MAX: usize = 4 << 10;
 /// Longest sleep of a stage that idles by parking.
 pub const PARK_NS_MAX: u64 = 100_000;
 /// Sleep of the journal thread when there is nothing to write: what a process that dies at L0 may still hold in memory.
@@ -94,6 +102,21 @@ pub const LOGON_TIMEOUT_S: u64 = 10;
 pub const SEQUENCE_NUMBER_MAX: u64 = 999_999_999_999_999;
 /// A peer that makes no progress in filling a gap for two heartbeats, and at least this long, is asked once more.
 pub const GAP_PATIENCE_MIN_S: u64 = 10;
+
+/// Days before the start that a session schedule knows: for numbers that were last reset then, and for a clock that is set back.
+pub const SCHEDULE_DAYS_BACK: u64 = 400;
+/// Days that a session schedule knows in advance, in tables of about 6 KiB: 24 hours a day for more than a year.
+pub const SCHEDULE_DAYS_AHEAD: u64 = 400;
+/// With fewer days left the control thread appends the next table.
+pub const SCHEDULE_DAYS_LEFT_MIN: u64 = 100;
+/// How often the control thread looks at them.
+pub const SCHEDULE_LOOK_NS: u64 = 3_600_000_000_000;
+/// Longest name of a time zone; the longest of the database have 32.
+pub const TIME_ZONE_BYTES_MAX: usize = 63;
+/// Most session schedules.
+pub const SCHEDULES_MAX: usize = 256;
+/// Most holidays of a schedule: some decades.
+pub const HOLIDAYS_MAX: usize = 10_000;
 
 /// Longest name of a client, session, desk, link or listener: it is a column in tables and a word in commands.
 pub const NAME_BYTES_MAX: usize = 31;
@@ -214,6 +237,9 @@ pub const STATUS_PAGE_BYTES_MAX: u64 = 1 << 30;
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
 const _: () = assert!(RING_SLOTS.is_power_of_two());
+const _: () = assert!(LOG_RECORD_BYTES_MAX >= 2 * FRAME_BYTES_MAX);
+const _: () = assert!(LOG_READ_BYTES >= 4 * LOG_RECORD_BYTES_MAX);
+const _: () = assert!(LOG_NAMES_BYTES_MAX > NAME_BYTES_MAX);
 const _: () = assert!(CLIENT_ORDER_ID_BYTES < 256);
 const _: () = assert!(RING_SLOTS_MIN.is_power_of_two() && RING_SLOTS_MAX.is_power_of_two());
 const _: () =

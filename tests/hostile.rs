@@ -298,11 +298,13 @@ fn broken_messages_are_passed_over_and_asked_for_again() {
         let oversized = client.conn.bytes("D", 2, &[], &many);
         let mut cut = order(&client);
         cut.truncate(60);
+        // Its length takes the next message along.
+        cut.extend(order(&client));
         let attempts = [
             ("garbage", vec![b'#'; 50_000]),
             ("a wrong checksum", bad_sum),
             ("100,000 tags", oversized),
-            ("half a message", cut),
+            ("half a message and the next", cut),
             (
                 "beginnings",
                 b"8=FIX.4.4\x019=5\x018=FIX.4.4\x019=x\x018=FIX".to_vec(),

@@ -202,3 +202,34 @@ fn without_room_nothing_changes() {
     assert_eq!(cursor.step(Some(&log[&1]), &mut tools), Err(NoRoom));
     assert_eq!(cursor, before);
 }
+
+#[test]
+fn header_fields_of_the_application_keep_their_order_around_what_is_put_in() {
+    let fields: &[(u32, &[u8])] = &[
+        (50, b"desk"),
+        (97, b"Y"),
+        (115, b"on behalf"),
+        (128, b"to"),
+        (58, b"x"),
+    ];
+    let log = BTreeMap::from([
+        (1, stored(b"D", 1, fields)),
+        (2, stored(b"D", 2, &[(57, b"sub")])),
+    ]);
+    let mut cursor = ResendCursor::new();
+    cursor.request(1, 2);
+    let lines = run(&mut cursor, &log, ResendPolicy::Replay);
+    let tags: Vec<Vec<&str>> = lines
+        .iter()
+        .map(|line| {
+            line.split('|')
+                .filter_map(|f| f.split('=').next())
+                .collect()
+        })
+        .collect();
+    assert_eq!(
+        tags[0],
+        ["35", "34", "43", "50", "97", "115", "122", "128", "58"]
+    );
+    assert_eq!(tags[1], ["35", "34", "43", "57", "122"]);
+}

@@ -11,6 +11,7 @@
 //! at all. Positions live in the region, in a header block of [`HEADER_BYTES`] with magic number and version.
 
 mod area;
+pub mod foreign;
 mod layout;
 mod reader;
 mod region;

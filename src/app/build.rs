@@ -17,14 +17,14 @@ use super::boot::{BootError, failed};
 use super::log_store::LogStore;
 use super::runner::{DecodeTurn, Lifecycle, RouteTurn};
 use crate::access::Entitlements;
-use crate::config::plan::{Io, LinkPlan, Plan};
-use crate::domain::command::{LinkCommand, SessionCommand};
+use crate::config::plan::{FixPlan, Io, LinkPlan, Plan};
+use crate::domain::command::{LinkCommand, NumbersDone, SessionCommand};
 use crate::domain::directory::Directory;
 use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
 use crate::domain::{DeskIndex, Now};
-use crate::journal::{Cause, Log, LogId, RecordKind};
+use crate::journal::{Cause, Log, LogId, RecordKind, names};
 use crate::limits::CONNECTIONS_MAX;
 use crate::risk::{Risk, RiskPlan, SessionLimits};
 use crate::session::ResendPolicy;
@@ -34,12 +34,13 @@ use crate::stage::journal::{Drain, JournalStage};
 use crate::stage::risk::{RiskParts, RiskStage};
 use crate::stage::route::{RouteParts, RouteStage};
 use crate::stage::scopes::ScopeBoard;
-use crate::stage::{PeerConfig, Role, Switchboard};
+use crate::stage::{Dictionaries, PeerConfig, Role, Switchboard};
 use crate::status::page::{Words, page_bytes};
 use crate::status::{Identity, Page, Shape, StageWriter, Writers};
 use crate::sys::mmap::SharedWords;
 use crate::sys::sockets::{self, AnySockets, Choice, Chosen};
 use crate::sys::staging::StagingRegion;
+use crate::wire::fix::dictionary::Dictionary;
 
 /// Everything, ready for its threads.
 pub(super) struct Parts {
@@ -65,7 +66,7 @@ pub(super) fn parts(
         let (writer, reader) = make_window(plan, log)?;
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
             .map_err(failed(format!("cannot create the {} log", log.name())))?;
-        let names = match log {
+        let names: Vec<String> = match log {
             LogId::Client => plan
                 .sessions
                 .iter()
@@ -74,7 +75,6 @@ pub(super) fn parts(
             LogId::Desk => links(plan).map(|(_, link)| link.name.clone()).collect(),
             LogId::Order | LogId::None => Vec::new(),
         };
-        drains.push(Drain::new(log, names, reader, store));
         let mut made = Log::new(log, writer);
         let start = format!(
             "gatehouse {} {} epoch {epoch}",
@@ -88,6 +88,17 @@ pub(super) fn parts(
             now.wall_ns,
             start.as_bytes(),
         );
+        for (channel, body) in names::bodies(&names) {
+            let body = body.as_bytes();
+            made.append(
+                RecordKind::Names,
+                channel,
+                Cause::default(),
+                now.wall_ns,
+                body,
+            );
+        }
+        drains.push(Drain::new(log, names, reader, store));
         Ok(made)
     };
     let (client_log, order_log, desk_log) = (
@@ -135,6 +146,7 @@ pub(super) fn parts(
         from_risk,
         directory: directory.clone(),
         commands: ports.sessions.clone(),
+        answers: ports.numbers_done.clone(),
         status: writers.decode,
         lifecycle: lifecycle.clone(),
     };
@@ -146,6 +158,7 @@ pub(super) fn parts(
         directory,
         scopes,
         commands: ports.links.clone(),
+        answers: ports.numbers_done.clone(),
         status: writers.route,
         lifecycle: lifecycle.clone(),
     };
@@ -169,6 +182,7 @@ pub(super) struct DecodeSeed {
     from_risk: Consumer<ToClient>,
     directory: Arc<Directory>,
     commands: Arc<ArrayQueue<SessionCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     status: StageWriter,
     lifecycle: Lifecycle,
 }
@@ -191,17 +205,21 @@ impl DecodeSeed {
             .map(|listener| listener.logon_timeout_s)
             .min()
             .unwrap_or(10);
+        let mut dictionaries = Dictionaries::default();
         let peers = plan
             .sessions
             .iter()
-            .map(|session| PeerConfig {
-                fix: session.fix.clone(),
-                role: Role::Accept {
-                    allowed_sources: session.allowed_sources.clone(),
-                },
-                resend: ResendPolicy::Replay,
+            .map(|session| {
+                Ok(PeerConfig {
+                    fix: session.fix.clone(),
+                    role: Role::Accept {
+                        allowed_sources: session.allowed_sources.clone(),
+                    },
+                    resend: ResendPolicy::Replay,
+                    dictionary: dictionary(&mut dictionaries, &session.fix)?,
+                })
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let mut board = Switchboard::new(
             sockets,
             self.log,
@@ -240,6 +258,7 @@ impl DecodeSeed {
                 .map(|session| session.cancel_on_disconnect)
                 .collect(),
             commands: self.commands,
+            answers: self.answers,
             status: self.status,
         });
         Ok((DecodeTurn::new(stage, self.lifecycle), addresses, chosen))
@@ -255,6 +274,7 @@ pub(super) struct RouteSeed {
     directory: Arc<Directory>,
     scopes: ScopeBoard,
     commands: Arc<ArrayQueue<LinkCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     status: StageWriter,
     lifecycle: Lifecycle,
 }
@@ -267,17 +287,21 @@ impl RouteSeed {
         let connections = 2 * links(plan).count().max(1);
         let (sockets, chosen) =
             open_sockets("desk", links(plan).map(|(_, link)| link.io), connections)?;
+        let mut dictionaries = Dictionaries::default();
         let peers = links(plan)
-            .map(|(_, link)| PeerConfig {
-                fix: link.fix.clone(),
-                role: Role::Connect {
-                    address: link.address,
-                    reconnect_min_ms: link.reconnect_min_ms,
-                    reconnect_max_ms: link.reconnect_max_ms,
-                },
-                resend: ResendPolicy::GapFillAll,
+            .map(|(_, link)| {
+                Ok(PeerConfig {
+                    fix: link.fix.clone(),
+                    role: Role::Connect {
+                        address: link.address,
+                        reconnect_min_ms: link.reconnect_min_ms,
+                        reconnect_max_ms: link.reconnect_max_ms,
+                    },
+                    resend: ResendPolicy::GapFillAll,
+                    dictionary: dictionary(&mut dictionaries, &link.fix)?,
+                })
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let timeouts = plan
             .desks
             .iter()
@@ -294,6 +318,7 @@ impl RouteSeed {
             acknowledge_timeout_ns: timeouts.map(|ms| ms as u64 * NS_PER_MS).collect(),
             account_desks: plan.account_desks.clone(),
             commands: self.commands,
+            answers: self.answers,
             status: self.status,
         });
         Ok((RouteTurn::new(stage, self.lifecycle), chosen))
@@ -308,6 +333,20 @@ pub(super) fn links(plan: &Plan) -> impl Iterator<Item = (DeskIndex, &LinkPlan)>
             .iter()
             .map(move |link| (DeskIndex(desk as u32), link))
     })
+}
+
+/// The dictionary that the plan of a session names.
+fn dictionary(
+    loaded: &mut Dictionaries,
+    fix: &FixPlan,
+) -> Result<Option<Arc<Dictionary>>, BootError> {
+    let Some(files) = &fix.dictionary else {
+        return Ok(None);
+    };
+    loaded
+        .load(files)
+        .map(Some)
+        .map_err(|error| failed("cannot read a dictionary")(io::Error::other(error)))
 }
 
 fn open_sockets(

@@ -64,8 +64,16 @@ impl LogFile for LogStore {
     }
 }
 
-fn segment_path(directory: &Path, log: LogId, epoch: u16, segment: u32) -> PathBuf {
+/// File of a segment.
+pub fn segment_path(directory: &Path, log: LogId, epoch: u16, segment: u32) -> PathBuf {
     directory.join(format!("{}-{epoch:05}-{segment:04}.log", log.name()))
+}
+
+/// Epoch and segment of a file of this log; `None` for any other file.
+pub fn parse_segment_name(name: &str, log: LogId) -> Option<(u16, u32)> {
+    let numbers = name.strip_prefix(log.name())?.strip_prefix('-')?;
+    let (epoch, segment) = numbers.strip_suffix(".log")?.split_once('-')?;
+    Some((epoch.parse().ok()?, segment.parse().ok()?))
 }
 
 /// The epoch after the highest of which there is a file.

@@ -4,7 +4,11 @@
 
 pub mod boot;
 mod build;
+pub mod log_reader;
+#[cfg(test)]
+mod log_reader_tests;
 pub mod log_store;
+mod log_window;
 mod runner;
 mod topology;
 

@@ -13,10 +13,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::table::Table;
-use crate::stage::control::protocol::{Command, LimitName, Request, Response, ScopeName};
+use crate::stage::control::protocol::{
+    Command, LimitName, Request, Response, ScopeName, SetSequence,
+};
 
 /// The gateway gives up on a stage after two seconds; then something of it is wrong too.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A logout that comes first may take as long as the configuration allows.
+const LOGOUT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Arguments of `gatehouse ctl`.
 #[derive(Args, Debug)]
@@ -116,6 +120,31 @@ enum SessionVerb {
         /// Session
         name: String,
     },
+    /// Set both sequence numbers, while it is disconnected (raises risk)
+    SetSequence(SequenceArgs),
+    /// Set both sequence numbers to 1, while it is disconnected (raises risk)
+    Reset {
+        /// Session
+        name: String,
+        /// Log it out first
+        #[arg(long)]
+        logout: bool,
+    },
+}
+
+#[derive(Args, Debug, Clone)]
+struct SequenceArgs {
+    /// Session or link
+    name: String,
+    /// Next number expected from the peer
+    #[arg(long, value_name = "N")]
+    next_in: u64,
+    /// Next number that the gateway uses
+    #[arg(long, value_name = "N")]
+    next_out: u64,
+    /// Log it out first
+    #[arg(long)]
+    logout: bool,
 }
 
 #[derive(Subcommand, Debug, Clone)]
@@ -131,6 +160,16 @@ enum LinkVerb {
     Enable {
         /// Link
         name: String,
+    },
+    /// Set both sequence numbers, while it is disconnected (raises risk)
+    SetSequence(SequenceArgs),
+    /// Set both sequence numbers to 1, while it is disconnected (raises risk)
+    Reset {
+        /// Link
+        name: String,
+        /// Log it out first
+        #[arg(long)]
+        logout: bool,
     },
 }
 
@@ -211,7 +250,13 @@ pub fn run(args: &CtlArgs) -> ExitCode {
 /// Sends one request and waits for its answer.
 pub fn ask(socket: &Path, request: &Request) -> io::Result<Response> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    let timeout = match &request.command {
+        Command::SessionSetSequence(set) | Command::LinkSetSequence(set) if set.logout => {
+            LOGOUT_TIMEOUT + ANSWER_TIMEOUT
+        }
+        _ => ANSWER_TIMEOUT,
+    };
+    stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
@@ -235,6 +280,16 @@ fn command(command: &CtlCommand) -> Command {
         CtlCommand::Session(SessionVerb::Disable { name }) => Command::SessionDisable { name },
         CtlCommand::Session(SessionVerb::Enable { name }) => Command::SessionEnable { name },
         CtlCommand::Session(SessionVerb::Logout { name }) => Command::SessionLogout { name },
+        CtlCommand::Session(SessionVerb::SetSequence(set)) => {
+            Command::SessionSetSequence(sequence(set))
+        }
+        CtlCommand::Session(SessionVerb::Reset { name, logout }) => {
+            Command::SessionSetSequence(first_numbers(name, logout))
+        }
+        CtlCommand::Link(LinkVerb::SetSequence(set)) => Command::LinkSetSequence(sequence(set)),
+        CtlCommand::Link(LinkVerb::Reset { name, logout }) => {
+            Command::LinkSetSequence(first_numbers(name, logout))
+        }
         CtlCommand::Link(LinkVerb::List) => Command::LinkList,
         CtlCommand::Link(LinkVerb::Disable { name }) => Command::LinkDisable { name },
         CtlCommand::Link(LinkVerb::Enable { name }) => Command::LinkEnable { name },
@@ -259,6 +314,24 @@ fn command(command: &CtlCommand) -> Command {
         CtlCommand::Pending => Command::Pending,
         CtlCommand::Approve { number } => Command::Approve { number },
         CtlCommand::Refuse { number } => Command::Refuse { number },
+    }
+}
+
+fn sequence(set: SequenceArgs) -> SetSequence {
+    SetSequence {
+        name: set.name,
+        next_in: set.next_in,
+        next_out: set.next_out,
+        logout: set.logout,
+    }
+}
+
+fn first_numbers(name: String, logout: bool) -> SetSequence {
+    SetSequence {
+        name,
+        next_in: 1,
+        next_out: 1,
+        logout,
     }
 }
 
@@ -400,6 +473,9 @@ mod tests {
             "session disable ALPHA-1",
             "session enable ALPHA-1",
             "session logout ALPHA-1",
+            "session set-sequence ALPHA-1 --next-in 5 --next-out 7",
+            "session set-sequence ALPHA-1 --next-in 5 --next-out 7 --logout",
+            "link set-sequence MAIN-A --next-in 1 --next-out 9",
             "link list",
             "link disable MAIN-A",
             "link enable MAIN-A",
@@ -417,7 +493,21 @@ mod tests {
         ] {
             assert_eq!(parsed(line).unwrap(), line);
         }
+        for (line, logged) in [
+            (
+                "session reset A",
+                "session set-sequence A --next-in 1 --next-out 1",
+            ),
+            (
+                "link reset L --logout",
+                "link set-sequence L --next-in 1 --next-out 1 --logout",
+            ),
+        ] {
+            assert_eq!(parsed(line).unwrap(), logged);
+        }
         for line in [
+            "session set-sequence A --next-in 1",
+            "session set-sequence A --next-in x --next-out 2",
             "kill",
             "kill account",
             "limit ACC1 size 4",

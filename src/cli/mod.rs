@@ -7,6 +7,7 @@ pub mod ctl;
 pub mod demo;
 pub mod desk;
 pub mod load;
+pub mod log;
 pub mod relay;
 pub mod run;
 mod signals;
@@ -47,6 +48,8 @@ pub enum Command {
     Desk(desk::DeskArgs),
     /// Send orders at a fixed rate and measure
     Load(load::LoadArgs),
+    /// Messages and events out of the logs
+    Log(log::LogArgs),
     /// Run a do-nothing TCP relay: the baseline of measurements
     Relay(relay::RelayArgs),
     /// Status page of a running gateway, live
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Ctl(args) => ctl::run(&args),
         Command::Desk(args) => desk::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Log(args) => log::run(&args),
         Command::Relay(args) => relay::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Tune(args) => tune::run(&args),

@@ -28,6 +28,7 @@ pub struct GatewayFile {
     pub threads: Threads,
     pub state: State,
     pub control: Control,
+    pub schedules: Vec<Spanned<Schedule>>,
     pub listeners: Vec<Spanned<Listener>>,
     pub desks: Vec<Spanned<Desk>>,
 }
@@ -78,6 +79,21 @@ pub struct Control {
     pub two_persons: Item<bool>,
 }
 
+/// `[[schedules]]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)]
+pub struct Schedule {
+    pub name: Item<String>,
+    pub time_zone: Item<String>,
+    pub start: Item<String>,
+    pub end: Item<String>,
+    pub days: Item<Vec<Spanned<String>>>,
+    pub start_day: Item<String>,
+    pub end_day: Item<String>,
+    pub holidays: Item<String>,
+}
+
 /// `[[listeners]]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -119,6 +135,7 @@ pub struct Link {
     pub logout_timeout_s: Item<i64>,
     pub reconnect_min_ms: Item<i64>,
     pub reconnect_max_ms: Item<i64>,
+    pub schedule: Item<String>,
     pub window: Item<i64>,
 }
 
@@ -157,6 +174,7 @@ pub struct Session {
     pub reset_on_logout: Item<bool>,
     pub reset_on_disconnect: Item<bool>,
     pub logout_timeout_s: Item<i64>,
+    pub schedule: Item<String>,
     pub messages_per_second: Item<i64>,
     pub message_burst: Item<i64>,
     pub pending_new: Item<bool>,
@@ -256,7 +274,7 @@ impl Refused {
         if known.contains(&self.name.as_str()) {
             let (open, close) = match matches!(
                 self.name.as_str(),
-                "listeners" | "desks" | "links" | "clients" | "sessions"
+                "schedules" | "listeners" | "desks" | "links" | "clients" | "sessions"
             ) {
                 true => ("[[", "]]"),
                 false => ("[", "]"),

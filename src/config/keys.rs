@@ -3,6 +3,7 @@
 //! The one place for defaults and bounds: the resolver reads them from here, `docs/CONFIGURATION.md` is compared with it by a test,
 //! and error messages take their remedy from it. Cold code.
 
+use crate::config::calendar::WEEKDAYS;
 use crate::limits::*;
 
 /// What a value looks like.
@@ -24,6 +25,10 @@ pub enum Kind {
     Path,
     /// List of names
     Names,
+    /// Time of day, `HH:MM:SS`
+    Time,
+    /// List of some of these words
+    Words(&'static [&'static str]),
     /// List of address ranges
     Networks,
     /// List of whole numbers within bounds
@@ -49,6 +54,8 @@ pub enum Preset {
     Text(&'static str),
     /// An empty list
     Empty,
+    /// Nothing: what the key is for is not done
+    Absent,
 }
 
 /// One key or column.
@@ -69,7 +76,7 @@ pub struct Key {
 }
 
 use Kind::*;
-use Preset::{Empty, Flag as Bool, Number as Value, Required, Text as Word};
+use Preset::{Absent, Empty, Flag as Bool, Number as Value, Required, Text as Word};
 
 const IO: Kind = Choice(&["auto", "uring", "poll"]);
 const TIMER_S: Kind = Number(1, SESSION_TIMER_S_MAX as u64);
@@ -121,6 +128,16 @@ keys! {
         "operators", Numbers(0, u32::MAX as u64), "user id", Empty, "Users that may command, besides root and the gateway's own.";
         "two_persons", Flag, "", Bool(false), "Commands that raise risk wait for a second operator.";
     }
+    "schedules" {
+        "name", NAME, "", Required, "Name of the schedule; sessions and links refer to it.";
+        "time_zone", Name(TIME_ZONE_BYTES_MAX), "", Required, "Time zone in which days and times are meant, such as `Asia/Shanghai` or `UTC`; the zones' data is built in.";
+        "start", Time, "", Required, "When it opens.";
+        "end", Time, "", Required, "When it closes: logged-on sessions are logged out, and both sequence numbers start at 1. Not after `start`: on the next day.";
+        "days", Words(WEEKDAYS), "", Empty, "Daily: days on which it opens; empty: all.";
+        "start_day", Choice(WEEKDAYS), "", Absent, "Weekly: the day on which it opens.";
+        "end_day", Choice(WEEKDAYS), "", Absent, "Weekly: the day on which it closes.";
+        "holidays", Path, "", Absent, "File of days on which it does not open, one `YYYY-MM-DD` a line, `#` for remarks; a weekly one opens on the first day after them.";
+    }
     "listeners" {
         "name", NAME, "", Required, "Name of the port.";
         "address", Address, "", Required, "Where clients connect, such as `10.0.0.1:9100`.";
@@ -147,6 +164,7 @@ keys! {
         "logout_timeout_s", Number(1, 300), "s", Value(10), "A logout unanswered for longer is closed.";
         "reconnect_min_ms", TIMER_MS, "ms", Value(500), "First wait before connecting again; it doubles with each failure.";
         "reconnect_max_ms", TIMER_MS, "ms", Value(30_000), "Longest wait before connecting again.";
+        "schedule", NAME, "", Absent, "Schedule of gatehouse.toml in which it is connected; empty: always, and nothing resets by time.";
         "window", Number(1, LINK_WINDOW_MAX as u64), "requests", Value(4096), "Requests that may be unanswered on the link at once; more new orders are refused, cancels wait.";
     }
     "clients" {
@@ -166,6 +184,7 @@ keys! {
         "reset_on_logout", Flag, "", Bool(false), "Both sequence numbers start at 1 after a logout.";
         "reset_on_disconnect", Flag, "", Bool(false), "Both sequence numbers start at 1 after a disconnect.";
         "logout_timeout_s", Number(1, 300), "s", Value(10), "A logout unanswered for longer is closed.";
+        "schedule", NAME, "", Absent, "Schedule of gatehouse.toml in which it may be connected; empty: always, and nothing resets by time.";
         "messages_per_second", RATE, "messages/s", Value(0), "Sustained rate; zero: no limit.";
         "message_burst", BURST, "messages", Value(1), "Messages at once.";
         "pending_new", Flag, "", Bool(false), "Every accepted order is told 150=A before the desk answers.";
@@ -242,6 +261,8 @@ impl Key {
             Address => "an IP address and a port, such as \"127.0.0.1:9100\"".to_owned(),
             Path => "a path, such as \"accounts.csv\"".to_owned(),
             Names => "a list of names, such as [\"A1\", \"A2\"]".to_owned(),
+            Time => "a time of day with seconds, such as \"07:30:00\"".to_owned(),
+            Words(words) => format!("a list of some of \"{}\"", words.join("\", \"")),
             Networks => {
                 "a list of address ranges, such as [\"10.1.0.0/16\", \"192.0.2.7\"]".to_owned()
             }
@@ -265,6 +286,7 @@ impl Key {
             Name(_) => "\"NAME\"",
             Address => "\"127.0.0.1:9100\"",
             Names => "[\"A1\"]",
+            Time => "\"07:30:00\"",
             _ => "...",
         }
     }
@@ -279,6 +301,7 @@ impl Key {
             Word(w) if toml => format!("\"{w}\""),
             Word(w) => w.to_owned(),
             Empty => "[]".to_owned(),
+            Absent => String::new(),
         })
     }
 
@@ -287,6 +310,8 @@ impl Key {
         match self.kind {
             Name(max) => format!("1 to {max} bytes"),
             Flag | Address | Path | Names | Networks => String::new(),
+            Time => "00:00:00 to 23:59:59".to_owned(),
+            Words(words) => words.join(", "),
             Number(min, max) | Numbers(min, max) => format!("{min} to {max}"),
             PowerOfTwo(min, max) => format!("{min} to {max}, power of two"),
             Choice(words) => words.join(", "),
@@ -307,6 +332,8 @@ impl Key {
             Path => "path",
             Names => "list of names",
             Networks => "list of networks",
+            Time => "time",
+            Words(_) => "list of choices",
             Numbers(..) => "list of numbers",
             Price => "price",
             Quantity => "quantity",

@@ -3,6 +3,7 @@
 //! [`load`] reads `gatehouse.toml` and the files that it names, and answers with a plan or with everything that is wrong. Runs on
 //! the thread that starts the process, before any other; nothing here is hot. Always holds: a plan is within all bounds.
 
+pub mod calendar;
 pub mod diagnostics;
 pub mod file;
 pub mod keys;

@@ -4,11 +4,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::calendar::Rule;
 pub use crate::domain::FixVersion;
 use crate::domain::account::Position;
 use crate::domain::time::Precision;
-use crate::domain::{Account, AccountIndex, Checks, ClientIndex, DeskIndex, Instrument, Text};
+use crate::domain::{
+    Account, AccountIndex, Checks, ClientIndex, DeskIndex, Instrument, Schedule, Text,
+};
 
 /// Which sockets.
 #[derive(
@@ -115,6 +119,17 @@ pub struct StatePlan {
     pub executions_per_day_max: usize,
 }
 
+/// A named session schedule.
+#[derive(Clone, Debug)]
+pub struct SchedulePlan {
+    /// Unique
+    pub name: String,
+    /// As configured
+    pub rule: Rule,
+    /// The windows that it means, for sessions and links
+    pub table: Arc<Schedule>,
+}
+
 /// A port that clients connect to.
 #[derive(Clone, Debug)]
 pub struct ListenerPlan {
@@ -155,6 +170,8 @@ pub struct FixPlan {
     pub reset_on_disconnect: bool,
     /// A logout that is not answered after this is closed
     pub logout_timeout_s: u32,
+    /// When it may be connected; none: always
+    pub schedule: Option<Arc<Schedule>>,
     /// Fraction of SendingTime(52) and the other times that we write
     pub precision: Precision,
     /// NextExpectedMsgSeqNum(789) in Logons: the sides resend what is missing without being asked
@@ -193,6 +210,7 @@ impl FixPlan {
             reset_on_logout: false,
             reset_on_disconnect: false,
             logout_timeout_s: 2,
+            schedule: None,
             // 4.0 and 4.1 have whole seconds only.
             precision: match version {
                 FixVersion::Fix40 | FixVersion::Fix41 => Precision::Seconds,
@@ -325,6 +343,8 @@ pub struct Plan {
     pub state: StatePlan,
     /// Control
     pub control: ControlPlan,
+    /// Session schedules; sessions and links share their tables
+    pub schedules: Vec<SchedulePlan>,
     /// Ports; all client sessions may use any of them
     pub listeners: Vec<ListenerPlan>,
     /// Clients by [`ClientIndex`]

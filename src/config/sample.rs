@@ -95,6 +95,7 @@ impl Sample {
             },
             state: self.state(),
             control: ControlPlan::default(),
+            schedules: Vec::new(),
             listeners: vec![ListenerPlan {
                 name: "clients".to_owned(),
                 address: self.listen,

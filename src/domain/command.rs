@@ -67,6 +67,50 @@ pub struct CommandDone {
     pub affected: u32,
 }
 
+/// Sequence numbers as an operator wants them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NumbersChange {
+    /// Chosen by the control thread.
+    pub ticket: u64,
+    /// Next number expected from the peer; at least 1
+    pub next_in: u64,
+    /// Next number that we use; at least 1
+    pub next_out: u64,
+    /// Whether the peer is logged out first; without it, a connected one keeps its numbers.
+    pub log_out: bool,
+    /// Who asked
+    pub uid: u32,
+    /// Who approved it
+    pub approver_uid: Option<u32>,
+}
+
+/// The answer to a [`NumbersChange`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NumbersDone {
+    /// Of the command.
+    pub ticket: u64,
+    /// Next number expected now
+    pub next_in: u64,
+    /// Next number that we use now
+    pub next_out: u64,
+    /// What came of it
+    pub outcome: NumbersOutcome,
+}
+
+/// What came of a [`NumbersChange`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NumbersOutcome {
+    /// They are set.
+    Set {
+        /// Next numbers in and out before
+        before: (u64, u64),
+    },
+    /// Nothing was done: the peer is connected.
+    Connected,
+    /// Nothing was done: another such command waits for the peer's logout.
+    UnderWay,
+}
+
 /// What an operator asks of the decode stage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SessionCommand {
@@ -76,6 +120,8 @@ pub enum SessionCommand {
     Enable(SessionIndex),
     /// Log it out; it may come back.
     Logout(SessionIndex),
+    /// Set its sequence numbers.
+    SetNumbers(SessionIndex, NumbersChange),
 }
 
 /// What an operator asks of the route stage.
@@ -85,4 +131,6 @@ pub enum LinkCommand {
     Disable(LinkIndex),
     /// Connect it again.
     Enable(LinkIndex),
+    /// Set its sequence numbers.
+    SetNumbers(LinkIndex, NumbersChange),
 }

@@ -15,6 +15,7 @@ pub mod quantity;
 pub mod rate;
 pub mod reject;
 pub mod report;
+pub mod schedule;
 pub mod text;
 pub mod time;
 
@@ -30,5 +31,6 @@ pub use order::{OrderStatus, OrderType, Side, TimeInForce};
 pub use price::{Money, Price};
 pub use quantity::Quantity;
 pub use reject::RejectReason;
+pub use schedule::{Phase, Schedule, Window};
 pub use text::{ClientOrderId, DeskText, ExecId, Text};
 pub use time::Now;

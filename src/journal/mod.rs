@@ -5,6 +5,8 @@
 mod codec;
 pub mod entry;
 pub mod log;
+pub mod names;
+pub mod read;
 pub mod record;
 
 pub use log::{Appended, Log};

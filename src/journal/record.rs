@@ -5,6 +5,7 @@
 
 use std::mem::offset_of;
 
+use super::read::{Chain, Step};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -72,6 +73,8 @@ pub enum RecordKind {
     Refused = 10,
     /// Sequence numbers start anew. Channel: session or link.
     SequenceReset = 11,
+    /// Names of the log's channels, from this channel on; see [`super::names`].
+    Names = 12,
 }
 
 impl RecordKind {
@@ -88,6 +91,7 @@ impl RecordKind {
             9 => Self::Connection,
             10 => Self::Refused,
             11 => Self::SequenceReset,
+            12 => Self::Names,
             _ => return None,
         })
     }
@@ -167,6 +171,9 @@ pub enum RecordError {
     /// The checksum does not follow from the previous record.
     #[error("the checksum does not match: damaged, or not the record that followed here")]
     Checksum,
+    /// A length that no record has.
+    #[error("a record of {0} bytes: none is as long")]
+    Length(usize),
     /// A kind that this version does not know.
     #[error("record kind {0} is not known to this version")]
     Kind(u16),
@@ -224,8 +231,7 @@ pub fn view(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
 pub struct Records<'a> {
     bytes: &'a [u8],
     offset: usize,
-    sequence: u64,
-    crc: u32,
+    chain: Chain,
 }
 
 impl<'a> Records<'a> {
@@ -234,8 +240,7 @@ impl<'a> Records<'a> {
         Self {
             bytes,
             offset: 0,
-            sequence: 0,
-            crc: 0,
+            chain: Chain::START,
         }
     }
 
@@ -250,30 +255,14 @@ impl<'a> Iterator for Records<'a> {
 
     /// After an error: the same error again. Ends at the end of the bytes or where nothing was ever written (zeros).
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = &self.bytes[self.offset..];
-        if rest.iter().take(HEADER_BYTES).all(|&b| b == 0) {
-            return None;
-        }
-        let read = view(rest).and_then(|(record, taken)| {
-            let length = BODY_OFFSET + record.body.len();
-            if crc32c::crc32c_append(self.crc, &rest[4..length]) != record.crc {
-                return Err(RecordError::Checksum);
-            }
-            if record.sequence != self.sequence + 1 {
-                return Err(RecordError::Sequence {
-                    wanted: self.sequence + 1,
-                    found: record.sequence,
-                });
-            }
-            Ok((record, taken))
-        });
-        match read {
-            Ok((record, taken)) => {
+        match self.chain.take(&self.bytes[self.offset..]) {
+            Step::Record(record, taken) => {
                 self.offset = (self.offset + taken).min(self.bytes.len());
-                (self.sequence, self.crc) = (record.sequence, record.crc);
                 Some(Ok(record))
             }
-            Err(error) => Some(Err(error)),
+            Step::Blank => None,
+            Step::More(_) => Some(Err(RecordError::Torn)),
+            Step::Broken(error) => Some(Err(error)),
         }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Owned by the route stage's thread; no I/O, no clock; nothing allocates after start.
 
+pub mod doubts;
 pub mod in_flight;
 pub mod link;
 
+pub use doubts::Doubts;
 pub use in_flight::{Entry, InFlight};
 pub use link::{Choice, Link, choose};

@@ -168,6 +168,8 @@ pub enum ResetCause {
     PeerSequenceReset,
     /// An operator's command
     Operator,
+    /// The end of a window of the session's schedule
+    Schedule,
 }
 
 /// Why a connection is closed.
@@ -205,6 +207,8 @@ pub enum DisconnectReason {
     LogoutComplete,
     /// The owner ended it before a logon.
     Stopped,
+    /// The Logon came outside the session's schedule, and was answered with a Logout that says so.
+    OutsideSchedule,
 }
 
 /// What happened besides, with its cause.

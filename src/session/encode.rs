@@ -96,7 +96,7 @@ pub fn admin(
         }
         Admin::Heartbeat { test_request_id } => {
             if let Some(id) = test_request_id {
-                writer.bytes(tags::TEST_REQ_ID, id.as_bytes());
+                writer.echo(tags::TEST_REQ_ID, id.as_bytes());
             }
         }
         Admin::TestRequest => writer.bytes(tags::TEST_REQ_ID, b"TEST"),
@@ -115,7 +115,7 @@ pub fn admin(
 }
 
 fn write_reject(writer: &mut Writer<'_>, version: FixVersion, reject: &Reject) {
-    write_routing(writer, &reject.routing);
+    write_routing(writer, version, &reject.routing);
     writer.u64(tags::REF_SEQ_NUM, reject.reference);
     let text = reject.reason.text();
     if version <= FixVersion::Fix41 {
@@ -137,7 +137,7 @@ fn write_reject(writer: &mut Writer<'_>, version: FixVersion, reject: &Reject) {
 }
 
 /// The third parties of the message that is answered, reversed.
-fn write_routing(writer: &mut Writer<'_>, routing: &Routing) {
+fn write_routing(writer: &mut Writer<'_>, version: FixVersion, routing: &Routing) {
     writer.bytes(
         tags::ON_BEHALF_OF_COMP_ID,
         routing.deliver_to_comp_id.as_bytes(),
@@ -148,6 +148,9 @@ fn write_routing(writer: &mut Writer<'_>, routing: &Routing) {
         routing.on_behalf_of_comp_id.as_bytes(),
     );
     writer.bytes(DELIVER_TO_SUB_ID, routing.on_behalf_of_sub_id.as_bytes());
+    if version == FixVersion::Fix40 {
+        return; // it has no locations
+    }
     writer.bytes(
         ON_BEHALF_OF_LOCATION_ID,
         routing.deliver_to_location_id.as_bytes(),

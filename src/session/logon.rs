@@ -181,7 +181,7 @@ impl Session {
     }
 
     /// Why the message deserves no answer before logon.
-    fn stranger(&self, now: Now, message: &Message<'_>) -> Option<DisconnectReason> {
+    pub(super) fn stranger(&self, now: Now, message: &Message<'_>) -> Option<DisconnectReason> {
         if !Self::is_logon(message) {
             return Some(DisconnectReason::FirstMessageNotLogon);
         }

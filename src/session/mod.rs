@@ -16,6 +16,7 @@ pub mod identity;
 mod inbound;
 mod logon;
 pub mod resend;
+pub mod schedule;
 mod sequence;
 pub mod state;
 
@@ -26,6 +27,7 @@ pub use action::{
 pub use encode::{SessionIds, admin};
 pub use identity::{IdentifyError, LogonIdentity, identify};
 pub use resend::{ResendCursor, ResendPolicy, ResendTools, Step};
+pub use schedule::{Hours, reset_due};
 pub use state::{Gap, Live, Role, Session, State};
 
 /// Ten thousand sessions must stay small.

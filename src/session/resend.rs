@@ -272,14 +272,33 @@ fn repeat(
         .orig_sending_time()
         .or(message.sending_time())
         .unwrap_or(b"");
-    let mut writer = Writer::begin(tools.out, &header, tools.time);
-    for (tag, value) in message.fields() {
-        if !is_made_anew(tag) {
-            writer.bytes(tag, value);
+    let mut writer = Writer::begin_short(tools.out, &header, tools.time);
+    // The header's own fields stand where they ascend among those that were there: 97 behind 91, 122 behind 116.
+    let (mut low, mut header_done) = (true, false);
+    for (tag, value) in message.fields().filter(|(tag, _)| !is_made_anew(*tag)) {
+        if low && !HEADER_BELOW_97.contains(&tag) {
+            writer.poss_resend(&header);
+            low = false;
         }
+        if !low && !header_done && !HEADER_BELOW_122.contains(&tag) {
+            writer.rest_of_header(&header);
+            header_done = true;
+        }
+        writer.echo(tag, value);
+    }
+    if low {
+        writer.poss_resend(&header);
+    }
+    if !header_done {
+        writer.rest_of_header(&header);
     }
     writer.finish()
 }
+
+/// SenderSubID, TargetSubID, SecureDataLen, SecureData
+const HEADER_BELOW_97: [u32; 4] = [50, 57, 90, 91];
+/// OnBehalfOfCompID, OnBehalfOfSubID
+const HEADER_BELOW_122: [u32; 2] = [115, 116];
 
 /// What `Writer::begin` and `finish` write.
 fn is_made_anew(tag: u32) -> bool {

@@ -65,5 +65,6 @@ pub fn peer(
         },
         role,
         resend: ResendPolicy::Replay,
+        dictionary: None,
     }
 }

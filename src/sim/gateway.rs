@@ -114,6 +114,7 @@ impl Gateway {
                 .map(|session| session.cancel_on_disconnect)
                 .collect(),
             commands: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
+            answers: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             status: writers.decode,
         });
         let route = RouteStage::new(RouteParts {
@@ -139,6 +140,7 @@ impl Gateway {
                 .collect(),
             account_desks: plan.account_desks.clone(),
             commands: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
+            answers: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             status: writers.route,
         });
         Self {
@@ -210,6 +212,7 @@ fn clients(plan: &Plan) -> Vec<PeerConfig> {
             allowed_sources: session.allowed_sources.clone(),
         },
         resend: ResendPolicy::Replay,
+        dictionary: None,
     };
     plan.sessions.iter().map(peer).collect()
 }
@@ -226,6 +229,7 @@ fn links(plan: &Plan) -> impl Iterator<Item = (DeskIndex, u32, PeerConfig)> {
                     reconnect_max_ms: link.reconnect_max_ms,
                 },
                 resend: ResendPolicy::GapFillAll,
+                dictionary: None,
             };
             (DeskIndex(desk as u32), link.window as u32, peer)
         })

@@ -3,16 +3,20 @@
 //! Values and one trait: the decode stage, the route stage, the simulated desk and the load client are its users. Everything is
 //! called on the switchboard's thread, within its duty cycle.
 
+use std::ops::Range;
+
 use crate::domain::Now;
 use crate::io::CloseReason;
 use crate::session::{DisconnectReason, Notice, ResetCause};
-use crate::wire::fix::{DecodeError, Message, MsgType};
+use crate::wire::fix::{DecodeError, Header, Message, MsgType, NoRoom, TimeText};
 
 /// What the application makes of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// It has it.
     Taken,
+    /// It has it, and an answer to it: [`Application::answer`] writes it before anything else is read.
+    Answered,
     /// The message is wrong, or cannot be processed: answered with 35=3 or 35=j.
     Refused(DecodeError),
 }
@@ -42,6 +46,24 @@ pub enum PeerEvent {
     },
     /// Sequence numbers start anew.
     SequenceReset(ResetCause),
+    /// Its schedule opened or closed, or was looked at for the first time.
+    Hours {
+        /// Whether it may be connected
+        open: bool,
+        /// When that changes, nanoseconds since 1970; zero: not known
+        changes_wall_ns: u64,
+    },
+    /// A scheduled reset is due, and waits for requests in doubt.
+    ResetHeld,
+    /// The peer logged on under the numbers that should have been reset: they stay.
+    ResetGivenUp,
+    /// An operator sets the numbers; the reset follows.
+    Operator {
+        /// Who asked
+        uid: u32,
+        /// Who approved it
+        approver_uid: Option<u32>,
+    },
     /// To be counted.
     Notice(Notice),
 }
@@ -59,6 +81,8 @@ pub enum Closed {
     SlowConsumer,
     /// An operator.
     Operator,
+    /// Its schedule.
+    Schedule,
 }
 
 /// What happened to a connection that belongs to no session.
@@ -96,11 +120,25 @@ pub trait Application {
         sequence: u64,
         message: &Message<'_>,
     ) -> Verdict;
+    /// Writes the answer to the message just taken, as [`super::Switchboard::send`] would have it written.
+    fn answer(
+        &mut self,
+        _peer: usize,
+        _header: &Header<'_>,
+        _time: &mut TimeText,
+        _out: &mut [u8],
+    ) -> Result<Range<usize>, NoRoom> {
+        Err(NoRoom)
+    }
     /// Something else.
     /// `sequence` is the record in the log that tells of it; zero where there was no room for one.
     fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent);
     /// Something about a connection without a session.
     fn on_stranger(&mut self, now: Now, stranger: Stranger);
+    /// Whether the numbers of a disconnected peer may be reset by its schedule: nothing sent under them is in doubt.
+    fn may_reset(&self, _peer: usize) -> bool {
+        true
+    }
 }
 
 /// A message that was sent.

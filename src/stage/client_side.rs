@@ -101,6 +101,8 @@ impl ClientSide {
             let peer = &peers[at];
             let state = if !peer.enabled {
                 SessionState::Disabled
+            } else if !peer.hours.are_open() && peer.connection.is_none() {
+                SessionState::Closed
             } else {
                 match peer.session.state() {
                     State::Disconnected | State::Closing(_) => SessionState::Disconnected,
@@ -112,6 +114,7 @@ impl ClientSide {
             };
             let cells = self.status.session(SessionIndex(at as u32));
             cells.set_state(state, self.reasons[at], now.wall_ns);
+            cells.set_schedule(peer.hours.changes_wall_ns());
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
             cells.set_traffic(&peer.traffic());
             if let Some(source) = peer.source {
@@ -185,6 +188,10 @@ impl Application for ClientSide {
                     Reason::HeartbeatTimeout => Some((ErrorCode::HeartbeatTimeout, 0)),
                     Reason::SequenceTooLow => Some((ErrorCode::SequenceTooLow, 0)),
                     Reason::LogonRefused => Some((ErrorCode::LogonRefused, reason as u64)),
+                    Reason::OutsideSchedule => {
+                        self.status.add(Counter::LogonsRefused, 1);
+                        Some((ErrorCode::LogonRefused, reason as u64))
+                    }
                     _ => None,
                 };
                 let error = match why {
@@ -198,7 +205,13 @@ impl Application for ClientSide {
                 }
             }
             PeerEvent::RejectReceived { .. } => self.status.add(Counter::SessionRejectsReceived, 1),
-            PeerEvent::Connected | PeerEvent::GapFilled { .. } | PeerEvent::SequenceReset(_) => {}
+            PeerEvent::Connected
+            | PeerEvent::GapFilled { .. }
+            | PeerEvent::SequenceReset(_)
+            | PeerEvent::Hours { .. }
+            | PeerEvent::ResetHeld
+            | PeerEvent::ResetGivenUp
+            | PeerEvent::Operator { .. } => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 match notice {

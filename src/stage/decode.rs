@@ -9,9 +9,10 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::client_side::ClientSide;
+use super::peer::Ordered;
 use super::switchboard::Switchboard;
 use super::tally;
-use crate::domain::command::SessionCommand;
+use crate::domain::command::{NumbersDone, SessionCommand};
 use crate::domain::directory::Directory;
 use crate::domain::order::FromClient;
 use crate::domain::report::{ClientOutput, ToClient};
@@ -38,6 +39,8 @@ pub struct DecodeParts<S: Sockets> {
     pub cancel_on_disconnect: Vec<bool>,
     /// From the control thread.
     pub commands: Arc<ArrayQueue<SessionCommand>>,
+    /// To the control thread.
+    pub answers: Arc<ArrayQueue<NumbersDone>>,
     /// Status page.
     pub status: StageWriter,
 }
@@ -47,6 +50,7 @@ pub struct DecodeStage<S: Sockets> {
     board: Switchboard<S>,
     from_risk: Consumer<ToClient>,
     commands: Arc<ArrayQueue<SessionCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     side: ClientSide,
     next_publish_ns: u64,
 }
@@ -71,6 +75,7 @@ impl<S: Sockets> DecodeStage<S> {
             board: parts.board,
             from_risk: parts.from_risk,
             commands: parts.commands,
+            answers: parts.answers,
             side,
             next_publish_ns: 0,
         }
@@ -96,6 +101,10 @@ impl<S: Sockets> DecodeStage<S> {
         work += self.side.report_lost(now);
         while let Some(command) = self.commands.pop() {
             self.apply(now, command);
+        }
+        while let Some(done) = self.board.next_answer() {
+            // The control thread asks for no more at once than its queue holds.
+            let _ = self.answers.push(done);
         }
         if now.mono_ns >= self.next_publish_ns {
             self.next_publish_ns = now.mono_ns + PUBLISH_INTERVAL_NS;
@@ -160,19 +169,23 @@ impl<S: Sockets> DecodeStage<S> {
     fn apply(&mut self, now: Now, command: SessionCommand) {
         match command {
             SessionCommand::Disable(session) => {
-                self.board
-                    .log_out(session.get(), now, "Session disabled", true, &mut self.side);
+                let (at, text) = (session.get(), "Session disabled");
+                self.board.note_order(at, now, Ordered::Disable);
+                self.board.log_out(at, now, text, true, &mut self.side);
             }
             SessionCommand::Logout(session) => {
-                self.board.log_out(
-                    session.get(),
-                    now,
-                    "Logged out by operator",
-                    false,
-                    &mut self.side,
-                );
+                let (at, text) = (session.get(), "Logged out by operator");
+                self.board.note_order(at, now, Ordered::Logout);
+                self.board.log_out(at, now, text, false, &mut self.side);
             }
-            SessionCommand::Enable(session) => self.board.enable(session.get(), now),
+            SessionCommand::Enable(session) => {
+                self.board.note_order(session.get(), now, Ordered::Enable);
+                self.board.enable(session.get(), now);
+            }
+            SessionCommand::SetNumbers(session, change) => {
+                let at = session.get();
+                self.board.set_numbers(at, now, change, &mut self.side);
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
 use crate::domain::{DeskIndex, DeskText, LinkIndex, Now, OrderId, RejectReason};
 use crate::io::CloseReason;
 use crate::limits::IN_FLIGHT_SLOTS_PER_CYCLE;
-use crate::route::{InFlight, Link};
+use crate::route::{Doubts, InFlight, Link};
 use crate::session::{Notice, ResetCause};
 use crate::status::{Counter, ErrorCode, Histogram, LinkState, Reason, StageWriter};
 use crate::wire::fix::{
@@ -42,6 +42,8 @@ pub struct DeskSide {
     /// Per link: why it is not ready.
     reasons: Vec<Reason>,
     acknowledge_timeout_ns: Vec<u64>,
+    /// Those that were reported.
+    doubts: Doubts,
     /// Walk over the table of requests in flight, looking for doubts.
     doubt_slot: usize,
     doubts_left: usize,
@@ -73,6 +75,7 @@ impl DeskSide {
             links,
             // Twice: what a lost link left stays until it is reported.
             in_flight: InFlight::new(2 * window),
+            doubts: Doubts::new(count, 2 * window),
             status,
             told_ready: vec![false; count],
             last_event: vec![0; count],
@@ -150,6 +153,7 @@ impl DeskSide {
             // Removal may shift another entry into this slot: it is looked at again.
             self.in_flight.remove(entry.id);
             self.links[entry.link as usize].settled(entry.incarnation);
+            self.doubts.add(entry);
             let (subject, detail) = (entry.link as u64, entry.id.raw());
             self.status
                 .error(ErrorCode::InDoubt, subject, detail, now.wall_ns);
@@ -196,6 +200,8 @@ impl DeskSide {
             let ns = now.mono_ns.saturating_sub(entry.written_ns);
             self.status.record_latency(Histogram::DeskAck, ns);
             self.status.link(LinkIndex(entry.link)).set_last_ack(ns);
+        } else {
+            self.doubts.settle(id);
         }
     }
 
@@ -257,6 +263,8 @@ impl DeskSide {
                 LinkState::Syncing
             } else if peer.connection.is_some() {
                 LinkState::LoggingOn
+            } else if !peer.hours.are_open() {
+                LinkState::Closed
             } else if peer.connecting {
                 LinkState::Connecting
             } else if peer.logons > 0 {
@@ -267,7 +275,8 @@ impl DeskSide {
             let cells = self.status.link(LinkIndex(at as u32));
             cells.set_state(state, self.reasons[at], now.wall_ns);
             cells.set_in_flight(link.in_flight as u64, 0);
-            cells.set_in_doubt(link.stale as u64);
+            cells.set_in_doubt((link.stale + self.doubts.of(at)) as u64);
+            cells.set_schedule(peer.hours.changes_wall_ns());
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
             cells.set_traffic(&peer.traffic());
         }
@@ -404,6 +413,7 @@ impl Application for DeskSide {
             // Numbers are used again: a refusal by number must not meet a request of the old count.
             PeerEvent::SequenceReset(ResetCause::PeerSequenceReset) => {}
             PeerEvent::SequenceReset(_) => {
+                self.doubts.forget(peer);
                 self.last_event[peer] = sequence;
                 self.lose(peer);
             }
@@ -431,6 +441,8 @@ impl Application for DeskSide {
                 self.on_refusal(peer, now, sequence, &refusal);
             }
             PeerEvent::Connected => self.status.add(Counter::ConnectionsOpened, 1),
+            PeerEvent::ResetHeld => self.reasons[peer] = Reason::ResetHeld,
+            PeerEvent::Hours { .. } | PeerEvent::ResetGivenUp | PeerEvent::Operator { .. } => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 if let Notice::GapDetected { expected, received } = notice {
@@ -442,4 +454,10 @@ impl Application for DeskSide {
     }
 
     fn on_stranger(&mut self, _now: Now, _stranger: Stranger) {}
+
+    /// Proof that a desk never had a request is tied to the numbers under which it was sent.
+    fn may_reset(&self, peer: usize) -> bool {
+        let link = &self.links[peer];
+        link.in_flight == 0 && link.stale == 0 && self.doubts.of(peer) == 0
+    }
 }

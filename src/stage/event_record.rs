@@ -1,12 +1,17 @@
 //! What happened to peers and connections, as bodies of log records: written by the hot thread as a few numbers, read and put into
 //! words by cold ones (the journal thread for the operator's log, `gatehouse log` later).
 //!
-//! Body: 1 byte what, 1 byte detail, two 8-byte numbers. A code never changes its meaning; new ones go to the end.
+//! Body: 1 byte what, 1 byte detail, two 8-byte numbers. A code never changes its meaning; new ones go to the end. Where an older
+//! version had nothing to say, its numbers are zero.
+
+use std::net::IpAddr;
 
 use super::application::{Closed, PeerEvent, Stranger};
+use super::peer::Ordered;
 use super::tally;
 use crate::session::{Notice, ResetCause};
 use crate::status::Reason;
+use crate::wire::fix::{Precision, TimeText};
 
 /// Bytes of a body.
 const BODY_BYTES: usize = 18;
@@ -21,6 +26,16 @@ pub(super) fn of_peer(event: &PeerEvent) -> [u8; BODY_BYTES] {
         PeerEvent::GapFilled { begin, end } => body(4, 0, begin, end),
         PeerEvent::RejectReceived { reference } => body(5, 0, reference, 0),
         PeerEvent::SequenceReset(cause) => body(6, cause as u8, 0, 0),
+        PeerEvent::Hours {
+            open,
+            changes_wall_ns,
+        } => body(30, open as u8, changes_wall_ns, 0),
+        PeerEvent::ResetHeld => body(31, 0, 0, 0),
+        PeerEvent::ResetGivenUp => body(32, 0, 0, 0),
+        PeerEvent::Operator { uid, approver_uid } => {
+            let (approved, approver) = (approver_uid.is_some(), approver_uid.unwrap_or(0));
+            body(33, approved as u8, uid as u64, approver as u64)
+        }
         PeerEvent::Notice(notice) => of_notice(notice),
     }
 }
@@ -41,9 +56,47 @@ fn of_notice(notice: Notice) -> [u8; BODY_BYTES] {
     }
 }
 
-/// An event of a connection without a session.
-pub(super) fn of_stranger(stranger: Stranger) -> [u8; BODY_BYTES] {
-    body(40, stranger as u8, 0, 0)
+/// Sequence numbers were set, to these.
+pub(super) fn of_reset(cause: ResetCause, next_in: u64, next_out: u64) -> [u8; BODY_BYTES] {
+    body(6, cause as u8, next_in, next_out)
+}
+
+/// A logon, from this address.
+pub(super) fn of_logon(source: Option<IpAddr>) -> [u8; BODY_BYTES] {
+    let [high, low] = address_words(source);
+    body(1, 0, high, low)
+}
+
+/// An operator's command.
+pub(super) fn of_order(ordered: Ordered) -> [u8; BODY_BYTES] {
+    body(8, ordered as u8, 0, 0)
+}
+
+/// An event of a connection without a session, from this address.
+pub(super) fn of_stranger(stranger: Stranger, source: Option<IpAddr>) -> [u8; BODY_BYTES] {
+    let [high, low] = address_words(source);
+    body(40, stranger as u8, high, low)
+}
+
+/// As an IPv6 address in two numbers; zeros for none.
+fn address_words(source: Option<IpAddr>) -> [u64; 2] {
+    let bits = match source {
+        Some(IpAddr::V4(address)) => address.to_ipv6_mapped().to_bits(),
+        Some(IpAddr::V6(address)) => address.to_bits(),
+        None => 0,
+    };
+    [(bits >> 64) as u64, bits as u64]
+}
+
+/// ` from 10.1.2.3`, or nothing.
+fn from_address(high: u64, low: u64) -> String {
+    match (high as u128) << 64 | low as u128 {
+        0 => String::new(),
+        bits => format!(
+            " from {}",
+            std::net::Ipv6Addr::from_bits(bits).to_canonical()
+        ),
+    }
 }
 
 fn errno(why: Closed) -> u64 {
@@ -69,7 +122,7 @@ pub fn describe(body: &[u8]) -> Option<String> {
     let number = |at: usize| u64::from_le_bytes(body[at..at + 8].try_into().unwrap_or_default());
     let (detail, first, second) = (body[1], number(2), number(10));
     Some(match body[0] {
-        1 => "logged on".to_owned(),
+        1 => format!("logged on{}", from_address(first, second)),
         2 => "logged out".to_owned(),
         3 => {
             let reason = Reason::from_code(detail as u64)?;
@@ -84,8 +137,15 @@ pub fn describe(body: &[u8]) -> Option<String> {
             "asked for our messages {first} to {second} again: gap-filled, they may be in doubt"
         ),
         5 => format!("rejected our message {first}"),
-        6 => format!("sequence numbers start anew: {}", reset_cause(detail)?),
+        6 => {
+            let numbers = match (first, second) {
+                (0, 0) => String::new(),
+                _ => format!(": next in {first}, next out {second}"),
+            };
+            format!("sequence numbers set{numbers}: {}", reset_cause(detail)?)
+        }
         7 => "connected".to_owned(),
+        8 => format!("an operator's command: {}", ordered(detail)?),
         10 => "sent bytes that are no message".to_owned(),
         11 => "sent a message that was not expected".to_owned(),
         12 => format!("sequence gap: expected {first}, received {second}; asked for a resend"),
@@ -99,7 +159,24 @@ pub fn describe(body: &[u8]) -> Option<String> {
         18 => format!("resend request under the old number {first}: honoured"),
         19 => "silent: asked for a sign of life".to_owned(),
         20 => format!("asks for a heartbeat of {first} s: ours counts"),
-        40 => format!("connection without a session: {}", stranger(detail)?),
+        30 => match (detail != 0, at_time(first)) {
+            (true, until) => format!("its schedule is open until {until}"),
+            (false, _) if first == 0 => "its schedule is closed".to_owned(),
+            (false, until) => format!("its schedule is closed until {until}"),
+        },
+        31 => "a scheduled reset waits until its requests in doubt are resolved".to_owned(),
+        32 => "a scheduled reset is given up: the peer logged on under the old numbers".to_owned(),
+        33 if detail != 0 => {
+            format!("user {first} sets the sequence numbers, approved by user {second}")
+        }
+        33 => format!("user {first} sets the sequence numbers"),
+        40 => {
+            let source = from_address(first, second);
+            format!(
+                "connection without a session{source}: {}",
+                stranger(detail)?
+            )
+        }
         _ => return None,
     })
 }
@@ -110,8 +187,13 @@ pub fn is_routine(body: &[u8]) -> bool {
     matches!(body, [15 | 16, ..]) || body.first() == Some(&40) && body.get(1) == Some(&accepted)
 }
 
+fn at_time(wall_ns: u64) -> String {
+    let text = TimeText::new(Precision::Seconds).write(wall_ns);
+    format!("{} UTC", String::from_utf8_lossy(text.as_bytes()))
+}
+
 fn reset_cause(code: u8) -> Option<&'static str> {
-    const CAUSES: [(ResetCause, &str); 6] = [
+    const CAUSES: [(ResetCause, &str); 7] = [
         (ResetCause::PeerLogon, "141=Y in the peer's logon"),
         (ResetCause::OwnLogon, "reset_on_logon"),
         (ResetCause::Logout, "reset_on_logout"),
@@ -121,11 +203,32 @@ fn reset_cause(code: u8) -> Option<&'static str> {
             "the peer's SequenceReset: what it skipped is lost",
         ),
         (ResetCause::Operator, "an operator's command"),
+        (ResetCause::Schedule, "the end of a window of its schedule"),
     ];
     CAUSES
         .iter()
         .find(|(cause, _)| *cause as u8 == code)
         .map(|(_, words)| *words)
+}
+
+fn ordered(code: u8) -> Option<&'static str> {
+    const WORDS: [(Ordered, &str); 3] = [
+        (Ordered::Logout, "log out"),
+        (Ordered::Disable, "log out and stay out"),
+        (Ordered::Enable, "may come in again"),
+    ];
+    WORDS
+        .iter()
+        .find(|(ordered, _)| *ordered as u8 == code)
+        .map(|(_, words)| *words)
+}
+
+/// Next numbers in and out that a reset set, where the record is of one and says them.
+pub fn reset_numbers(body: &[u8]) -> Option<(u64, u64)> {
+    let body: &[u8; BODY_BYTES] = body.try_into().ok()?;
+    let number = |at: usize| u64::from_le_bytes(body[at..at + 8].try_into().unwrap_or_default());
+    let numbers = (number(2), number(10));
+    (body[0] == 6 && numbers != (0, 0)).then_some(numbers)
 }
 
 fn stranger(code: u8) -> Option<&'static str> {
@@ -169,7 +272,17 @@ mod tests {
             PeerEvent::Disconnected(Closed::Socket(CloseReason::Error(104))),
             PeerEvent::GapFilled { begin: 3, end: 9 },
             PeerEvent::RejectReceived { reference: 7 },
-            PeerEvent::SequenceReset(ResetCause::Operator),
+            PeerEvent::SequenceReset(ResetCause::Schedule),
+            PeerEvent::Hours {
+                open: true,
+                changes_wall_ns: 1,
+            },
+            PeerEvent::ResetHeld,
+            PeerEvent::ResetGivenUp,
+            PeerEvent::Operator {
+                uid: 7,
+                approver_uid: Some(8),
+            },
             PeerEvent::Notice(Notice::GapDetected {
                 expected: 4,
                 received: 8,
@@ -195,12 +308,48 @@ mod tests {
                 .unwrap()
                 .starts_with("disconnected: error (errno 104)")
         );
+        let closed = of_peer(&PeerEvent::Hours {
+            open: false,
+            changes_wall_ns: 1_000_000_000,
+        });
+        assert_eq!(
+            describe(&closed).unwrap(),
+            "its schedule is closed until 19700101-00:00:01 UTC"
+        );
+        for code in 0..=ResetCause::Schedule as u8 {
+            assert!(reset_cause(code).is_some(), "{code}");
+        }
+        let reset = of_reset(ResetCause::PeerLogon, 2, 1);
+        assert_eq!(
+            describe(&reset).unwrap(),
+            "sequence numbers set: next in 2, next out 1: 141=Y in the peer's logon"
+        );
+        assert_eq!(reset_numbers(&reset), Some((2, 1)));
+        // As the first version wrote it.
+        let bare = of_peer(&PeerEvent::SequenceReset(ResetCause::PeerLogon));
+        assert_eq!(
+            describe(&bare).unwrap(),
+            "sequence numbers set: 141=Y in the peer's logon"
+        );
+        assert_eq!(reset_numbers(&bare), None);
+        let source = Some(IpAddr::from([10, 1, 2, 3]));
+        assert_eq!(
+            describe(&of_logon(source)).unwrap(),
+            "logged on from 10.1.2.3"
+        );
+        assert_eq!(
+            describe(&of_stranger(Stranger::Disabled, source)).unwrap(),
+            "connection without a session from 10.1.2.3: closed, its session is disabled"
+        );
+        for ordered in [Ordered::Logout, Ordered::Disable, Ordered::Enable] {
+            assert!(describe(&of_order(ordered)).is_some(), "{ordered:?}");
+        }
         for code in 0..9 {
             assert!(stranger(code).is_some(), "{code}");
         }
         assert!(
-            is_routine(&of_stranger(Stranger::Accepted))
-                && !is_routine(&of_stranger(Stranger::Garbled))
+            is_routine(&of_stranger(Stranger::Accepted, None))
+                && !is_routine(&of_stranger(Stranger::Garbled, None))
         );
         assert_eq!(describe(b"short"), None);
     }

@@ -4,6 +4,7 @@
 //! and the application for what it carries; one turn of one connection is bounded.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
@@ -42,7 +43,7 @@ impl<S: Sockets> Switchboard<S> {
                     deadline_ns: now.mono_ns + self.logon_timeout_ns,
                 };
                 self.rebind(connection, waiting);
-                self.tell_stranger(now, Stranger::Accepted, application);
+                self.tell_stranger(now, Stranger::Accepted, peer, None, application);
             }
             SocketEvent::Connected { token, connection } => {
                 let at = token as usize;
@@ -50,6 +51,9 @@ impl<S: Sockets> Switchboard<S> {
                 if !self.peers[at].enabled {
                     // Disabled while it was being made.
                     return self.disconnect(at, now, Closed::Operator, true, application);
+                }
+                if !self.peers[at].hours.are_open() {
+                    return self.disconnect(at, now, Closed::Schedule, true, application);
                 }
                 self.tell(at, now, PeerEvent::Connected, application);
                 self.actions.clear();
@@ -72,7 +76,9 @@ impl<S: Sockets> Switchboard<S> {
                 Binding::Bound { peer, .. } => {
                     self.on_disconnected(peer, now, Closed::Socket(reason), application)
                 }
-                Binding::Waiting { .. } => self.tell_stranger(now, Stranger::Left, application),
+                Binding::Waiting { source, .. } => {
+                    self.tell_stranger(now, Stranger::Left, source, None, application)
+                }
                 Binding::Free => {}
             },
         }
@@ -142,10 +148,18 @@ impl<S: Sockets> Switchboard<S> {
                 self.perform(peer, now, application);
                 self.peers[peer].connection == Some(connection)
             }
-            _ => {
-                self.refuse(now, connection, Stranger::Garbled, application);
+            Binding::Waiting { source, .. } => {
+                self.refuse(
+                    now,
+                    connection,
+                    Stranger::Garbled,
+                    source,
+                    None,
+                    application,
+                );
                 false
             }
+            _ => false,
         }
     }
 
@@ -173,6 +187,7 @@ impl<S: Sockets> Switchboard<S> {
         let bytes = &sockets.received(connection)[frame];
         let peer = &mut peers[at];
         actions.clear();
+        let mut answered = false;
         let mut business = None;
         match fix::parse(bytes, scratch) {
             Ok(message) => {
@@ -196,30 +211,39 @@ impl<S: Sockets> Switchboard<S> {
                     bytes,
                 );
                 let sequence = record.map_or(0, |record| record.sequence);
-                peer.session.on_message(now, &message, actions);
+                if peer.hours.are_open() {
+                    peer.session.on_message(now, &message, actions);
+                } else {
+                    let why = peer.hours.refusal();
+                    peer.session.on_message_outside(now, &message, why, actions);
+                }
                 if actions
                     .as_slice()
                     .iter()
                     .any(|action| matches!(action, Action::Deliver))
-                    && let Verdict::Refused(error) =
-                        application.on_message(at, now, sequence, &message)
                 {
-                    match error.refusal {
-                        Refusal::Session(reason) => {
-                            peer.session
-                                .reject(&message, Some(error.tag as i32), reason, actions)
-                        }
-                        Refusal::Business(reason) => {
-                            business = Some(Refused {
-                                error,
+                    match application.on_message(at, now, sequence, &message) {
+                        Verdict::Taken => {}
+                        Verdict::Answered => answered = true,
+                        Verdict::Refused(error) => match error.refusal {
+                            Refusal::Session(reason) => peer.session.reject(
+                                &message,
+                                Some(error.tag as i32),
                                 reason,
-                                number: message.msg_seq_num().unwrap_or(0),
-                                msg_type: message.msg_type(),
-                                ref_id: Text::cut(
-                                    message.get(fix::tags::CL_ORD_ID).unwrap_or_default(),
-                                ),
-                            });
-                        }
+                                actions,
+                            ),
+                            Refusal::Business(reason) => {
+                                business = Some(Refused {
+                                    error,
+                                    reason,
+                                    number: message.msg_seq_num().unwrap_or(0),
+                                    msg_type: message.msg_type(),
+                                    ref_id: Text::cut(
+                                        message.get(fix::tags::CL_ORD_ID).unwrap_or_default(),
+                                    ),
+                                });
+                            }
+                        },
                     }
                 }
             }
@@ -228,6 +252,11 @@ impl<S: Sockets> Switchboard<S> {
         self.consume(connection, end);
         if !self.actions.as_slice().is_empty() {
             self.perform(at, now, application);
+        }
+        if answered {
+            self.send(at, now, Cause::default(), |header, time, out| {
+                application.answer(at, header, time, out)
+            });
         }
         if let Some(reject) = business {
             self.traffic.business_rejects += 1;
@@ -275,15 +304,19 @@ impl<S: Sockets> Switchboard<S> {
         let admitted = match fix::parse(&sockets.received(connection)[frame], scratch) {
             Ok(message) => match session::identify(&message) {
                 Ok(identity) => match peer_named(names, &identity) {
-                    Some(at) => peers[at].admits(source.ip()).map(|()| at),
-                    None => Err(Stranger::UnknownSession),
+                    Some(at) => peers[at]
+                        .admits(source.ip())
+                        .map(|()| at)
+                        .map_err(|why| (why, Some(at))),
+                    None => Err((Stranger::UnknownSession, None)),
                 },
-                Err(_) => Err(Stranger::NotLogon),
+                Err(_) => Err((Stranger::NotLogon, None)),
             },
-            Err(_) => Err(Stranger::Garbled),
+            Err(_) => Err((Stranger::Garbled, None)),
         };
         match admitted {
             Ok(at) => {
+                self.keep_hours(at, now, application);
                 self.bind(connection, at);
                 self.peers[at].source = Some(source);
                 self.actions.clear();
@@ -291,8 +324,8 @@ impl<S: Sockets> Switchboard<S> {
                 self.perform(at, now, application);
                 Some(at)
             }
-            Err(stranger) => {
-                self.refuse(now, connection, stranger, application);
+            Err((stranger, at)) => {
+                self.refuse(now, connection, stranger, source, at, application);
                 None
             }
         }
@@ -304,11 +337,13 @@ impl<S: Sockets> Switchboard<S> {
         now: Now,
         connection: ConnectionId,
         why: Stranger,
+        source: SocketAddr,
+        at: Option<usize>,
         application: &mut A,
     ) {
         self.unbind(connection);
         self.sockets.close(connection, true);
-        self.tell_stranger(now, why, application);
+        self.tell_stranger(now, why, source, at, application);
     }
 }
 

@@ -14,7 +14,9 @@ pub mod client_side;
 pub mod control;
 pub mod decode;
 mod desk_side;
+mod dictionaries;
 pub mod event_record;
+mod hours;
 mod inbound;
 pub mod journal;
 mod peer;
@@ -30,5 +32,6 @@ mod tests;
 pub use application::{
     AdminTraffic, Application, Closed, PeerEvent, Sent, Stranger, Traffic, Verdict,
 };
-pub use peer::{Peer, PeerConfig, Role};
+pub use dictionaries::Dictionaries;
+pub use peer::{Ordered, Peer, PeerConfig, Role};
 pub use switchboard::Switchboard;

@@ -3,6 +3,7 @@
 //! Owned by the switchboard. A peer exists from start to stop; connections come and go.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::application::Stranger;
 use super::sent::SentIndex;
@@ -11,8 +12,9 @@ use crate::domain::time::{NS_PER_MS, Precision};
 use crate::domain::{Now, Text};
 use crate::io::ConnectionId;
 use crate::limits::{RESEND_INDEX_SLOTS_MAX, RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL};
-use crate::session::{self, ResendCursor, ResendPolicy, Session, SessionIds};
+use crate::session::{self, Hours, ResendCursor, ResendPolicy, Session, SessionIds};
 use crate::status::RowTraffic;
+use crate::wire::fix::dictionary::Dictionary;
 
 /// BeginString(8), SenderCompID(49) and TargetCompID(56) of a peer's Logon: what names its session.
 pub(super) type PeerName = (Text<8>, Text<31>, Text<31>);
@@ -36,6 +38,17 @@ pub enum Role {
     },
 }
 
+/// What an operator ordered for a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ordered {
+    /// Log out; it may come back.
+    Logout,
+    /// Log out and stay out.
+    Disable,
+    /// It may come in again.
+    Enable,
+}
+
 /// How to make a peer.
 #[derive(Clone, Debug)]
 pub struct PeerConfig {
@@ -45,6 +58,8 @@ pub struct PeerConfig {
     pub role: Role,
     /// Whether application messages may be sent again
     pub resend: ResendPolicy,
+    /// What messages are checked against
+    pub dictionary: Option<Arc<Dictionary>>,
 }
 
 /// What the slot of a connection belongs to.
@@ -119,6 +134,10 @@ pub struct Peer {
     /// When a message was last taken by the socket while the peer was behind, monotonic
     pub(super) progress_ns: u64,
     pub(super) resend: ResendPolicy,
+    /// When it may be connected
+    pub(super) hours: Hours,
+    /// A scheduled reset waits for requests in doubt
+    pub(super) reset_held: bool,
     pub(super) retry_at_ns: u64,
     wait_ns: u64,
     fix: FixPlan,
@@ -131,7 +150,7 @@ impl Peer {
             Role::Connect { .. } => session::Role::Initiator,
         };
         Self {
-            session: Session::new(role, &config.fix, 1, 1),
+            session: Session::new(role, &config.fix, 1, 1).with_dictionary(config.dictionary),
             role: config.role,
             channel: at as u16,
             connection: None,
@@ -152,6 +171,8 @@ impl Peer {
             cursor: ResendCursor::new(),
             progress_ns: 0,
             resend: config.resend,
+            hours: Hours::new(config.fix.schedule.clone(), None),
+            reset_held: false,
             retry_at_ns: 0,
             wait_ns: 0,
             fix: config.fix,
@@ -214,7 +235,10 @@ impl Peer {
     pub(super) fn due(&self, now: Now) -> Option<SocketAddr> {
         match self.role {
             Role::Connect { address, .. }
-                if self.enabled && !self.connecting && now.mono_ns >= self.retry_at_ns =>
+                if self.enabled
+                    && self.hours.are_open()
+                    && !self.connecting
+                    && now.mono_ns >= self.retry_at_ns =>
             {
                 Some(address)
             }

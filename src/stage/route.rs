@@ -11,10 +11,11 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::desk_side::DeskSide;
+use super::peer::Ordered;
 use super::scopes::ScopeBoard;
 use super::switchboard::Switchboard;
 use super::tally;
-use crate::domain::command::LinkCommand;
+use crate::domain::command::{LinkCommand, NumbersDone};
 use crate::domain::directory::Directory;
 use crate::domain::order::{DeskRequest, ToDesk};
 use crate::domain::report::{DeskInput, FromDesk};
@@ -46,6 +47,8 @@ pub struct RouteParts<S: Sockets> {
     pub account_desks: Vec<DeskIndex>,
     /// From the control thread.
     pub commands: Arc<ArrayQueue<LinkCommand>>,
+    /// To the control thread.
+    pub answers: Arc<ArrayQueue<NumbersDone>>,
     /// Status page.
     pub status: StageWriter,
 }
@@ -60,6 +63,7 @@ pub struct RouteStage<S: Sockets> {
     /// Per desk: the link that carried the last new order.
     flow: Vec<Option<u32>>,
     commands: Arc<ArrayQueue<LinkCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     side: DeskSide,
     /// Per desk: since when a cancel has been waiting for room in its windows.
     full_since_ns: Vec<Option<u64>>,
@@ -81,6 +85,7 @@ impl<S: Sockets> RouteStage<S> {
             scopes,
             account_desks,
             commands,
+            answers,
             status,
             ..
         } = parts;
@@ -99,6 +104,7 @@ impl<S: Sockets> RouteStage<S> {
             account_desks,
             flow: vec![None; desks],
             commands,
+            answers,
             side,
             full_since_ns: vec![None; desks],
             next_publish_ns: 0,
@@ -133,6 +139,10 @@ impl<S: Sockets> RouteStage<S> {
         work += self.side.report_doubts(now);
         while let Some(command) = self.commands.pop() {
             self.apply(now, command);
+        }
+        while let Some(done) = self.board.next_answer() {
+            // The control thread asks for no more at once than its queue holds.
+            let _ = self.answers.push(done);
         }
         if now.mono_ns >= self.next_publish_ns {
             self.next_publish_ns = now.mono_ns + PUBLISH_INTERVAL_NS;
@@ -283,10 +293,18 @@ impl<S: Sockets> RouteStage<S> {
 
     fn apply(&mut self, now: Now, command: LinkCommand) {
         match command {
-            LinkCommand::Disable(link) => self.side.links[link.get()].draining = true,
+            LinkCommand::Disable(link) => {
+                self.board.note_order(link.get(), now, Ordered::Disable);
+                self.side.links[link.get()].draining = true;
+            }
             LinkCommand::Enable(link) => {
+                self.board.note_order(link.get(), now, Ordered::Enable);
                 self.side.links[link.get()].draining = false;
                 self.board.enable(link.get(), now);
+            }
+            LinkCommand::SetNumbers(link, change) => {
+                let at = link.get();
+                self.board.set_numbers(at, now, change, &mut self.side);
             }
         }
     }

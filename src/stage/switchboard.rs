@@ -14,12 +14,15 @@ use std::ops::Range;
 
 use super::application::{Application, Closed, PeerEvent, Sent, Stranger, Traffic};
 use super::event_record;
-use super::peer::{Binding, Peer, PeerConfig, PeerName, Role};
+use super::peer::{Binding, Ordered, Peer, PeerConfig, PeerName, Role};
 use crate::domain::Now;
+use crate::domain::command::{NumbersChange, NumbersDone};
 use crate::domain::time::NS_PER_MS;
 use crate::io::{ConnectionId, Sockets, Token};
 use crate::journal::{Cause, Log, RecordKind};
-use crate::limits::{CONNECTION_EVENTS_PER_CYCLE, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK};
+use crate::limits::{
+    CONNECTION_EVENTS_PER_CYCLE, CONTROL_QUEUE_COMMANDS, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK,
+};
 use crate::session::{self, Action, Actions, Admin, LogoutText, Notice};
 use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Precision, TimeText};
 
@@ -48,6 +51,10 @@ pub struct Switchboard<S: Sockets> {
     next_tick_ns: u64,
     next_timer: usize,
     next_binding: usize,
+    /// Numbers to be set when the peer is disconnected.
+    pub(super) numbers_waiting: Vec<(usize, NumbersChange)>,
+    /// Answers to operators.
+    pub(super) numbers_done: Vec<NumbersDone>,
 }
 
 impl<S: Sockets> Switchboard<S> {
@@ -96,6 +103,8 @@ impl<S: Sockets> Switchboard<S> {
             next_tick_ns: 0,
             next_timer: 0,
             next_binding: 0,
+            numbers_waiting: Vec::with_capacity(CONTROL_QUEUE_COMMANDS),
+            numbers_done: Vec::with_capacity(CONTROL_QUEUE_COMMANDS),
         }
     }
 
@@ -212,19 +221,34 @@ impl<S: Sockets> Switchboard<S> {
         event: PeerEvent,
         application: &mut A,
     ) {
-        let channel = self.peers[at].channel;
-        let sequence = self.record_event(now, channel, &event_record::of_peer(&event));
+        let body = match event {
+            PeerEvent::LoggedOn => {
+                event_record::of_logon(self.peers[at].source.map(|source| source.ip()))
+            }
+            _ => event_record::of_peer(&event),
+        };
+        let sequence = self.record_event(now, self.peers[at].channel, &body);
         application.on_event(at, now, sequence, event);
     }
 
-    /// Something happened to a connection without a session.
+    /// An operator ordered something for a peer: into the log, before it is done.
+    pub fn note_order(&mut self, at: usize, now: Now, ordered: Ordered) {
+        let channel = self.peers[at].channel;
+        self.record_event(now, channel, &event_record::of_order(ordered));
+    }
+
+    /// Something happened to a connection without a session; `at` is the peer that it wanted to be, where it said so.
     pub(super) fn tell_stranger<A: Application>(
         &mut self,
         now: Now,
         stranger: Stranger,
+        source: SocketAddr,
+        at: Option<usize>,
         application: &mut A,
     ) {
-        self.record_event(now, u16::MAX, &event_record::of_stranger(stranger));
+        let channel = at.map_or(u16::MAX, |at| self.peers[at].channel);
+        let body = event_record::of_stranger(stranger, Some(source.ip()));
+        self.record_event(now, channel, &body);
         application.on_stranger(now, stranger);
     }
 
@@ -325,6 +349,7 @@ impl<S: Sockets> Switchboard<S> {
                 Action::LoggedOn => {
                     self.peers[at].logged_on();
                     self.tell(at, now, PeerEvent::LoggedOn, application);
+                    self.give_up_held_reset(at, now, application);
                 }
                 Action::LoggedOut => self.tell(at, now, PeerEvent::LoggedOut, application),
                 Action::RejectReceived { reference } => {
@@ -336,7 +361,9 @@ impl<S: Sockets> Switchboard<S> {
                     );
                 }
                 Action::SequenceReset {
-                    next_out, cause, ..
+                    next_in,
+                    next_out,
+                    cause,
                 } => {
                     let peer = &mut self.peers[at];
                     // A peer that sets only its own numbers may still ask for ours, and is still owed what waits for it.
@@ -344,7 +371,10 @@ impl<S: Sockets> Switchboard<S> {
                         peer.sent.reset(next_out);
                         peer.cursor.cancel();
                     }
-                    self.tell(at, now, PeerEvent::SequenceReset(cause), application);
+                    self.begin_incarnation(at, now, cause);
+                    let body = event_record::of_reset(cause, next_in, next_out);
+                    let sequence = self.record_event(now, self.peers[at].channel, &body);
+                    application.on_event(at, now, sequence, PeerEvent::SequenceReset(cause));
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
                 Action::Notice(notice) => {
@@ -389,6 +419,7 @@ impl<S: Sockets> Switchboard<S> {
         peer.session.on_disconnected(now, &mut self.actions);
         self.perform(at, now, application);
         self.tell(at, now, PeerEvent::Disconnected(why), application);
+        self.apply_waiting_numbers(at, now, application);
     }
 
     fn send_admin(&mut self, at: usize, now: Now, admin: &Admin) {
@@ -412,6 +443,7 @@ impl<S: Sockets> Switchboard<S> {
         for _ in 0..SESSION_TIMERS_PER_TICK.min(self.peers.len()) {
             let at = self.next_timer;
             self.next_timer = (at + 1) % self.peers.len();
+            self.keep_hours(at, now, application);
             // Without room nothing was read either: a peer must not look silent because of us.
             let has_room = self.log.has_room_for(2, FRAME_BYTES_MAX);
             let peer = &mut self.peers[at];
@@ -440,12 +472,19 @@ impl<S: Sockets> Switchboard<S> {
             self.next_binding = (slot + 1) % self.bindings.len();
             if let Binding::Waiting {
                 connection,
+                source,
                 deadline_ns,
-                ..
             } = self.bindings[slot]
                 && now.mono_ns >= deadline_ns
             {
-                self.refuse(now, connection, Stranger::LogonTimeout, application);
+                self.refuse(
+                    now,
+                    connection,
+                    Stranger::LogonTimeout,
+                    source,
+                    None,
+                    application,
+                );
             }
         }
     }

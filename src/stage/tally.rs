@@ -14,6 +14,7 @@ pub fn reason_of(closed: Closed) -> Reason {
     match closed {
         Closed::SlowConsumer => Reason::SlowConsumer,
         Closed::Operator => Reason::OperatorLogout,
+        Closed::Schedule => Reason::OutsideSchedule,
         Closed::Socket(CloseReason::Peer) => Reason::Peer,
         Closed::Socket(CloseReason::Error(_)) => Reason::Error,
         Closed::Socket(CloseReason::Local) => Reason::Logout,
@@ -38,6 +39,7 @@ pub fn reason_of(closed: Closed) -> Reason {
             DisconnectReason::LogoutTimeout => Reason::LogoutTimeout,
             DisconnectReason::PeerLogout | DisconnectReason::LogoutComplete => Reason::Logout,
             DisconnectReason::Stopped => Reason::Disabled,
+            DisconnectReason::OutsideSchedule => Reason::OutsideSchedule,
         },
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! Each test is the story of an order, a report or a cancel that was once lost, doubled or stuck that way.
 
-use std::collections::VecDeque;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,136 +14,23 @@ use super::scopes::ScopeBoard;
 use super::{PeerConfig, Role, Switchboard};
 use crate::config::plan::{FixPlan, Plan};
 use crate::config::sample::Sample;
-use crate::domain::command::LinkCommand;
+use crate::domain::command::{LinkCommand, NumbersDone, SessionCommand};
 use crate::domain::directory::Directory;
 use crate::domain::order::{ClientRequest, DeskRequest, FromClient, ToDesk};
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent, ToClient};
 use crate::domain::{DeskIndex, LinkIndex, Now, OrderId, RejectReason, SessionIndex};
-use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets, Token};
 use crate::journal::{Log, LogId};
 use crate::limits::{CANCEL_WAIT_NS_MAX, CATCH_UP_MESSAGES_PER_CYCLE};
 use crate::session::ResendPolicy;
 use crate::status::page::{heap_words, page_bytes};
 use crate::status::{Identity, Page, Shape, Writers};
 
+mod schedule;
+mod wire;
+
+use wire::Wire;
+
 const SLOTS: usize = 16;
-
-/// Sockets without a kernel: the test is the peer.
-struct Wire {
-    events: VecDeque<SocketEvent>,
-    open: [bool; SLOTS],
-    received: Vec<Vec<u8>>,
-    sent: Vec<Vec<u8>>,
-}
-
-impl Wire {
-    fn new() -> Self {
-        Self {
-            events: VecDeque::new(),
-            open: [false; SLOTS],
-            received: vec![Vec::new(); SLOTS],
-            sent: vec![Vec::new(); SLOTS],
-        }
-    }
-
-    fn connection(&mut self, slot: u32) -> ConnectionId {
-        self.open[slot as usize] = true;
-        self.received[slot as usize].clear();
-        self.sent[slot as usize].clear();
-        let generation = 0;
-        ConnectionId { slot, generation }
-    }
-
-    fn accept(&mut self, slot: u32) {
-        let connection = self.connection(slot);
-        self.events.push_back(SocketEvent::Accepted {
-            listener: 0,
-            connection,
-            peer: SocketAddr::from(([127, 0, 0, 1], 1)),
-        });
-    }
-
-    fn connected(&mut self, token: Token) {
-        let connection = self.connection(token);
-        self.events
-            .push_back(SocketEvent::Connected { token, connection });
-    }
-
-    fn feed(&mut self, slot: u32, message: &[u8]) {
-        self.received[slot as usize].extend_from_slice(message);
-        self.events.push_back(SocketEvent::Readable(ConnectionId {
-            slot,
-            generation: 0,
-        }));
-    }
-
-    fn hang_up(&mut self, slot: u32) {
-        let connection = ConnectionId {
-            slot,
-            generation: 0,
-        };
-        self.open[slot as usize] = false;
-        self.events.push_back(SocketEvent::Closed {
-            connection,
-            reason: CloseReason::Peer,
-        });
-    }
-
-    /// Messages sent since the last call, as `35=.. 34=..` with all their fields.
-    fn sent(&mut self, slot: u32) -> Vec<String> {
-        let bytes = std::mem::take(&mut self.sent[slot as usize]);
-        let text = String::from_utf8_lossy(&bytes).replace('\u{1}', "|");
-        text.split_inclusive("8=FIX.4.4|")
-            .filter(|part| part.contains("|35="))
-            .map(|part| format!("|{part}"))
-            .collect()
-    }
-}
-
-impl Sockets for Wire {
-    fn backend(&self) -> &'static str {
-        "test"
-    }
-    fn listen(&mut self, _: Token, address: SocketAddr) -> io::Result<SocketAddr> {
-        Ok(address)
-    }
-    fn connect(&mut self, _: Token, _: SocketAddr) -> io::Result<()> {
-        Ok(())
-    }
-    fn poll(&mut self) -> usize {
-        0
-    }
-    fn next_event(&mut self) -> Option<SocketEvent> {
-        self.events.pop_front()
-    }
-    fn received(&self, connection: ConnectionId) -> &[u8] {
-        match self.open[connection.slot as usize] {
-            true => &self.received[connection.slot as usize],
-            false => &[],
-        }
-    }
-    fn consume(&mut self, connection: ConnectionId, count: usize) {
-        self.received[connection.slot as usize].drain(..count);
-    }
-    fn requeue(&mut self, connection: ConnectionId) {
-        self.events.push_back(SocketEvent::Readable(connection));
-    }
-    fn send_room(&self, connection: ConnectionId) -> usize {
-        self.open[connection.slot as usize] as usize * (1 << 20)
-    }
-    fn send(&mut self, connection: ConnectionId, bytes: &[u8]) -> bool {
-        self.sent[connection.slot as usize].extend_from_slice(bytes);
-        self.open[connection.slot as usize]
-    }
-    fn flush(&mut self) {}
-    fn close(&mut self, connection: ConnectionId, _: bool) {
-        self.hang_up(connection.slot);
-    }
-    fn wait(&mut self, _: u64) {}
-    fn system_calls(&self) -> u64 {
-        0
-    }
-}
 
 /// A message of the peer of this session.
 fn message(fix: &FixPlan, kind: &str, number: u64, fields: &str) -> Vec<u8> {
@@ -196,26 +81,35 @@ struct Clients {
     plan: Plan,
     from_client: Consumer<FromClient>,
     to_client: Producer<ToClient>,
+    commands: Arc<ArrayQueue<SessionCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     now_ns: u64,
-    _log: ringbuf::byte_log::Reader,
+    log: ringbuf::byte_log::Reader,
 }
 
 impl Clients {
     fn new(sessions: usize, ring_slots: usize) -> Self {
         let mut sample = Sample::new("/nowhere");
         (sample.sessions, sample.accounts) = (sessions, sessions);
-        let plan = sample.plan();
+        Self::of(sample.plan(), ring_slots)
+    }
+
+    fn of(plan: Plan, ring_slots: usize) -> Self {
+        let sessions = plan.sessions.len();
         let peers = plan.sessions.iter().map(|session| PeerConfig {
             fix: session.fix.clone(),
             role: Role::Accept {
                 allowed_sources: Vec::new(),
             },
             resend: ResendPolicy::Replay,
+            dictionary: None,
         });
         let (log, reader) = log(LogId::Client);
         let board = Switchboard::new(Wire::new(), log, peers.collect(), SLOTS, 1 << 40);
         let (to_risk, from_client) = spsc(ring_slots);
         let (to_client, from_risk) = spsc(1024);
+        let commands = Arc::new(ArrayQueue::new(1));
+        let answers = Arc::new(ArrayQueue::new(1));
         let stage = DecodeStage::new(DecodeParts {
             board,
             to_risk,
@@ -223,7 +117,8 @@ impl Clients {
             directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
             cancel_on_disconnect: vec![true; sessions],
             sole_account: vec![None; sessions],
-            commands: Arc::new(ArrayQueue::new(1)),
+            commands: commands.clone(),
+            answers: answers.clone(),
             status: status(&plan).decode,
         });
         Self {
@@ -231,8 +126,10 @@ impl Clients {
             plan,
             from_client,
             to_client,
+            commands,
+            answers,
             now_ns: 0,
-            _log: reader,
+            log: reader,
         }
     }
 
@@ -355,8 +252,9 @@ struct Links {
     to_desk: Producer<ToDesk>,
     from_desk: Consumer<FromDesk>,
     commands: Arc<ArrayQueue<LinkCommand>>,
+    answers: Arc<ArrayQueue<NumbersDone>>,
     now_ns: u64,
-    _log: ringbuf::byte_log::Reader,
+    log: ringbuf::byte_log::Reader,
 }
 
 impl Links {
@@ -365,42 +263,7 @@ impl Links {
         let mut sample = Sample::new("/nowhere");
         sample.links = vec![SocketAddr::from(([127, 0, 0, 1], 1))];
         sample.window = window;
-        let plan = sample.plan();
-        let link = &plan.desks[0].links[0];
-        let peer = PeerConfig {
-            fix: link.fix.clone(),
-            role: Role::Connect {
-                address: link.address,
-                reconnect_min_ms: 10,
-                reconnect_max_ms: 10,
-            },
-            resend: ResendPolicy::GapFillAll,
-        };
-        let (log, reader) = log(LogId::Desk);
-        let (to_desk, from_risk) = spsc(64);
-        let (to_risk, from_desk) = spsc(ring_slots);
-        let commands = Arc::new(ArrayQueue::new(1));
-        let stage = RouteStage::new(RouteParts {
-            board: Switchboard::new(Wire::new(), log, vec![peer], SLOTS, 0),
-            from_risk,
-            to_risk,
-            directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
-            scopes: ScopeBoard::new(1, 1, 1),
-            links: vec![(DeskIndex(0), window as u32)],
-            acknowledge_timeout_ns: vec![u64::MAX],
-            account_desks: vec![DeskIndex(0)],
-            commands: commands.clone(),
-            status: status(&plan).route,
-        });
-        let mut links = Self {
-            stage,
-            plan,
-            to_desk,
-            from_desk,
-            commands,
-            now_ns: 0,
-            _log: reader,
-        };
+        let mut links = Self::of(sample.plan(), ring_slots);
         links.turn();
         links.wire().connected(0);
         links.turn();
@@ -409,6 +272,48 @@ impl Links {
         links.turn();
         links.wire().sent(0);
         links
+    }
+
+    fn of(plan: Plan, ring_slots: usize) -> Self {
+        let links = &plan.desks[0].links;
+        let peers = links.iter().map(|link| PeerConfig {
+            fix: link.fix.clone(),
+            role: Role::Connect {
+                address: link.address,
+                reconnect_min_ms: 10,
+                reconnect_max_ms: 10,
+            },
+            resend: ResendPolicy::GapFillAll,
+            dictionary: None,
+        });
+        let (log, reader) = log(LogId::Desk);
+        let (to_desk, from_risk) = spsc(64);
+        let (to_risk, from_desk) = spsc(ring_slots);
+        let commands = Arc::new(ArrayQueue::new(1));
+        let answers = Arc::new(ArrayQueue::new(1));
+        let stage = RouteStage::new(RouteParts {
+            board: Switchboard::new(Wire::new(), log, peers.collect(), SLOTS, 0),
+            from_risk,
+            to_risk,
+            directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
+            scopes: ScopeBoard::new(1, 1, 1),
+            links: vec![(DeskIndex(0), links[0].window as u32); links.len()],
+            acknowledge_timeout_ns: vec![u64::MAX; links.len()],
+            account_desks: vec![DeskIndex(0)],
+            commands: commands.clone(),
+            answers: answers.clone(),
+            status: status(&plan).route,
+        });
+        Self {
+            stage,
+            plan,
+            to_desk,
+            from_desk,
+            commands,
+            answers,
+            now_ns: 0,
+            log: reader,
+        }
     }
 
     fn fix(&self) -> &FixPlan {

@@ -226,6 +226,7 @@ named! {
         Recovering, "recovering", "Logged on, a gap in the sequence is being filled.";
         LoggingOut, "logging_out", "A logout is on its way.";
         Disabled, "disabled", "Refused until an operator enables it.";
+        Closed, "closed", "No connection, and its schedule allows none now.";
     }
 }
 
@@ -242,6 +243,7 @@ named! {
         Draining, "draining", "No new orders; waiting for what is in flight.";
         Lost, "lost", "Was ready and went; what was in flight is in doubt.";
         Disabled, "disabled", "Down until an operator enables it.";
+        Closed, "closed", "Down until its schedule opens.";
     }
 }
 
@@ -269,6 +271,8 @@ named! {
         Disabled, "disabled", "An operator disabled it.";
         OperatorLogout, "operator_logout", "An operator logged it out.";
         AcknowledgeTimeout, "acknowledge_timeout", "The desk left requests unanswered.";
+        OutsideSchedule, "outside_schedule", "The schedule of the session does not allow it now.";
+        ResetHeld, "reset_held", "A scheduled reset waits until its requests in doubt are resolved.";
     }
 }
 

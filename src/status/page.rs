@@ -216,8 +216,10 @@ pub struct SessionRow {
     pub peer_address: [u64; 2],
     /// Peer's port
     pub peer_port: u64,
+    /// When its schedule opens or closes next, ns since 1970; zero: none
+    pub schedule_wall_ns: u64,
     /// Room to grow
-    pub reserved: [u64; 3],
+    pub reserved: [u64; 2],
     /// Open orders (risk stage)
     pub orders_open: u64,
     /// Orders accepted (risk stage)
@@ -268,8 +270,10 @@ pub struct LinkRow {
     pub last_in_wall_ns: u64,
     /// Last message sent, ns since 1970
     pub last_out_wall_ns: u64,
+    /// When its schedule opens or closes next, ns since 1970; zero: none
+    pub schedule_wall_ns: u64,
     /// Room to grow
-    pub reserved: [u64; 9],
+    pub reserved: [u64; 8],
 }
 
 /// One account. Written by the risk stage.

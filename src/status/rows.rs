@@ -117,6 +117,11 @@ impl SessionCells {
         at!(self, SessionRow, last_out_wall_ns).store(wall_ns, Relaxed);
     }
 
+    /// When its schedule opens or closes next; zero: none.
+    pub fn set_schedule(self, wall_ns: u64) {
+        at!(self, SessionRow, schedule_wall_ns).store(wall_ns, Relaxed);
+    }
+
     /// Both sequence numbers, after a reset or a recovery.
     pub fn set_sequences(self, next_in: u64, next_out: u64) {
         at!(self, SessionRow, next_in).store(next_in, Relaxed);
@@ -252,6 +257,11 @@ impl LinkCells {
     #[inline]
     pub fn set_last_ack(self, ns: u64) {
         at!(self, LinkRow, last_ack_ns).store(ns, Relaxed);
+    }
+
+    /// When its schedule opens or closes next; zero: none.
+    pub fn set_schedule(self, wall_ns: u64) {
+        at!(self, LinkRow, schedule_wall_ns).store(wall_ns, Relaxed);
     }
 
     /// Both sequence numbers, after a reset or a recovery.

@@ -177,6 +177,8 @@ pub struct SessionSnapshot {
     pub last_in_wall_ns: u64,
     /// Last message sent, ns since 1970
     pub last_out_wall_ns: u64,
+    /// When its schedule opens (state `closed`) or closes next, ns since 1970; zero: no schedule, or not known
+    pub schedule_wall_ns: u64,
     /// Last address that logged on
     pub peer: Option<SocketAddr>,
     /// Open orders
@@ -226,6 +228,8 @@ pub struct LinkSnapshot {
     pub last_in_wall_ns: u64,
     /// Last message sent, ns since 1970
     pub last_out_wall_ns: u64,
+    /// When its schedule opens (state `closed`) or closes next, ns since 1970; zero: no schedule, or not known
+    pub schedule_wall_ns: u64,
 }
 
 /// One account.
@@ -413,6 +417,7 @@ impl SessionSnapshot {
             resent: row.resent,
             last_in_wall_ns: row.last_in_wall_ns,
             last_out_wall_ns: row.last_out_wall_ns,
+            schedule_wall_ns: row.schedule_wall_ns,
             peer: peer(row),
             orders_open: row.orders_open,
             orders: row.orders,
@@ -448,6 +453,7 @@ impl LinkSnapshot {
             next_out: row.next_out,
             last_in_wall_ns: row.last_in_wall_ns,
             last_out_wall_ns: row.last_out_wall_ns,
+            schedule_wall_ns: row.schedule_wall_ns,
         }
     }
 }

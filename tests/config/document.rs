@@ -13,7 +13,7 @@ use gatehouse::{config, limits};
 fn heading(section: &str) -> String {
     match section {
         "" => "### Top of gatehouse.toml".to_owned(),
-        "listeners" | "desks" | "desks.links" | "clients" | "clients.sessions" => {
+        "schedules" | "listeners" | "desks" | "desks.links" | "clients" | "clients.sessions" => {
             format!("### `[[{section}]]`")
         }
         _ if section.ends_with(".csv") => format!("### `{section}`"),
@@ -94,6 +94,7 @@ fn catalogue_has_every_key_of_the_files() {
         ("threads", of_gateway("[threads]\n_ = 1")),
         ("state", of_gateway("[state]\n_ = 1")),
         ("control", of_gateway("[control]\n_ = 1")),
+        ("schedules", of_gateway("[[schedules]]\n_ = 1")),
         ("listeners", of_gateway("[[listeners]]\n_ = 1")),
         ("desks", of_gateway("[[desks]]\n_ = 1")),
         (
@@ -141,6 +142,8 @@ fn defaults_are_within_their_bounds() {
             (Kind::Names | Kind::Networks | Kind::Numbers(..), Preset::Empty) => {}
             (Kind::Price | Kind::Quantity | Kind::Money, Preset::Number(_)) => {}
             (Kind::Flag, Preset::Flag(_)) | (Kind::Path, Preset::Text(_)) => {}
+            (Kind::Words(_), Preset::Empty) | (Kind::Path, Preset::Absent) => {}
+            (Kind::Choice(_) | Kind::Name(_), Preset::Absent) => {}
             (_, Preset::Required) => {}
             other => panic!("{name}: {other:?} do not go together"),
         }

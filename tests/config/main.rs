@@ -5,6 +5,7 @@ mod bounds;
 mod command;
 mod document;
 mod mistakes;
+mod schedules;
 
 use std::fs;
 use std::path::{Path, PathBuf};

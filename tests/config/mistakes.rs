@@ -73,6 +73,25 @@ pub const ERRORS: &[Case] = cases! {
     G: "reconnect_max_ms = 30000\n\n" => "reconnect_max_ms = 400\n\n", "reconnect_min_ms = 500", "desks.links.reconnect_min_ms", "is above reconnect_max_ms: 500 > 400";
     G: "sender_comp_id = \"GATEHOUSE2\"" => "fix_version = \"4.5\"", "fix_version", "desks.links.fix_version", "one of \"4.0\", \"4.1\"";
     G: "sender_comp_id = \"GATEHOUSE2\"" => "sender_comp_id = \"GATEHOUSE GATEHOUSE\"", "GATEHOUSE GATEHOUSE", "desks.links.sender_comp_id", "contains ' '";
+    // Schedules
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shangai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\n\n[[listeners]]", "time_zone", "schedules.time_zone", "is no known time zone: \"Asia/Shangai\"; did you mean \"Asia/Shanghai\"?";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Beijing time\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\n\n[[listeners]]", "time_zone", "schedules.time_zone", "contains ' '";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\n\n[[listeners]]", "[[schedules]]", "schedules.time_zone", "is missing";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"7:30\"\nend = \"23:55:00\"\n\n[[listeners]]", "start = ", "schedules.start", "is no time of day: \"7:30\"; write a time of day with seconds, such as \"07:30:00\"";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = 07:30:00\nend = \"23:55:00\"\n\n[[listeners]]", "start = ", "schedules.start", "found a date or time; write a time of day";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"24:00:00\"\n\n[[listeners]]", "end = ", "schedules.end", "is no time of day";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\n\n[[listeners]]", "[[schedules]]", "schedules.end", "is missing; write end = \"07:30:00\"";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\ndays = [\"mon\", \"thursday\"]\n\n[[listeners]]", "days", "schedules.days", "is no known word: \"thursday\"";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\nstart_day = \"sun\"\n\n[[listeners]]", "[[schedules]]", "schedules.end_day", "is missing: a weekly schedule closes on a day";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\nend_day = \"fri\"\n\n[[listeners]]", "[[schedules]]", "schedules.start_day", "is missing: a weekly schedule opens on a day";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\nstart_day = \"Sunday\"\nend_day = \"fri\"\n\n[[listeners]]", "start_day", "schedules.start_day", "is no known word: \"Sunday\"";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\nstart_day = \"sun\"\nend_day = \"fri\"\ndays = [\"mon\"]\n\n[[listeners]]", "days", "schedules.days", "is for daily schedules";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\nholidays = \"\"\n\n[[listeners]]", "holidays", "schedules.holidays", "is no path";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\nzone = \"UTC\"\n\n[[listeners]]", "zone = \"UTC\"", "schedules.zone", "is no known key";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\n\n[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\n\n[[listeners]]", "name = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\n\n[[listeners]]", "schedules.name", "is used twice: \"day\"";
+    G: "[[listeners]]" => "[schedules]\nname = \"day\"\n[[listeners]]", "[schedules]", "schedules", "write [[schedules]] above its keys";
+    G: "reconnect_max_ms = 30000\n\n" => "reconnect_max_ms = 30000\nschedule = \"day\"\n\n", "schedule = \"day\"", "desks.links.schedule", "names no known schedule: \"day\"; define it";
+    C: "pending_new = true" => "schedule = \"cn_day\"", "schedule = ", "clients.sessions.schedule", "names no known schedule: \"cn_day\"";
     // Clients
     C: "name = \"beta\"" => "name = \"alpha\"", "name = \"alpha\"\n\n[[clients.sessions]]\nname = \"beta-1\"", "clients.name", "is used twice: \"alpha\", first in line 5";
     C: "name = \"alpha-2\"" => "name = \"alpha-1\"", "name = \"alpha-1\"\nfix_version = \"4.2\"", "clients.sessions.name", "is used twice";
@@ -133,6 +152,7 @@ pub const WARNINGS: &[Case] = cases! {
     G: "two_persons = false" => "two_persons = true", "two_persons", "control.two_persons", "fewer than two operators";
     G: "127.0.0.1:9100" => "127.0.0.1:0", "127.0.0.1:0", "listeners.address", "port 0";
     G: "connections_max = 1024" => "connections_max = 2", "connections_max", "listeners.connections_max", "but there are 3 sessions";
+    G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\ndays = [\"mon\", \"mon\"]\n\n[[listeners]]", "days", "schedules.days", "names mon twice";
     C: "accounts = [\"B200001\"]" => "accounts = []", "accounts = []", "clients.sessions.accounts", "can order nothing";
     C: "pending_new = true" => "message_burst = 7", "message_burst = 7", "clients.sessions.message_burst", "has no effect";
     I: "11.44,10.40" => "11.444,10.40", "600000,", "limit_up", "is no multiple of the tick: 11.444, tick 0.01";

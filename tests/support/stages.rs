@@ -314,6 +314,7 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
             allowed_sources: Vec::new(),
         },
         resend: ResendPolicy::Replay,
+        dictionary: None,
     });
     let connections = connections(plan);
     let mut board = Switchboard::new(
@@ -343,6 +344,7 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
             .map(|session| session.cancel_on_disconnect)
             .collect(),
         commands: ports.sessions.clone(),
+        answers: ports.numbers_done.clone(),
         status: writers.decode,
     });
     let link = &plan.desks[0].links[0];
@@ -354,6 +356,7 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
             reconnect_max_ms: link.reconnect_max_ms,
         },
         resend: ResendPolicy::GapFillAll,
+        dictionary: None,
     };
     let route = RouteStage::new(RouteParts {
         board: Switchboard::new(desks_io, log(LogId::Desk), vec![peer], 2, 0),
@@ -365,6 +368,7 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
         acknowledge_timeout_ns: vec![5_000_000_000],
         account_desks: plan.account_desks.clone(),
         commands: ports.links.clone(),
+        answers: ports.numbers_done.clone(),
         status: writers.route,
     });
     Stages {

@@ -13,8 +13,8 @@ use gatehouse::status::{ErrorCode, Fact, Histogram, LinkState, Reason, SessionSt
 use super::lexer;
 use super::source::Source;
 
-/// Sections of the configuration whose values are used up by reading them: names of files.
-const READ_BY_CONFIG_ITSELF: &[&str] = &["files"];
+/// Sections of the configuration whose values are used up by reading them: names of files, and rules that become tables of windows.
+const READ_BY_CONFIG_ITSELF: &[&str] = &["files", "schedules"];
 
 /// Keys whose value decides how others are read, or that have one value only in this version.
 const KEYS_DECIDED_IN_CONFIG: &[(&str, &str, &str)] = &[

@@ -153,6 +153,7 @@ pub(super) fn links(span: &Span) -> Panel {
         let tone = match link.state {
             "ready" => Tone::Good,
             "down" | "lost" | "disabled" => Tone::Bad,
+            "closed" => Tone::Plain,
             _ => Tone::Warn,
         };
         vec![
@@ -201,7 +202,7 @@ pub(super) fn sessions(span: &Span) -> Panel {
         let before = span.before.and_then(|before| before.sessions.get(at));
         let tone = match session.state {
             "active" => Tone::Good,
-            "disconnected" => Tone::Plain,
+            "disconnected" | "closed" => Tone::Plain,
             "disabled" => Tone::Bad,
             _ => Tone::Warn,
         };

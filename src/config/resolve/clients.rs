@@ -141,6 +141,7 @@ fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> Sess
             reset_on_logout: s.flag("reset_on_logout", &t.reset_on_logout),
             reset_on_disconnect: s.flag("reset_on_disconnect", &t.reset_on_disconnect),
             logout_timeout_s: s.number("logout_timeout_s", &t.logout_timeout_s) as u32,
+            schedule: s.schedule("schedule", &t.schedule),
             ..FixPlan::new(version, b"", b"")
         },
         allowed_sources: s.networks("allowed_sources", &t.allowed_sources),

@@ -5,6 +5,7 @@
 
 mod clients;
 mod reference;
+mod schedules;
 mod section;
 mod table;
 mod topology;
@@ -13,12 +14,13 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::diagnostics::{Diagnostics, FileId, Place};
 use super::file::{self, ClientsFile, GatewayFile};
 use super::plan::Plan;
 use super::suggest;
-use crate::domain::{AccountIndex, DeskIndex};
+use crate::domain::{AccountIndex, DeskIndex, Schedule};
 use crate::limits::CONFIG_FILE_BYTES_MAX;
 use section::Section;
 
@@ -72,6 +74,8 @@ pub(super) struct Context<'a> {
     desks: Names,
     accounts: Names,
     instruments: Names,
+    schedules: Names,
+    schedule_tables: Vec<Arc<Schedule>>,
 }
 
 /// Text of the operator in a message: quoted, not longer than a line holds.
@@ -106,6 +110,8 @@ fn plan(main: &Path, cores_online: &[usize], diagnostics: &mut Diagnostics) -> O
         desks: Names::default(),
         accounts: Names::default(),
         instruments: Names::default(),
+        schedules: Names::default(),
+        schedule_tables: Vec::new(),
     };
     cx.desks.incomplete = gateway.broken
         || gateway
@@ -120,6 +126,7 @@ fn plan(main: &Path, cores_online: &[usize], diagnostics: &mut Diagnostics) -> O
     let threads = topology::threads(&mut cx, main_file, value, &gateway.refused);
     let state = topology::state(&mut cx, main_file, value, &gateway.refused);
     let control = topology::control(&mut cx, main_file, value, &gateway.refused);
+    let schedules = schedules::schedules(&mut cx, main_file, &gateway);
     let listeners = topology::listeners(&mut cx, main_file, &gateway);
     let desks = topology::desks(&mut cx, main_file, &gateway);
 
@@ -150,6 +157,7 @@ fn plan(main: &Path, cores_online: &[usize], diagnostics: &mut Diagnostics) -> O
         threads,
         state,
         control,
+        schedules,
         listeners,
         clients: client_names,
         sessions,

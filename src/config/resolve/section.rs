@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use super::{Context, shown};
+use crate::config::calendar;
 use crate::config::diagnostics::{FileId, Place};
 use crate::config::file::{Item, join};
 use crate::config::keys::{self, Key, Kind, Preset};
 use crate::config::plan::Network;
-use crate::domain::{FixVersion, Text};
+use crate::domain::{FixVersion, Schedule, Text};
+use std::sync::Arc;
 
 /// A table.
 pub struct Section<'a, 'b> {
@@ -217,6 +219,71 @@ impl<'a, 'b> Section<'a, 'b> {
             }
         }
         networks
+    }
+
+    /// One of the words, or nothing.
+    pub fn optional_word(&mut self, name: &str, item: &Item<String>) -> Option<&'static str> {
+        let key = self.key(name);
+        let Kind::Choice(words) = key.kind else {
+            unreachable!("{name} is no choice in the catalogue")
+        };
+        let item = item.as_ref()?;
+        self.one_of(key, words, item)
+    }
+
+    /// Some of the words.
+    pub fn words(&mut self, name: &str, item: &Item<Vec<Spanned<String>>>) -> Vec<&'static str> {
+        let key = self.key(name);
+        let Kind::Words(words) = key.kind else {
+            unreachable!("{name} is no list of words in the catalogue")
+        };
+        let list = item.iter().flat_map(|item| item.get_ref());
+        list.filter_map(|one| self.one_of(key, words, one))
+            .collect()
+    }
+
+    fn one_of(
+        &mut self,
+        key: &Key,
+        words: &'static [&'static str],
+        item: &Spanned<String>,
+    ) -> Option<&'static str> {
+        let wanted = item.get_ref().as_str();
+        let found = words.iter().find(|word| **word == wanted);
+        if found.is_none() {
+            let help = format!("write {}", key.wanted());
+            let message = format!("is no known word: {}", shown(wanted));
+            self.wrong(key, item.span(), message, help);
+        }
+        found.copied()
+    }
+
+    /// Time of day.
+    pub fn time(&mut self, name: &str, item: &Item<String>) -> jiff::civil::Time {
+        let key = self.key(name);
+        let midnight = jiff::civil::Time::midnight();
+        let Some(item) = item else {
+            return self.missing(key, midnight);
+        };
+        calendar::time(item.get_ref()).unwrap_or_else(|| {
+            let help = format!("write {}", key.wanted());
+            let message = format!("is no time of day: {}", shown(item.get_ref()));
+            self.wrong(key, item.span(), message, help);
+            midnight
+        })
+    }
+
+    /// The schedule of that name, where one is named.
+    pub fn schedule(&mut self, name: &str, item: &Item<String>) -> Option<Arc<Schedule>> {
+        let wanted = item.as_ref()?.get_ref();
+        if let Some(found) = self.cx.schedules.get(wanted) {
+            return self.cx.schedule_tables.get(found as usize).cloned();
+        }
+        let full = self.cx.diagnostics.is_full();
+        if let Some((message, help)) = self.cx.schedules.unknown(wanted, "schedule", full) {
+            self.contradicts(name, item, message, &help);
+        }
+        None
     }
 
     /// An error at a value of this table.

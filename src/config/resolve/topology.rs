@@ -351,6 +351,7 @@ fn link_plan(s: &mut Section, t: &file::Link) -> LinkPlan {
             reset_on_logout: s.flag("reset_on_logout", &t.reset_on_logout),
             reset_on_disconnect: s.flag("reset_on_disconnect", &t.reset_on_disconnect),
             logout_timeout_s: s.number("logout_timeout_s", &t.logout_timeout_s) as u32,
+            schedule: s.schedule("schedule", &t.schedule),
             ..FixPlan::new(version, b"", b"")
         },
         reconnect_min_ms: s.number("reconnect_min_ms", &t.reconnect_min_ms) as u32,

@@ -8,6 +8,7 @@
 mod approval;
 mod connection;
 mod names;
+mod numbers;
 mod operations;
 pub mod protocol;
 mod show;
@@ -27,7 +28,7 @@ use self::operations::{Operations, Outcome};
 use self::protocol::{ErrorKind, Request, Response};
 use crate::config::plan::Plan;
 use crate::domain::Now;
-use crate::domain::command::{CommandDone, CommandInput, LinkCommand, SessionCommand};
+use crate::domain::command::{CommandDone, CommandInput, LinkCommand, NumbersDone, SessionCommand};
 use crate::limits::{CONTROL_CONNECTIONS_MAX, CONTROL_QUEUE_COMMANDS};
 use crate::status::page::Words;
 use crate::status::{Counter, StageWriter};
@@ -60,6 +61,8 @@ pub struct ControlPorts {
     pub sessions: Arc<ArrayQueue<SessionCommand>>,
     /// To the route stage.
     pub links: Arc<ArrayQueue<LinkCommand>>,
+    /// From the decode and route stages.
+    pub numbers_done: Arc<ArrayQueue<NumbersDone>>,
 }
 
 impl Default for ControlPorts {
@@ -69,6 +72,7 @@ impl Default for ControlPorts {
             risk_done: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             sessions: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             links: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
+            numbers_done: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
         }
     }
 }
@@ -175,6 +179,7 @@ impl Control {
     fn turn(&mut self, now: Now) -> bool {
         let mut worked = false;
         self.operations.expire(now.mono_ns);
+        self.operations.renew_schedules(now);
         self.operations.poll(now.mono_ns, &mut self.answers);
         for (ticket, response) in self.answers.drain(..) {
             worked = true;

@@ -2,10 +2,11 @@
 //!
 //! Built once from the plan; owned by the control thread.
 
-use super::protocol::{ErrorKind, LimitName, Response, ScopeName};
+use super::protocol::{ErrorKind, LimitName, Response, ScopeName, SetSequence};
 use crate::config::plan::Plan;
-use crate::domain::command::{LimitChange, Scope};
+use crate::domain::command::{LimitChange, NumbersChange, Scope};
 use crate::domain::{AccountIndex, InstrumentIndex, LinkIndex, Money, SessionIndex};
+use crate::limits::SEQUENCE_NUMBER_MAX;
 
 /// A result whose error is the answer to the operator.
 pub(super) type Answer<T> = Result<T, Box<Response>>;
@@ -66,6 +67,24 @@ pub(super) fn limit(limit: LimitName, value: &str) -> Answer<LimitChange> {
         LimitName::OpenOrdersMax => Ok(LimitChange::OpenOrdersMax(count()?)),
         LimitName::MessagesPerSecond => Ok(LimitChange::MessagesPerSecond(count()?)),
     }
+}
+
+/// Numbers that can be set, ticket and user still open.
+pub(super) fn numbers(set: &SetSequence) -> Answer<NumbersChange> {
+    for (option, value) in [("--next-in", set.next_in), ("--next-out", set.next_out)] {
+        if !(1..=SEQUENCE_NUMBER_MAX).contains(&value) {
+            let message = format!("`{value}` is no value for {option}: 1 to {SEQUENCE_NUMBER_MAX}");
+            return Err(Box::new(Response::error(ErrorKind::BadValue, message)));
+        }
+    }
+    Ok(NumbersChange {
+        ticket: 0,
+        next_in: set.next_in,
+        next_out: set.next_out,
+        log_out: set.logout,
+        uid: 0,
+        approver_uid: None,
+    })
 }
 
 fn find<'a, I>(kind: &str, wanted: &str, names: impl Fn() -> I) -> Answer<u32>

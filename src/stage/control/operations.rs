@@ -9,15 +9,18 @@ use serde_json::json;
 
 use super::approval::{Limits, Pending, PendingList};
 use super::names::{self, Answer};
+use super::numbers;
 use super::protocol::{Command, ErrorKind, Request, Response};
 use super::{ControlPorts, Peer};
 use crate::config::plan::Plan;
 use crate::domain::command::{
-    CommandDone, CommandInput, LinkCommand, RiskCommand, Scope, SessionCommand,
+    CommandDone, CommandInput, LinkCommand, NumbersChange, RiskCommand, Scope, SessionCommand,
 };
+use crate::domain::time::NS_PER_S;
 use crate::domain::{Now, Text};
 use crate::limits::{
-    CONTROL_ANSWER_NS_MAX, CONTROL_PENDING_NS_MAX, CONTROL_QUEUE_COMMANDS, CONTROL_REMARK_BYTES_MAX,
+    CONTROL_ANSWER_NS_MAX, CONTROL_PENDING_NS_MAX, CONTROL_QUEUE_COMMANDS,
+    CONTROL_REMARK_BYTES_MAX, SCHEDULE_LOOK_NS,
 };
 use crate::status::page::Words;
 use crate::status::{Counter, StageWriter};
@@ -53,7 +56,8 @@ struct Waiting {
     ticket: u64,
     deadline_ns: u64,
     told: bool,
-    action: RiskCommand,
+    /// What the risk stage was asked for; none: sequence numbers were to be set.
+    risk: Option<RiskCommand>,
     order: Order,
 }
 
@@ -67,6 +71,7 @@ pub(super) struct Operations {
     pub(super) pending: PendingList,
     waiting: Vec<Waiting>,
     last_ticket: u64,
+    schedules_looked_ns: Option<u64>,
 }
 
 impl Operations {
@@ -85,6 +90,7 @@ impl Operations {
             pending: PendingList::default(),
             waiting: Vec::new(),
             last_ticket: 0,
+            schedules_looked_ns: None,
         }
     }
 
@@ -215,6 +221,14 @@ impl Operations {
             Command::LinkEnable { name } => {
                 Ok(Action::Link(LinkCommand::Enable(names::link(plan, name)?)))
             }
+            Command::SessionSetSequence(set) => Ok(Action::Session(SessionCommand::SetNumbers(
+                names::session(plan, &set.name)?,
+                names::numbers(set)?,
+            ))),
+            Command::LinkSetSequence(set) => Ok(Action::Link(LinkCommand::SetNumbers(
+                names::link(plan, &set.name)?,
+                names::numbers(set)?,
+            ))),
             Command::Status
             | Command::SessionList
             | Command::LinkList
@@ -234,12 +248,15 @@ impl Operations {
             Action::Risk(RiskCommand::Unblock(_) | RiskCommand::Release(_)) => true,
             Action::Risk(RiskCommand::Limit(account, change)) => {
                 // A change on its way may lower what is in force: until it is answered, any other one counts as raising.
-                let under_way = |waiting: &Waiting| matches!(waiting.action, RiskCommand::Limit(of, _) if of == account);
+                let under_way = |waiting: &Waiting| matches!(waiting.risk, Some(RiskCommand::Limit(of, _)) if of == account);
                 self.limits.raises(account, change) || self.waiting.iter().any(under_way)
             }
             Action::Session(SessionCommand::Enable(_)) | Action::Link(LinkCommand::Enable(_)) => {
                 true
             }
+            // What the peer still wanted to hear, or to be asked for, may be lost.
+            Action::Session(SessionCommand::SetNumbers(..))
+            | Action::Link(LinkCommand::SetNumbers(..)) => true,
             Action::Session(SessionCommand::Disable(_) | SessionCommand::Logout(_)) => false,
             Action::Link(LinkCommand::Disable(_)) => false,
         }
@@ -259,6 +276,21 @@ impl Operations {
             Ok(Outcome::Answer(Response::done(message)))
         };
         match action {
+            Action::Session(SessionCommand::SetNumbers(session, change)) => {
+                let timeout_s = self.plan.sessions[session.get()].fix.logout_timeout_s;
+                self.set_numbers(now_ns, timeout_s, change, order, |ports, change| {
+                    let command = SessionCommand::SetNumbers(session, change);
+                    ports.sessions.push(command).is_ok()
+                })
+            }
+            Action::Link(LinkCommand::SetNumbers(link, change)) => {
+                let mut links = self.plan.desks.iter().flat_map(|desk| &desk.links);
+                let timeout_s = links.nth(link.get()).map_or(0, |l| l.fix.logout_timeout_s);
+                self.set_numbers(now_ns, timeout_s, change, order, |ports, change| {
+                    let command = LinkCommand::SetNumbers(link, change);
+                    ports.links.push(command).is_ok()
+                })
+            }
             Action::Session(command) => match self.ports.sessions.push(command) {
                 Ok(()) => handed_over("decode", &order),
                 Err(_) => Err(stage_busy("decode")),
@@ -280,15 +312,62 @@ impl Operations {
                     .risk
                     .push(input)
                     .map_err(|_| stage_busy("risk"))?;
-                self.last_ticket += 1;
-                self.waiting.push(Waiting {
-                    ticket: self.last_ticket,
-                    deadline_ns: now_ns + CONTROL_ANSWER_NS_MAX,
-                    told: false,
-                    action: command,
-                    order,
-                });
-                Ok(Outcome::Wait(self.last_ticket))
+                Ok(self.wait(now_ns + CONTROL_ANSWER_NS_MAX, Some(command), order))
+            }
+        }
+    }
+
+    /// The command is on its way under the next ticket.
+    fn wait(&mut self, deadline_ns: u64, risk: Option<RiskCommand>, order: Order) -> Outcome {
+        self.last_ticket += 1;
+        self.waiting.push(Waiting {
+            ticket: self.last_ticket,
+            deadline_ns,
+            told: false,
+            risk,
+            order,
+        });
+        Outcome::Wait(self.last_ticket)
+    }
+
+    /// Hands numbers to the stage that has the session; a logout may take its time first.
+    fn set_numbers(
+        &mut self,
+        now_ns: u64,
+        logout_timeout_s: u32,
+        change: NumbersChange,
+        order: Order,
+        push: impl FnOnce(&ControlPorts, NumbersChange) -> bool,
+    ) -> Answer<Outcome> {
+        let change = NumbersChange {
+            ticket: self.last_ticket + 1,
+            uid: order.requester.uid,
+            approver_uid: order.approver.map(|peer| peer.uid),
+            ..change
+        };
+        if self.waiting.len() >= CONTROL_QUEUE_COMMANDS || !push(&self.ports, change) {
+            return Err(busy(
+                "too many commands are under way, nothing was done: try again",
+            ));
+        }
+        let logout_ns = match change.log_out {
+            true => logout_timeout_s as u64 * NS_PER_S,
+            false => 0,
+        };
+        let deadline_ns = now_ns + logout_ns + CONTROL_ANSWER_NS_MAX;
+        Ok(self.wait(deadline_ns, None, order))
+    }
+
+    /// Sees to it that schedules never run out.
+    pub(super) fn renew_schedules(&mut self, now: Now) {
+        let looked = self.schedules_looked_ns;
+        if looked.is_some_and(|at_ns| now.mono_ns < at_ns + SCHEDULE_LOOK_NS) {
+            return;
+        }
+        self.schedules_looked_ns = Some(now.mono_ns);
+        for schedule in &self.plan.schedules {
+            if schedule.rule.renew(&schedule.table, now.wall_ns) {
+                tracing::info!(schedule = schedule.name.as_str(), "schedule continued");
             }
         }
     }
@@ -305,9 +384,24 @@ impl Operations {
                 continue;
             };
             let waiting = self.waiting.remove(at);
-            self.limits.applied(waiting.action);
+            if let Some(command) = waiting.risk {
+                self.limits.applied(command);
+            }
             let response = applied(&waiting.order.command, done);
             log(&waiting.order, "done", &response.message);
+            if !waiting.told {
+                answers.push((waiting.ticket, response));
+            }
+        }
+        while let Some(done) = self.ports.numbers_done.pop() {
+            let mut waiting = self.waiting.iter();
+            let Some(at) = waiting.position(|waiting| waiting.ticket == done.ticket) else {
+                continue;
+            };
+            let waiting = self.waiting.remove(at);
+            let response = numbers::answer(&waiting.order.command, done);
+            let outcome = if response.ok { "done" } else { "refused" };
+            log(&waiting.order, outcome, &response.message);
             if !waiting.told {
                 answers.push((waiting.ticket, response));
             }
@@ -317,7 +411,7 @@ impl Operations {
                 waiting.told = true;
                 self.status.add(Counter::ControlTimeouts, 1);
                 let message =
-                    "no answer from the risk stage: the command may still be done, see `status`";
+                    "no answer from the stage: the command may still be done, see `status`";
                 log(&waiting.order, "unanswered", message);
                 let response = Response::error(ErrorKind::NoAnswer, message);
                 answers.push((waiting.ticket, response));

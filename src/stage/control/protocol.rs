@@ -47,6 +47,8 @@ pub enum Command {
         /// Of the session.
         name: String,
     },
+    /// Set both sequence numbers of a session.
+    SessionSetSequence(SetSequence),
     /// All links.
     LinkList,
     /// No new orders on a link; log it out when nothing is in flight.
@@ -59,6 +61,8 @@ pub enum Command {
         /// Of the link.
         name: String,
     },
+    /// Set both sequence numbers of a link.
+    LinkSetSequence(SetSequence),
     /// All desks with their links.
     DeskList,
     /// No new orders; cancels pass.
@@ -102,6 +106,32 @@ pub enum Command {
         /// As `pending` shows it.
         number: u64,
     },
+}
+
+/// Sequence numbers to be set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetSequence {
+    /// Of the session or link.
+    pub name: String,
+    /// Next number expected from the peer.
+    pub next_in: u64,
+    /// Next number that we use.
+    pub next_out: u64,
+    /// Log it out first; without, a connected one is left alone.
+    #[serde(default)]
+    pub logout: bool,
+}
+
+impl fmt::Display for SetSequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, next_in, next_out) = (&self.name, self.next_in, self.next_out);
+        write!(f, "{name} --next-in {next_in} --next-out {next_out}")?;
+        match self.logout {
+            true => f.write_str(" --logout"),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What a block or kill covers, by name.
@@ -160,9 +190,11 @@ impl fmt::Display for Command {
             Self::SessionDisable { name } => write!(f, "session disable {name}"),
             Self::SessionEnable { name } => write!(f, "session enable {name}"),
             Self::SessionLogout { name } => write!(f, "session logout {name}"),
+            Self::SessionSetSequence(set) => write!(f, "session set-sequence {set}"),
             Self::LinkList => f.write_str("link list"),
             Self::LinkDisable { name } => write!(f, "link disable {name}"),
             Self::LinkEnable { name } => write!(f, "link enable {name}"),
+            Self::LinkSetSequence(set) => write!(f, "link set-sequence {set}"),
             Self::DeskList => f.write_str("desk list"),
             Self::Block { scope } => write!(f, "block {scope}"),
             Self::Unblock { scope } => write!(f, "unblock {scope}"),
@@ -196,6 +228,8 @@ pub enum ErrorKind {
     BadValue,
     /// A queue or list is full; nothing was done.
     Busy,
+    /// The state of what it is about does not allow it; nothing was done.
+    NotNow,
     /// The stage did not answer in time; the command may still be done.
     NoAnswer,
 }

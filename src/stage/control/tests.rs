@@ -9,10 +9,10 @@ use std::thread::JoinHandle;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::protocol::{Command, LimitName, ScopeName};
+use super::protocol::{Command, LimitName, ScopeName, SetSequence};
 use super::*;
 use crate::config::sample::Sample;
-use crate::domain::command::{LimitChange, RiskCommand, Scope};
+use crate::domain::command::{LimitChange, NumbersOutcome, RiskCommand, Scope};
 use crate::domain::time::NS_PER_S;
 use crate::domain::{AccountIndex, LinkIndex, Money, SessionIndex};
 use crate::status::page::{Identity, Page, Shape, heap_words, page_bytes};

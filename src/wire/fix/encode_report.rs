@@ -221,19 +221,33 @@ impl<'a> BusinessReject<'a> {
     }
 }
 
-/// BusinessMessageReject (35=j).
+/// BusinessMessageReject (35=j). In 4.0 and 4.1, which do not have it, a Reject (35=3) with the text. FIXT.1.1 counterparties
+/// expect the application version in it.
 pub fn encode_business_reject(
     out: &mut [u8],
     header: &Header<'_>,
     time: &mut TimeText,
     reject: &BusinessReject<'_>,
 ) -> Result<Range<usize>, NoRoom> {
+    if header.version < FixVersion::Fix42 {
+        let text = match reject.reason {
+            BusinessRejectReason::UnsupportedMessageType => "Unsupported message type",
+            _ => reject.text,
+        };
+        let mut w = begin(out, header, MsgType::REJECT, time);
+        w.u64(tags::REF_SEQ_NUM, reject.ref_seq_num);
+        w.text_and_tag(tags::TEXT, text.as_bytes(), reject.tag);
+        return w.finish();
+    }
     let mut w = begin(out, header, MsgType::BUSINESS_MESSAGE_REJECT, time);
     w.u64(tags::REF_SEQ_NUM, reject.ref_seq_num);
     w.text_and_tag(tags::TEXT, reject.text.as_bytes(), reject.tag);
     w.bytes(tags::REF_MSG_TYPE, reject.ref_msg_type.text().as_bytes());
     w.bytes(tags::BUSINESS_REJECT_REF_ID, reject.ref_id);
     w.u64(tags::BUSINESS_REJECT_REASON, reject.reason as u64);
+    if let Some(version) = header.version.appl_ver_id() {
+        w.char(tags::DEFAULT_APPL_VER_ID, version);
+    }
     w.finish()
 }
 

@@ -140,6 +140,10 @@ fn read_header(message: &[u8], frame_bytes_max: usize) -> Header {
         _ => {
             let window = &message[..message.len().min(2 + BEGIN_STRING_BYTES_MAX + 1)];
             match window.iter().position(|&byte| byte == SOH) {
+                // A beginning that was cut off by another one.
+                Some(end) if window[2..end].contains(&b'=') => {
+                    return Header::Bad(Garbled::HeaderOrder);
+                }
                 Some(end) => end,
                 None if window.len() > 2 + BEGIN_STRING_BYTES_MAX => {
                     return Header::Bad(Garbled::HeaderOrder);
@@ -268,7 +272,7 @@ mod tests {
     fn garbled_messages_do_not_take_the_next_one_along() {
         use Garbled::*;
         let good = heartbeat();
-        let rows: [(&[u8], Garbled); 12] = [
+        let rows: [(&[u8], Garbled); 13] = [
             (
                 b"8=FIX.4.4\x019=9\x0135=0\x0134=2\x0110=163\x01",
                 BodyLength,
@@ -286,6 +290,7 @@ mod tests {
             (b"8=FIX.4.4\x019=000000010\x0135=0\x0134=2\x01", BodyLength),
             (b"8=FIX.4.4\x0135=0\x019=10\x0134=2\x01", HeaderOrder),
             (b"8=FIX.4.4\x019=10\x0134=2\x0135=0\x01", HeaderOrder),
+            (b"8=FIX", HeaderOrder),
             (b"8=FIX.a.very.long.version\x019=10\x01", HeaderOrder),
         ];
         for (bad, why) in rows {

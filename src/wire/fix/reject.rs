@@ -48,7 +48,7 @@ reject_reasons! {
     /// Header field in the body and the like
     TagOutOfOrder = 14, "Tag specified out of required order";
     /// A group's members stand in another order, or its first one is missing
-    GroupOrder = 15, "Repeating group fields out of order";
+    GroupOrder = 15, "Out of order repeating group members";
     /// Group count is wrong
     GroupCount = 16, "Incorrect NumInGroup count for repeating group";
     /// More than the gateway takes, whatever the specification allows

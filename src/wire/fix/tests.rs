@@ -311,6 +311,35 @@ fn mass_cancel_reports_and_business_rejects() {
     assert_eq!(shown(&out[range]), shown(&framed("FIX.4.4", body)));
 }
 
+#[test]
+fn each_version_refuses_a_message_type_in_its_own_way() {
+    let reject = BusinessReject {
+        ref_seq_num: 4,
+        ref_msg_type: MsgType::EXECUTION_REPORT,
+        ref_id: b"",
+        reason: BusinessRejectReason::UnsupportedMessageType,
+        text: "Unsupported Message Type",
+        tag: 0,
+    };
+    for version in FixVersion::ALL {
+        let mut out = [0; 512];
+        let mut time = TimeText::new(Precision::Millis);
+        let range = encode_business_reject(&mut out, &header(version), &mut time, &reject).unwrap();
+        let ids = "34=7|49=GATE|52=20231114-22:13:20.123|56=CLIENT";
+        let body = match version.appl_ver_id().map(char::from) {
+            None if version < FixVersion::Fix42 => {
+                format!("35=3|{ids}|45=4|58=Unsupported message type|")
+            }
+            None => format!("35=j|{ids}|45=4|58=Unsupported Message Type|372=8|380=3|"),
+            Some(id) => {
+                format!("35=j|{ids}|45=4|58=Unsupported Message Type|372=8|380=3|1137={id}|")
+            }
+        };
+        let begin_string = str::from_utf8(version.begin_string()).unwrap();
+        assert_eq!(shown(&out[range]), shown(&framed(begin_string, &body)));
+    }
+}
+
 const ORDER_44: &str = "35=D|34=4|49=CLIENT|52=20231114-22:13:20.123|56=GATE|1=ACC1|11=ord-1|38=100|40=2|44=10.5|54=1|55=600000|59=0|60=20231114-22:13:20.123|";
 
 /// `ORDER_44` with one field put in the place of another; an empty one takes it out.

@@ -62,9 +62,18 @@ pub struct Writer<'a> {
 const FULL: usize = usize::MAX / 2;
 
 impl<'a> Writer<'a> {
-    /// Begins a message: header up to 122.
+    /// Begins a message: the whole header.
     #[inline]
     pub fn begin(out: &'a mut [u8], header: &Header<'_>, time: &mut TimeText) -> Self {
+        let mut writer = Self::begin_short(out, header, time);
+        writer.poss_resend(header);
+        writer.rest_of_header(header);
+        writer
+    }
+
+    /// Begins a message: the header up to 56. `poss_resend` and `rest_of_header` complete it.
+    #[inline]
+    pub fn begin_short(out: &'a mut [u8], header: &Header<'_>, time: &mut TimeText) -> Self {
         let mut writer = Self {
             out,
             at: HEAD_BYTES,
@@ -80,20 +89,30 @@ impl<'a> Writer<'a> {
         writer.bytes(tags::SENDER_COMP_ID, header.sender_comp_id);
         writer.sending_time(tags::SENDING_TIME);
         writer.bytes(tags::TARGET_COMP_ID, header.target_comp_id);
+        writer
+    }
+
+    /// 97
+    #[inline]
+    pub fn poss_resend(&mut self, header: &Header<'_>) {
         if header.poss_resend {
-            writer.char(tags::POSS_RESEND, b'Y');
+            self.char(tags::POSS_RESEND, b'Y');
         }
+    }
+
+    /// 122 and 369
+    #[inline]
+    pub fn rest_of_header(&mut self, header: &Header<'_>) {
         if header.poss_dup {
             if header.orig_sending_time.is_empty() {
-                writer.sending_time(tags::ORIG_SENDING_TIME);
+                self.sending_time(tags::ORIG_SENDING_TIME);
             } else {
-                writer.bytes(tags::ORIG_SENDING_TIME, header.orig_sending_time);
+                self.bytes(tags::ORIG_SENDING_TIME, header.orig_sending_time);
             }
         }
         if let Some(number) = header.last_processed {
-            writer.u64(tags::LAST_MSG_SEQ_NUM_PROCESSED, number);
+            self.u64(tags::LAST_MSG_SEQ_NUM_PROCESSED, number);
         }
-        writer
     }
 
     /// A field with any value; an empty one is left out, as FIX knows no empty values.
@@ -101,6 +120,21 @@ impl<'a> Writer<'a> {
     pub fn bytes(&mut self, tag: u32, value: &[u8]) {
         let (prefix, prefix_len) = prefix(tag);
         self.put_bytes(prefix, prefix_len, value);
+    }
+
+    /// A field as the peer sent it: also an empty one, where the session lets such through.
+    pub fn echo(&mut self, tag: u32, value: &[u8]) {
+        if !value.is_empty() {
+            return self.bytes(tag, value);
+        }
+        let (prefix, prefix_len) = prefix(tag);
+        if let Some(written) = self.window(|window: &mut [u8; PREFIX_BYTES + 1]| {
+            put8(window, 0, prefix);
+            window[prefix_len] = SOH;
+            prefix_len + 1
+        }) {
+            self.at += written;
+        }
     }
 
     /// A field of one character.

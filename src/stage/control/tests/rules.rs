@@ -342,6 +342,65 @@ fn a_silent_risk_stage_is_told_and_its_late_answer_still_counts() {
     );
 }
 
+fn set_sequence(logout: bool) -> Command {
+    Command::SessionSetSequence(SetSequence {
+        name: second_session(),
+        next_in: 5,
+        next_out: 7,
+        logout,
+    })
+}
+
+#[test]
+fn sequence_numbers_need_two_persons_and_the_stage_answers() {
+    let mut rig = Rig::new(true);
+    assert_eq!(rig.answer(ALICE, set_sequence(false)).data["pending"], 1);
+    assert!(rig.ports.sessions.is_empty());
+    let Outcome::Wait(ticket) = rig.ask(BOB, Command::Approve { number: 1 }) else {
+        panic!("it is done at once");
+    };
+    let Some(SessionCommand::SetNumbers(SessionIndex(1), change)) = rig.ports.sessions.pop() else {
+        panic!("not handed over");
+    };
+    let who = (change.uid, change.approver_uid);
+    assert_eq!((change.ticket, who), (ticket, (ALICE.uid, Some(BOB.uid))));
+    let done = NumbersDone {
+        ticket,
+        next_in: 5,
+        next_out: 7,
+        outcome: NumbersOutcome::Set { before: (2, 3) },
+    };
+    rig.ports.numbers_done.push(done).unwrap();
+    let answers = rig.poll();
+    let [(answered, response)] = &answers[..] else {
+        panic!("{answers:?}");
+    };
+    assert!(*answered == ticket && response.ok);
+    assert!(
+        response
+            .message
+            .ends_with(": next in 2 -> 5, next out 3 -> 7"),
+        "{}",
+        response.message
+    );
+}
+
+#[test]
+fn a_logout_that_comes_first_has_its_time() {
+    let mut rig = Rig::new(false);
+    let timeout_ns = plan(false).sessions[1].fix.logout_timeout_s as u64 * NS_PER_S;
+    for (logout, allowed_ns) in [(false, 0), (true, timeout_ns)] {
+        assert!(matches!(
+            rig.ask(ALICE, set_sequence(logout)),
+            Outcome::Wait(_)
+        ));
+        rig.now_ns += allowed_ns + crate::limits::CONTROL_ANSWER_NS_MAX - 1;
+        assert!(rig.poll().is_empty());
+        rig.now_ns += 1;
+        assert_eq!(rig.poll()[0].1.error, Some(ErrorKind::NoAnswer));
+    }
+}
+
 #[test]
 fn long_remarks_are_refused() {
     let mut rig = Rig::new(true);

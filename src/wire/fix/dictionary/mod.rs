@@ -9,10 +9,12 @@ mod compile;
 mod fast;
 mod format;
 pub mod model;
+mod parts;
 mod quickfix_xml;
 mod validate;
 
 pub use model::{FieldType, Model};
+pub use parts::Part;
 pub use quickfix_xml::DictionaryError;
 
 pub use super::field::Fault;
@@ -64,5 +66,14 @@ impl Dictionary {
     #[inline]
     pub fn validate(&self, message: &Message<'_>, checks: &Checks) -> Result<(), Fault> {
         validate::validate(&self.tables, message, checks)
+    }
+
+    /// Gives `visit` each field of `message` but CheckSum(10), in the order of the wire, with the part that it belongs to.
+    pub fn visit_parts<'a>(
+        &'a self,
+        message: &Message<'a>,
+        visit: impl FnMut(Part, u32, &'a [u8]),
+    ) {
+        parts::visit(&self.tables, message, visit);
     }
 }

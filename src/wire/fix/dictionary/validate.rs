@@ -383,8 +383,31 @@ fn rank(section: Section, tag: u32, step: Step) -> u64 {
 /// Where a field belongs that the dictionary does not have there: header fields of other versions are header fields.
 fn usual_section(tag: u32) -> Section {
     match tag {
-        34 | 35 | 43 | 49 | 50 | 52 | 56 | 57 | 90 | 91 | 97 | 115 | 116 | 122 | 128 | 129
-        | 142..=145 | 212 | 213 | 347 | 369 | 627..=630 | 1128 | 1129 | 1156 => Section::Header,
+        34
+        | 35
+        | 43
+        | 49
+        | 50
+        | 52
+        | 56
+        | 57
+        | 90
+        | 91
+        | 97
+        | 115
+        | 116
+        | 122
+        | 128
+        | 129
+        | 142..=145
+        | 212
+        | 213
+        | 347
+        | 369
+        | 627..=630
+        | 1128
+        | 1129
+        | 1156 => Section::Header,
         89 | 93 => Section::Trailer,
         _ => Section::Body,
     }

@@ -1,0 +1,201 @@
+//! Reading a log back: bytes -> records, each proved to follow the one before; and what to call it when one does not.
+//!
+//! Pure and bounded: the caller brings bytes from wherever the log lies (segments on disk, a window in memory) and goes on where the
+//! chain says. Used by everything that reads logs: `gatehouse log`, and what rebuilds or checks state from them.
+
+use std::path::PathBuf;
+
+use super::record::{BODY_OFFSET, Record, RecordError, RecordKind, view};
+use crate::limits::LOG_RECORD_BYTES_MAX;
+
+/// How far a log was read: what the next record must follow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Chain {
+    /// Sequence of the last record; zero before the first.
+    pub sequence: u64,
+    /// Its checksum.
+    pub crc: u32,
+}
+
+/// What stands at the start of some bytes.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// The next record, and the bytes that it takes with its padding.
+    Record(Record<'a>, usize),
+    /// Nothing was ever written here: no bytes, or zeros.
+    Blank,
+    /// The bytes end within a record that takes so many.
+    More(usize),
+    /// No record, or not the next one.
+    Broken(RecordError),
+}
+
+/// Bytes that tell a blank place from a record: its checksum, length, kind and channel.
+const BLANK_BYTES: usize = 32;
+
+impl Chain {
+    /// Before the first record of a log.
+    pub const START: Self = Self {
+        sequence: 0,
+        crc: 0,
+    };
+
+    /// What stands at the start of `bytes`; the chain stays.
+    pub fn look<'a>(&self, bytes: &'a [u8]) -> Step<'a> {
+        if bytes.iter().take(BLANK_BYTES).all(|&b| b == 0) {
+            return Step::Blank;
+        }
+        let Some(length) = bytes.get(4..8) else {
+            return Step::More(BODY_OFFSET);
+        };
+        let length = u32::from_le_bytes(length.try_into().unwrap_or_default()) as usize;
+        if !(BODY_OFFSET..=LOG_RECORD_BYTES_MAX).contains(&length) {
+            return Step::Broken(RecordError::Length(length));
+        }
+        if bytes.len() < length {
+            return Step::More(length);
+        }
+        if crc32c::crc32c_append(self.crc, &bytes[4..length]).to_le_bytes() != bytes[..4] {
+            return Step::Broken(RecordError::Checksum);
+        }
+        match view(bytes) {
+            Ok((record, _)) if record.sequence != self.sequence + 1 => {
+                Step::Broken(RecordError::Sequence {
+                    wanted: self.sequence + 1,
+                    found: record.sequence,
+                })
+            }
+            Ok((record, taken)) => Step::Record(record, taken),
+            Err(error) => Step::Broken(error),
+        }
+    }
+
+    /// As [`Chain::look`]; the chain moves behind a record.
+    pub fn take<'a>(&mut self, bytes: &'a [u8]) -> Step<'a> {
+        let step = self.look(bytes);
+        if let Step::Record(record, _) = &step {
+            self.follow(record);
+        }
+        step
+    }
+
+    /// The chain behind this record.
+    pub fn follow(&mut self, record: &Record<'_>) {
+        (self.sequence, self.crc) = (record.sequence, record.crc);
+    }
+}
+
+/// Sequence that a record claims, unproved.
+pub fn claimed_sequence(bytes: &[u8]) -> Option<u64> {
+    let sequence = bytes.get(16..24)?.try_into().ok()?;
+    Some(u64::from_le_bytes(sequence))
+}
+
+/// The epoch that a Start record names.
+pub fn epoch_of_start(record: &Record<'_>) -> Option<u16> {
+    let body = match record.kind {
+        RecordKind::Start => std::str::from_utf8(record.body).ok()?,
+        _ => return None,
+    };
+    body.rsplit_once(" epoch ")?.1.parse().ok()
+}
+
+/// Whether the record that should follow `chain` and fails at the start of `rest` was being written when its writer's host went down:
+/// its end is missing, and behind it nothing was ever written. `rest` reaches to the end of the log, or holds the longest record.
+pub fn is_torn(chain: Chain, rest: &[u8], nothing_behind: bool) -> bool {
+    let Some(length) = rest.get(4..8) else {
+        return nothing_behind;
+    };
+    let length = u32::from_le_bytes(length.try_into().unwrap_or_default()) as usize;
+    if length == 0 {
+        // Not even that was written.
+        let header = rest.iter().take(BODY_OFFSET).skip(4);
+        return nothing_behind && header.into_iter().all(|&b| b == 0);
+    }
+    if !nothing_behind || !(BODY_OFFSET..=LOG_RECORD_BYTES_MAX).contains(&length) {
+        return false;
+    }
+    let record = &rest[..length.min(rest.len())];
+    // A damaged length may reach over records that stand behind it: then the sequence goes on in there.
+    let next = (chain.sequence + 2).to_le_bytes();
+    let goes_on = record
+        .get(BODY_OFFSET..)
+        .is_some_and(|body| body.chunks_exact(8).any(|word| word == next));
+    !goes_on && (record.len() < length || record.last() == Some(&0))
+}
+
+/// Why the next record of a log cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Why {
+    /// It was being written when the host or the process went down; nothing follows it.
+    #[error("torn tail: the last record was not written to its end")]
+    TornTail,
+    /// Damage.
+    #[error("{0}")]
+    Record(#[from] RecordError),
+    /// A file of the log is not there, and later ones are.
+    #[error("the file is missing, and later ones are there")]
+    MissingSegment,
+    /// Nothing stands where more should, since later files or records exist.
+    #[error("nothing is written here, and yet more follows")]
+    Hole,
+}
+
+/// Where a log cannot be read any further.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{} at byte {offset}, behind record {after}: {why}", .file.display())]
+pub struct Broken {
+    /// File that should hold the record's first byte
+    pub file: PathBuf,
+    /// Offset in that file
+    pub offset: u64,
+    /// Sequence of the last good record; zero where there is none
+    pub after: u64,
+    /// What is wrong
+    pub why: Why,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_labelled() {
+        let chain = Chain::START;
+        assert!(matches!(chain.look(&[]), Step::Blank));
+        assert!(matches!(chain.look(&[0; 100]), Step::Blank));
+        assert!(matches!(chain.look(&[1, 2]), Step::More(BODY_OFFSET)));
+        let mut bytes = vec![0; 48];
+        bytes[4..8].copy_from_slice(&47u32.to_le_bytes());
+        let short = chain.look(&bytes);
+        assert!(matches!(short, Step::Broken(RecordError::Length(47))));
+        bytes[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+        let long = chain.look(&bytes);
+        assert!(matches!(long, Step::Broken(RecordError::Length(_))));
+        bytes[4..8].copy_from_slice(&60u32.to_le_bytes());
+        assert!(matches!(chain.look(&bytes), Step::More(60)));
+        bytes.resize(64, 0);
+        let wrong = chain.look(&bytes);
+        assert!(matches!(wrong, Step::Broken(RecordError::Checksum)));
+    }
+
+    #[test]
+    fn a_tail_is_torn_only_where_nothing_follows() {
+        let mut bytes = vec![7; 80];
+        bytes[4..8].copy_from_slice(&80u32.to_le_bytes());
+        assert!(!is_torn(Chain::START, &bytes, true), "whole, and wrong");
+        assert!(is_torn(Chain::START, &bytes[..70], true), "cut off");
+        bytes[60..].fill(0);
+        assert!(
+            is_torn(Chain::START, &bytes, true),
+            "not written to its end"
+        );
+        assert!(!is_torn(Chain::START, &bytes, false), "more follows");
+        bytes[56..64].copy_from_slice(&2u64.to_le_bytes());
+        assert!(
+            !is_torn(Chain::START, &bytes, true),
+            "the next one is in it"
+        );
+        assert!(is_torn(Chain::START, &bytes[..3], true));
+    }
+}
