@@ -102,6 +102,7 @@ pub struct Message<'a> {
     has_repeated: bool,
     msg_type: MsgType,
     msg_seq_num: Option<u64>,
+    sending_time_ns: Option<u64>,
     poss_dup: bool,
     poss_resend: bool,
     fault: Option<Fault>,
@@ -377,6 +378,7 @@ impl<'a> Message<'a> {
             has_repeated: rare.has_repeated,
             msg_type: MsgType::default(),
             msg_seq_num: None,
+            sending_time_ns: None,
             poss_dup: false,
             poss_resend: false,
             fault: rare.fault,
@@ -388,6 +390,7 @@ impl<'a> Message<'a> {
         if places[0] != 0 {
             set_fault(&mut message.fault, 0, SessionRejectReason::InvalidTagNumber);
         }
+        message.sending_time_ns = message.sending_time().and_then(time::parse_utc);
         message.poss_dup = message.header_flag(tags::POSS_DUP_FLAG);
         message.poss_resend = message.header_flag(tags::POSS_RESEND);
         if let Some(text) = message.header(tags::MSG_SEQ_NUM) {
@@ -541,7 +544,7 @@ impl<'a> Message<'a> {
 
     /// SendingTime(52) in nanoseconds since 1970 UTC; `None` where absent or no time.
     pub fn sending_time_ns(&self) -> Option<u64> {
-        self.sending_time().and_then(time::parse_utc)
+        self.sending_time_ns
     }
 
     /// OrigSendingTime(122) as sent.

@@ -2,7 +2,7 @@
 //!
 //! Owned by the stage that decodes. Always: what it takes, [`super::validate`] takes as well, with all checks on; what it does not
 //! take is looked at there from the start. It knows header and body without groups, which is what orders are made of, and builds
-//! on what the parser has found out already: no value is empty, 34 is a number, 43 and 97 are flags, low tags stand once.
+//! on what the parser has found out already: no value is empty, 34 is a number, 52 a time, 43 and 97 are flags, low tags stand once.
 
 use super::compile::{Kind, Level, MessageTable, SET_WORDS, Section, Set, Tables, Values};
 use super::format::{self, Format};
@@ -55,17 +55,19 @@ pub(super) struct Slots {
 }
 
 const ONE_OF_MIN: u8 = b'0';
+/// With its SOH.
+const FIRST_OF_MASK: u32 = u16::from_le_bytes([ONE_OF_MIN, 1]) as u32;
+const NO_SLOT: Slot = Slot {
+    required: 0,
+    shape: Shape::OTHER,
+    mask: 0,
+};
 
 impl Slots {
     pub fn new(level: &Level, values: &[Values]) -> Self {
-        let none = Slot {
-            required: 0,
-            shape: Shape::OTHER,
-            mask: 0,
-        };
         let mut this = Self {
-            header: [none; PLACED_TAGS as usize],
-            body: [none; PLACED_TAGS as usize],
+            header: [NO_SLOT; PLACED_TAGS as usize],
+            body: [NO_SLOT; PLACED_TAGS as usize],
             masks: [0; 256],
             required: Some(0),
         };
@@ -104,6 +106,7 @@ impl Slots {
             };
             slot.shape = match entry.kind {
                 _ if PROVEN_BY_PARSER.contains(&entry.tag) => Shape::TEXT,
+                Kind::Plain(Format::UtcTimestamp) if entry.tag == tags::SENDING_TIME => Shape::TEXT,
                 Kind::Plain(Format::Text) => Shape::TEXT,
                 Kind::Plain(Format::Decimal) => Shape::DECIMAL,
                 Kind::Plain(Format::UtcTimestamp) => Shape::UTC_TIMESTAMP,
@@ -144,33 +147,31 @@ pub(super) fn is_clean(tables: &Tables, table: &MessageTable, message: &Message<
     let [_, _, _, fields @ .., last] = message.indexed() else {
         return false;
     };
-    if message.fault().is_some() || message.has_repeated() || last.tag != tags::CHECK_SUM {
+    let is_plain = message.fault().is_none() && !message.has_repeated();
+    if !is_plain || message.sending_time_ns().is_none() || last.tag != tags::CHECK_SUM {
         return false;
     }
     let (slots, bytes) = (&*table.slots, message.bytes());
-    let (mut found, mut proven) = (0, [0; 2]);
+    let (mut part, mut found) = (&slots.header, 0);
     let mut left = fields.iter();
-    for part in [&slots.header, &slots.body] {
-        while let Some(field) = left.as_slice().first() {
-            let Some(slot) = part.get(field.tag as usize) else {
-                break;
-            };
-            found |= slot.required;
-            let fits = match slot.shape {
-                Shape::TEXT => true,
-                shape if shape.is(Shape::ONE_OF) => {
-                    one_of(bytes, slots.masks[slot.mask as usize], field)
-                }
-                shape if shape.is(Shape::UTC_TIMESTAMP) => {
-                    utc_timestamp(bytes, field, &mut proven)
-                }
-                shape if shape.is(Shape::DECIMAL) => decimal(bytes, field),
-                _ => false,
-            };
-            if !fits {
-                break;
+    while let Some(field) = left.as_slice().first() {
+        let slot = part.get(field.tag as usize).unwrap_or(&NO_SLOT);
+        found |= slot.required;
+        let fits = match slot.shape {
+            Shape::TEXT => true,
+            shape if shape.is(Shape::ONE_OF) => {
+                one_of(bytes, slots.masks[slot.mask as usize], field)
             }
+            shape if shape.is(Shape::UTC_TIMESTAMP) => utc_timestamp(bytes, field),
+            shape if shape.is(Shape::DECIMAL) => decimal(bytes, field),
+            _ => false,
+        };
+        if fits {
             left.next();
+        } else if std::ptr::eq(part, &slots.header) {
+            part = &slots.body;
+        } else {
+            break;
         }
     }
     if !left.as_slice().is_empty() {
@@ -245,7 +246,7 @@ fn one_of(bytes: &[u8], mask: u64, field: &Field) -> bool {
     let Some(&[c, soh]) = bytes.get(start..start + 2) else {
         return false;
     };
-    let at = u16::from_le_bytes([c, soh]).wrapping_sub(u16::from_le_bytes([ONE_OF_MIN, 1]));
+    let at = u32::from(u16::from_le_bytes([c, soh])).wrapping_sub(FIRST_OF_MASK);
     at < 64 && mask >> at & 1 != 0
 }
 
@@ -261,10 +262,10 @@ fn decimal(bytes: &[u8], field: &Field) -> bool {
 }
 
 #[inline(always)]
-fn utc_timestamp(bytes: &[u8], field: &Field, proven: &mut [u64; 2]) -> bool {
+fn utc_timestamp(bytes: &[u8], field: &Field) -> bool {
     let start = field.start as usize;
     match bytes.get(start..start + 22).and_then(|text| text.try_into().ok()) {
-        Some(text) => millis_timestamp(text, proven),
+        Some(text) => millis_timestamp(text),
         None => false,
     }
 }
@@ -315,28 +316,13 @@ fn wrong(word: u64, at: usize) -> u64 {
     (word.wrapping_add(TO_15[at]) | word) & WRONG[at]
 }
 
-/// `YYYYMMDD-HH:MM:SS.mmm` and SOH. A leap second is for the closer look. `proven` are date and hours that were proven last: the
-/// times of a message are mostly near each other.
+/// `YYYYMMDD-HH:MM:SS.mmm` and SOH. A leap second is for the closer look.
 #[inline(always)]
-fn millis_timestamp(text: &[u8; 22], proven: &mut [u64; 2]) -> bool {
+fn millis_timestamp(text: &[u8; 22]) -> bool {
     let word = |at: usize| text[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-    if wrong(word(14) ^ ZEROS[1], 1) != 0 {
-        return false;
-    }
-    let (date, hours) = (word(0), word(8));
-    (date ^ proven[0]) | (hours ^ proven[1]) == 0 || prove(date, hours, proven)
-}
-
-/// Date and hours other than those that were proven last. Out of the loop's way: a message has one of them, mostly.
-#[inline(never)]
-fn prove(date: u64, hours: u64, proven: &mut [u64; 2]) -> bool {
-    let digits = hours ^ ZEROS[0];
-    let hour = ((digits >> 8) as u16).swap_bytes();
-    if wrong(digits, 0) != 0 || hour > 0x0203 || !is_date(date) {
-        return false;
-    }
-    *proven = [date, hours];
-    true
+    let (hours, seconds) = (word(8) ^ ZEROS[0], word(14) ^ ZEROS[1]);
+    wrong(hours, 0) | wrong(seconds, 1) == 0
+        && ((hours >> 8) as u16).swap_bytes() <= 0x0203 && is_date(word(0))
 }
 
 /// `YYYYMMDD`
