@@ -133,35 +133,48 @@ pub(super) type Fields = Box<[(u32, Kind, u16)]>;
 /// Everything.
 #[derive(Debug)]
 pub(super) struct Tables {
-    /// By MsgType of one character: position plus one in `messages`.
+    /// By MsgType of one character: position in `messages`.
     one: [u16; 128],
     /// By any other MsgType, sorted.
     more: Box<[([u8; 4], u16)]>,
-    pub messages: Box<[MessageTable]>,
-    /// Header and trailer alone, for unknown types.
-    pub frame: MessageTable,
+    messages: Box<[Box<MessageTable>]>,
+    /// Header and trailer alone.
+    unknown: MessageTable,
     pub groups: Box<[Level]>,
     pub values: Box<[Values]>,
     pub fields: [Fields; 2],
 }
 
 impl Tables {
-    /// The table of a message type.
-    #[inline]
-    pub fn message(&self, msg_type: MsgType) -> Option<&MessageTable> {
+    /// The table of a message type, or that of unknown ones.
+    #[inline(always)]
+    pub fn message(&self, msg_type: MsgType) -> &MessageTable {
         let (text, _) = msg_type.padded();
         let place = match self.one.get(u32::from_le_bytes(text) as usize) {
-            Some(place) => *place,
+            Some(place) => *place as usize,
             None => self.place_of_more(text),
         };
-        self.messages.get((place as usize).wrapping_sub(1))
+        match self.messages.get(place) {
+            Some(table) => table,
+            None => &self.unknown,
+        }
     }
 
-    fn place_of_more(&self, text: [u8; 4]) -> u16 {
+    /// The table of types that the dictionary does not have.
+    pub fn unknown(&self) -> &MessageTable {
+        &self.unknown
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn place_of_more(&self, text: [u8; 4]) -> usize {
         let at = self.more.binary_search_by_key(&text, |(text, _)| *text);
-        at.map_or(0, |at| self.more[at].1)
+        at.map_or(NO_MESSAGE, |at| self.more[at].1) as usize
     }
 }
+
+/// Position of none.
+const NO_MESSAGE: u16 = u16::MAX;
 
 /// Compiles one dictionary, or a transport and an application dictionary into one. What does not fit, in words.
 pub(super) fn compile(transport: &Model, application: Option<&Model>) -> Result<Tables, String> {
@@ -200,7 +213,7 @@ impl<'m> Compiler<'m> {
     fn tables(mut self, is_combined: bool) -> Result<Tables, String> {
         let [transport, application] = self.models;
         let mut messages = Vec::new();
-        let mut one = [0; 128];
+        let mut one = [NO_MESSAGE; 128];
         let mut more = HashMap::new();
         for (source, model) in [(0, transport), (1, application)] {
             if source == 1 && !is_combined {
@@ -217,8 +230,11 @@ impl<'m> Compiler<'m> {
                 let level = self
                     .message_level(source, &message.parts)
                     .map_err(|what| format!("message {}: {what}", message.name))?;
-                messages.push(self.table(level, source));
                 let place = messages.len() as u16;
+                if place == NO_MESSAGE {
+                    return Err("too many messages".to_owned());
+                }
+                messages.push(Box::new(self.table(level, source)));
                 let (text, _) = MsgType::from_bytes(message.msg_type.as_bytes()).padded();
                 // The application's word counts for its messages.
                 match text {
@@ -230,7 +246,7 @@ impl<'m> Compiler<'m> {
             }
         }
         let level = self.message_level(0, &[])?;
-        let frame = self.table(level, is_combined as usize);
+        let unknown = self.table(level, is_combined as usize);
         let mut more: Vec<_> = more.into_iter().collect();
         more.sort();
         let fields = self.fields.map(|fields| {
@@ -245,7 +261,7 @@ impl<'m> Compiler<'m> {
             one,
             more: more.into(),
             messages: messages.into(),
-            frame,
+            unknown,
             groups: self.groups.into(),
             values: self.values.into(),
             fields,

@@ -8,8 +8,8 @@
 //! have wrong comes where its count stands, after the count, in the order of the wire.
 
 use super::compile::{Entry, Kind, Level, MessageTable, SET_WORDS, Section, Set, Tables};
-use super::{fast, format};
 use super::{Checks, Fault};
+use super::{fast, format};
 use crate::wire::fix::field::{Field, Message, digits};
 use crate::wire::fix::reject::SessionRejectReason as Reason;
 use crate::wire::fix::tags;
@@ -60,29 +60,22 @@ pub(super) fn validate(
     message: &Message<'_>,
     checks: &Checks,
 ) -> Result<(), Fault> {
-    let table = tables.message(message.msg_type());
-    if let Some(table) = table
-        && fast::is_clean(tables, table, message)
-    {
+    if fast::is_clean(tables, message) {
         return Ok(());
     }
-    look_closely(tables, table, message, checks)
+    look_closely(tables, message, checks)
 }
 
 #[inline(never)]
-fn look_closely(
-    tables: &Tables,
-    table: Option<&MessageTable>,
-    message: &Message<'_>,
-    checks: &Checks,
-) -> Result<(), Fault> {
+fn look_closely(tables: &Tables, message: &Message<'_>, checks: &Checks) -> Result<(), Fault> {
+    let table = tables.message(message.msg_type());
     let mut walk = Walk {
         tables,
-        message: table.unwrap_or(&tables.frame),
+        message: table,
         fields: message.indexed(),
         bytes: message.bytes(),
         checks,
-        is_known: table.is_some(),
+        is_known: !std::ptr::eq(table, tables.unknown()),
         section: Section::Header,
         within: None,
         at: 0,
