@@ -224,7 +224,7 @@ fn each_message_of_a_segment_is_answered_in_its_turn() {
         "35=B|58=news|",
         "35=D|97=Y|55=S|11=one|",
         "35=D|97=Y|55=S|11=two|",
-        "35=D|43=Y|122=20260101-00:00:00|55=S|11=three|",
+        "35=D|43=Y|122=20260101-00:00:00|97=N|55=S|11=three|",
         "35=5|",
     ]);
     let groups = "78=2|79=b|539=2|524=y|524=x|80=5|79=a|80=1|";
@@ -235,7 +235,7 @@ fn each_message_of_a_segment_is_answered_in_its_turn() {
         "45=4|58=Unsupported Message Type|372=B|380=3|",
     );
     dialogue.expect("35=D|34=5|", "97=Y|11=two|55=S|");
-    dialogue.expect("35=D|34=6|", "11=three|55=S|");
+    dialogue.expect("35=D|34=6|", "97=N|11=three|55=S|");
     dialogue.expect("35=5|34=7|", "");
     assert_eq!(dialogue.stream.read(&mut [0]).expect("an end"), 0);
 }
@@ -255,6 +255,21 @@ fn empty_values_come_back_where_they_are_allowed() {
     lax.send(&messages);
     lax.expect("35=0|34=2|", "112=|");
     lax.expect("35=D|34=3|", "11=one|55=|");
+}
+
+#[test]
+fn a_member_of_a_group_is_looked_for_in_its_place_before_its_value() {
+    let world = World::new();
+    let mut dialogue = Dialogue::begin(&world, "");
+    dialogue.send(&[
+        "35=D|55=S|11=one|78=1|79=a|80=x|",
+        "35=D|55=S|11=one|78=1|80=x|79=a|",
+    ]);
+    let rejected = |number, text| format!("45={number}|58={text}|371=80|372=D|");
+    let value = rejected(2, "Incorrect data format for value") + "373=6|";
+    dialogue.expect("35=3|34=2|", &value);
+    let place = rejected(3, "Out of order repeating group members") + "373=15|";
+    dialogue.expect("35=3|34=3|", &place);
 }
 
 #[test]

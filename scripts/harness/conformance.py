@@ -218,7 +218,8 @@ def show_text(cases, trouble, seconds):
 
 def show_json(cases, trouble, seconds):
     """For programs."""
-    sets = {name: dict(zip(("passed", "failed", "different"), counts(cases, name))) for name in SETS}
+    words = ("passed", "failed", "different")
+    sets = {name: dict(zip(words, counts(cases, name))) for name in SETS if any(case.name == name for case in cases)}
     failures = {case.id: case.failure for case in cases if case.failure}
     print(json.dumps({"sets": sets, "failures": failures, "trouble": trouble, "seconds": round(seconds, 1)}, indent=2))
 

@@ -1,7 +1,7 @@
 //! Parsing a framed message, and decoding it as a client's request and as a desk's report.
 //!
 //! Input: one byte that chooses the version, then the body from `35=`.
-//! Always: fields are as the wire has them; a message written anew from its fields is read as the same; values that are taken
+//! Always: fields are as the wire has them; together they are the whole message; values that are taken
 //! are within their bounds.
 #![no_main]
 
@@ -36,20 +36,15 @@ fuzz_target!(|data: &[u8]| {
     };
     fields_agree(&message);
     if message.fields().count() < FIELDS_MAX {
-        let again = message::framed(version, &rewritten(&message));
-        let mut index = FieldIndex::new();
-        let again = parse(&again, &mut index).expect("written anew it is a message");
-        assert!(
-            message
-                .fields()
-                .skip(2)
-                .take_while(not_checksum)
-                .eq(again.fields().skip(2).take_while(not_checksum))
-        );
-        assert_eq!(message.fault(), again.fault());
-        assert_eq!(message.msg_seq_num(), again.msg_seq_num());
-        assert_eq!(message.msg_type(), again.msg_type());
-        assert_eq!(message.poss_dup(), again.poss_dup());
+        let again = rewritten(&message);
+        if again.len() == body.len() {
+            assert_eq!(again, body, "the fields are not all of it");
+        } else {
+            // Zeros before a tag are gone; then a length field that lied may be right.
+            assert!(again.len() < body.len());
+            let again = message::framed(version, &again);
+            assert!(parse(&again, &mut FieldIndex::new()).is_ok());
+        }
     }
     let sole = (first & 0x80 != 0).then_some(AccountIndex(0));
     if let Ok(request) = decode_order(&message, version, &NAMES, sole) {
@@ -58,8 +53,10 @@ fuzz_target!(|data: &[u8]| {
     let _ = decode_desk(&message);
 });
 
-fn not_checksum(field: &(u32, &[u8])) -> bool {
-    field.0 != 10
+/// All but BeginString, BodyLength and CheckSum.
+fn without_frame<'a>(message: &Message<'a>) -> impl Iterator<Item = (u32, &'a [u8])> + use<'a> {
+    let count = message.fields().count();
+    message.fields().take(count - 1).skip(2)
 }
 
 fn fields_agree(message: &Message<'_>) {
@@ -81,13 +78,11 @@ fn fields_agree(message: &Message<'_>) {
 /// The body, from its fields.
 fn rewritten(message: &Message<'_>) -> Vec<u8> {
     let mut body = Vec::new();
-    for (tag, value) in message.fields().skip(2) {
-        if tag != 10 {
-            body.extend_from_slice((tag as i32).to_string().as_bytes());
-            body.push(b'=');
-            body.extend_from_slice(value);
-            body.push(1);
-        }
+    for (tag, value) in without_frame(message) {
+        body.extend_from_slice((tag as i32).to_string().as_bytes());
+        body.push(b'=');
+        body.extend_from_slice(value);
+        body.push(1);
     }
     body
 }

@@ -270,11 +270,12 @@ impl Story {
         if is_initiator && own_logon.contains("|141=Y") {
             logon += "|141=Y";
         }
-        if self.plan.reset_on_logon && !is_initiator {
-            logon = logon.replace("<n>", "1");
-        }
         if self.plan.next_expected_msg_seq_num {
             logon += "|789=<o>";
+        }
+        // Such a session begins anew, and its peer knows.
+        if self.plan.reset_on_logon && !is_initiator {
+            logon = logon.replace("<n>", "1").replace("<o>", "1");
         }
         (self.piece, self.waited_s) = (usize::MAX, 0);
         self.step(&format!("I {logon}"));

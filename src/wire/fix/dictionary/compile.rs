@@ -138,6 +138,8 @@ pub(super) struct Tables {
     /// By any other MsgType, sorted.
     more: Box<[([u8; 4], u16)]>,
     messages: Box<[Box<MessageTable>]>,
+    /// Types that exist, and of which nothing more is told; sorted.
+    known: Box<[[u8; 4]]>,
     /// Header and trailer alone.
     unknown: MessageTable,
     pub groups: Box<[Level]>,
@@ -163,6 +165,13 @@ impl Tables {
     /// The table of types that the dictionary does not have.
     pub fn unknown(&self) -> &MessageTable {
         &self.unknown
+    }
+
+    /// Whether the type exists, though nothing is told of its body.
+    #[cold]
+    pub fn is_known_type(&self, msg_type: MsgType) -> bool {
+        let (text, _) = msg_type.padded();
+        self.known.binary_search(&text).is_ok()
     }
 
     #[cold]
@@ -246,7 +255,13 @@ impl<'m> Compiler<'m> {
             }
         }
         let level = self.message_level(0, &[])?;
-        let unknown = self.table(level, is_combined as usize);
+        let mut unknown = self.table(level, is_combined as usize);
+        unknown.slots.forbid();
+        let known = self.models.iter().flat_map(|model| &model.known_types);
+        let mut known: Vec<_> = known
+            .map(|text| MsgType::from_bytes(text.as_bytes()).padded().0)
+            .collect();
+        known.sort_unstable();
         let mut more: Vec<_> = more.into_iter().collect();
         more.sort();
         let fields = self.fields.map(|fields| {
@@ -261,6 +276,7 @@ impl<'m> Compiler<'m> {
             one,
             more: more.into(),
             messages: messages.into(),
+            known: known.into(),
             unknown,
             groups: self.groups.into(),
             values: self.values.into(),

@@ -131,6 +131,13 @@ impl Slots {
     }
 }
 
+impl Slots {
+    /// For a table whose messages are never as they must be.
+    pub fn forbid(&mut self) {
+        self.required = NEVER;
+    }
+}
+
 /// More than any set of required fields.
 const NEVER: u64 = u64::MAX;
 
@@ -358,7 +365,7 @@ fn short_decimal(word: u64, text: u64, len: usize) -> bool {
 /// Not zero where a byte is above 9. A carry comes out of such a byte only.
 #[inline(always)]
 fn no_digits(word: u64) -> u64 {
-    (word.wrapping_add(EACH * 0x06) | word) & EACH * 0xf0
+    (word.wrapping_add(EACH * 0x06) | word) & (EACH * 0xf0)
 }
 
 /// By month; February's 29th is for the closer look.

@@ -38,7 +38,7 @@ pub(super) fn fits(format: Format, text: &[u8]) -> bool {
         Format::Char => text.len() == 1,
         Format::Boolean => matches!(text, b"Y" | b"N"),
         Format::Int => all_digits(text.strip_prefix(b"-").unwrap_or(text)),
-        Format::DayOfMonth => matches!(super::super::field::digits(text), Some(1..=31)),
+        Format::DayOfMonth => matches!(super::super::digits(text), Some(1..=31)),
         Format::Words => text.split(|&c| c == b' ').all(|word| !word.is_empty()),
         Format::Chars => text.split(|&c| c == b' ').all(|word| word.len() == 1),
         Format::Country => text.len() == 2 && text.iter().all(u8::is_ascii_alphabetic),
@@ -91,7 +91,7 @@ fn utc_timestamp(text: &[u8]) -> bool {
 fn pair(text: &[u8], max: u8) -> Option<u8> {
     let [tens, ones] = text else { return None };
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-    (tens <= 9 && ones <= 9 && tens * 10 + ones <= max).then_some(tens * 10 + ones)
+    (tens <= 9 && ones <= 9 && tens * 10 + ones <= max).then(|| tens * 10 + ones)
 }
 
 /// `YYYYMMDD`, a day that exists.
@@ -172,5 +172,23 @@ fn month_year(text: &[u8]) -> bool {
         8 if text[6] == b'w' => month_year(&text[..6]) && matches!(text[7], b'1'..=b'5'),
         8 => date(text),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_digit_makes_no_number() {
+        // The character before `0` counts as 255: found by fuzzing.
+        for text in [
+            "2025/615-15:06:40",
+            "20250615-15:/6:40",
+            "20250615-:5:06:40",
+        ] {
+            assert!(!fits(Format::UtcTimestamp, text.as_bytes()), "{text}");
+        }
+        assert!(fits(Format::UtcTimestamp, b"20250615-15:06:40"));
     }
 }

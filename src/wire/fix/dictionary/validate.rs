@@ -5,12 +5,13 @@
 //! that is kept already in the order of checks, so that what is reported does not depend on the order of the wire.
 //! The order: header, body, trailer in their order; message type; required fields of header, trailer, body; then field by field,
 //! ascending, header, trailer, body: repeated, empty, format, enumeration, defined, in this message, group. What a group's members
-//! have wrong comes where its count stands, after the count, in the order of the wire.
+//! have wrong comes where its count stands, after the count, in the order of the wire: a member's place before its value.
 
 use super::compile::{Entry, Kind, Level, MessageTable, SET_WORDS, Section, Set, Tables};
 use super::{Checks, Fault};
 use super::{fast, format};
-use crate::wire::fix::field::{Field, Message, digits};
+use crate::wire::fix::digits;
+use crate::wire::fix::field::{Field, Message};
 use crate::wire::fix::reject::SessionRejectReason as Reason;
 use crate::wire::fix::tags;
 
@@ -30,6 +31,7 @@ enum Stage {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
+    Misplaced,
     Repeated,
     Empty,
     Format,
@@ -47,6 +49,8 @@ struct Walk<'a> {
     bytes: &'a [u8],
     checks: &'a Checks,
     is_known: bool,
+    /// Any fields may stand in the body.
+    is_open: bool,
     section: Section,
     /// The count of the outermost group that the walk is in, and the member that it looks at.
     within: Option<u32>,
@@ -69,19 +73,21 @@ pub(super) fn validate(
 #[inline(never)]
 fn look_closely(tables: &Tables, message: &Message<'_>, checks: &Checks) -> Result<(), Fault> {
     let table = tables.message(message.msg_type());
+    let is_known = !std::ptr::eq(table, tables.unknown());
     let mut walk = Walk {
         tables,
         message: table,
         fields: message.indexed(),
         bytes: message.bytes(),
         checks,
-        is_known: !std::ptr::eq(table, tables.unknown()),
+        is_known,
+        is_open: !is_known && tables.is_known_type(message.msg_type()),
         section: Section::Header,
         within: None,
         at: 0,
         fault: None,
     };
-    if !walk.is_known && checks.unknown_msg_type {
+    if !walk.is_known && !walk.is_open && checks.unknown_msg_type {
         walk.report(Stage::MsgType, 0, None, Reason::InvalidMsgType);
     }
     // The last one is CheckSum, unless there were more fields than are kept.
@@ -175,14 +181,14 @@ impl<'a> Walk<'a> {
                 seen = Set::default();
                 if ordinal != 0 && self.checks.groups {
                     in_order = false;
-                    self.report_field(Step::Group, field.tag, Reason::GroupOrder);
+                    self.report_field(Step::Misplaced, field.tag, Reason::GroupOrder);
                 }
             } else if is_repeated {
                 in_order = false;
                 self.report_field(Step::Repeated, field.tag, Reason::TagRepeated);
             } else if ordinal < last && self.checks.groups {
                 in_order = false;
-                self.report_field(Step::Group, field.tag, Reason::GroupOrder);
+                self.report_field(Step::Misplaced, field.tag, Reason::GroupOrder);
             }
             last = ordinal;
             seen[word] |= bit;
@@ -238,11 +244,9 @@ impl<'a> Walk<'a> {
                 if values.takes_one(text) {
                     return;
                 }
-                if !format::fits(values.format, text) {
-                    if self.checks.formats {
-                        self.report_field(Step::Format, field.tag, Reason::BadFormat);
-                        return;
-                    }
+                if self.checks.formats && !format::fits(values.format, text) {
+                    self.report_field(Step::Format, field.tag, Reason::BadFormat);
+                    return;
                 }
                 if !values.take(text) && self.checks.enumerations {
                     self.report_field(Step::Enumeration, field.tag, Reason::ValueOutOfRange);
@@ -261,6 +265,9 @@ impl<'a> Walk<'a> {
     /// A field that the message does not have, at this place.
     #[cold]
     fn foreign(&mut self, at: usize, field: &Field, seen: &mut ForeignSet) {
+        if self.is_open {
+            return;
+        }
         let section = usual_section(field.tag);
         if section < self.section {
             self.out_of_order(at, field);
