@@ -467,6 +467,7 @@ impl<'a> Message<'a> {
     }
 
     /// The frame.
+    #[inline]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
@@ -477,6 +478,7 @@ impl<'a> Message<'a> {
     }
 
     /// MsgType(35).
+    #[inline]
     pub fn msg_type(&self) -> MsgType {
         self.msg_type
     }
@@ -517,6 +519,7 @@ impl<'a> Message<'a> {
     }
 
     /// SendingTime(52) in nanoseconds since 1970 UTC; `None` where absent or no time.
+    #[inline]
     pub fn sending_time_ns(&self) -> Option<u64> {
         self.sending_time_ns
     }
@@ -544,6 +547,7 @@ impl<'a> Message<'a> {
     }
 
     /// What [`parse`] found to be rejected: empty values, header fields repeated or of a wrong format, too many fields.
+    #[inline]
     pub fn fault(&self) -> Option<Fault> {
         self.fault
     }
