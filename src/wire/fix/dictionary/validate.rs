@@ -71,7 +71,11 @@ pub(super) fn validate(
 }
 
 #[inline(never)]
-fn look_closely(tables: &Tables, message: &Message<'_>, checks: &Checks) -> Result<(), Fault> {
+pub(super) fn look_closely(
+    tables: &Tables,
+    message: &Message<'_>,
+    checks: &Checks,
+) -> Result<(), Fault> {
     let table = tables.message(message.msg_type());
     let is_known = !std::ptr::eq(table, tables.unknown());
     let mut walk = Walk {
@@ -174,7 +178,7 @@ impl<'a> Walk<'a> {
             let (word, bit) = (ordinal / 64 % SET_WORDS, 1 << (ordinal % 64));
             let is_repeated = seen[word] & bit != 0;
             if ordinal == 0 || instances == 0 || (is_repeated && !self.checks.groups) {
-                if instances > 0 {
+                if instances > 0 && in_order {
                     self.required(level, &seen);
                 }
                 instances += 1;
@@ -184,7 +188,7 @@ impl<'a> Walk<'a> {
                     self.report_field(Step::Misplaced, field.tag, Reason::GroupOrder);
                 }
             } else if is_repeated {
-                in_order = false;
+                in_order &= !self.checks.repeated_tags;
                 self.report_field(Step::Repeated, field.tag, Reason::TagRepeated);
             } else if ordinal < last && self.checks.groups {
                 in_order = false;
@@ -200,14 +204,14 @@ impl<'a> Walk<'a> {
                 }
             };
         }
-        if instances > 0 {
+        if instances > 0 && in_order {
             self.required(level, &seen);
         }
         self.at = at;
         let value = self.text(count_field);
         match digits(value) {
             Some(count) if count == instances => {}
-            // What is out of order cannot be counted.
+            // What is out of order cannot be counted, nor is it told what is missing.
             Some(_) if !in_order => {}
             Some(_) if self.checks.groups => {
                 self.report_field(Step::Group, count_field.tag, Reason::GroupCount);
