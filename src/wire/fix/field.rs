@@ -103,6 +103,7 @@ pub struct Message<'a> {
     has_repeated: bool,
     msg_type: MsgType,
     msg_seq_num: Option<u64>,
+    sending_time_ns: Option<u64>,
     poss_dup: bool,
     poss_resend: bool,
     fault: Option<Fault>,
@@ -351,6 +352,7 @@ impl<'a> Message<'a> {
             has_repeated: rare.has_repeated,
             msg_type: MsgType::default(),
             msg_seq_num: None,
+            sending_time_ns: None,
             poss_dup: false,
             poss_resend: false,
             fault: rare.fault,
@@ -362,6 +364,7 @@ impl<'a> Message<'a> {
         if places[0] != 0 {
             set_fault(&mut message.fault, 0, SessionRejectReason::InvalidTagNumber);
         }
+        message.sending_time_ns = message.sending_time().and_then(time::parse_utc);
         message.poss_dup = message.header_flag(tags::POSS_DUP_FLAG);
         message.poss_resend = message.header_flag(tags::POSS_RESEND);
         if let Some(text) = message.header(tags::MSG_SEQ_NUM) {
@@ -464,6 +467,7 @@ impl<'a> Message<'a> {
     }
 
     /// The frame.
+    #[inline]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
@@ -474,6 +478,7 @@ impl<'a> Message<'a> {
     }
 
     /// MsgType(35).
+    #[inline]
     pub fn msg_type(&self) -> MsgType {
         self.msg_type
     }
@@ -514,8 +519,9 @@ impl<'a> Message<'a> {
     }
 
     /// SendingTime(52) in nanoseconds since 1970 UTC; `None` where absent or no time.
+    #[inline]
     pub fn sending_time_ns(&self) -> Option<u64> {
-        self.sending_time().and_then(time::parse_utc)
+        self.sending_time_ns
     }
 
     /// OrigSendingTime(122) as sent.
@@ -541,6 +547,7 @@ impl<'a> Message<'a> {
     }
 
     /// What [`parse`] found to be rejected: empty values, header fields repeated or of a wrong format, too many fields.
+    #[inline]
     pub fn fault(&self) -> Option<Fault> {
         self.fault
     }

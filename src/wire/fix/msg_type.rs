@@ -83,6 +83,7 @@ impl MsgType {
         (self.0.to_le_bytes(), self.len())
     }
 
+    #[inline]
     fn len(self) -> usize {
         4 - (self.0.leading_zeros() / 8) as usize
     }

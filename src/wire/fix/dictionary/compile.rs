@@ -133,30 +133,38 @@ pub(super) type Fields = Box<[(u32, Kind, u16)]>;
 /// Everything.
 #[derive(Debug)]
 pub(super) struct Tables {
-    /// By MsgType of one character: position plus one in `messages`.
+    /// By MsgType of one character: position in `messages`.
     one: [u16; 128],
     /// By any other MsgType, sorted.
     more: Box<[([u8; 4], u16)]>,
-    pub messages: Box<[MessageTable]>,
+    messages: Box<[Box<MessageTable>]>,
     /// Types that exist, and of which nothing more is told; sorted.
     known: Box<[[u8; 4]]>,
-    /// Header and trailer alone, for unknown types.
-    pub frame: MessageTable,
+    /// Header and trailer alone.
+    unknown: MessageTable,
     pub groups: Box<[Level]>,
     pub values: Box<[Values]>,
     pub fields: [Fields; 2],
 }
 
 impl Tables {
-    /// The table of a message type.
-    #[inline]
-    pub fn message(&self, msg_type: MsgType) -> Option<&MessageTable> {
+    /// The table of a message type, or that of unknown ones.
+    #[inline(always)]
+    pub fn message(&self, msg_type: MsgType) -> &MessageTable {
         let (text, _) = msg_type.padded();
         let place = match self.one.get(u32::from_le_bytes(text) as usize) {
-            Some(place) => *place,
+            Some(place) => *place as usize,
             None => self.place_of_more(text),
         };
-        self.messages.get((place as usize).wrapping_sub(1))
+        match self.messages.get(place) {
+            Some(table) => table,
+            None => &self.unknown,
+        }
+    }
+
+    /// The table of types that the dictionary does not have.
+    pub fn unknown(&self) -> &MessageTable {
+        &self.unknown
     }
 
     /// Whether the type exists, though nothing is told of its body.
@@ -166,11 +174,16 @@ impl Tables {
         self.known.binary_search(&text).is_ok()
     }
 
-    fn place_of_more(&self, text: [u8; 4]) -> u16 {
+    #[cold]
+    #[inline(never)]
+    fn place_of_more(&self, text: [u8; 4]) -> usize {
         let at = self.more.binary_search_by_key(&text, |(text, _)| *text);
-        at.map_or(0, |at| self.more[at].1)
+        at.map_or(NO_MESSAGE, |at| self.more[at].1) as usize
     }
 }
+
+/// Position of none.
+const NO_MESSAGE: u16 = u16::MAX;
 
 /// Compiles one dictionary, or a transport and an application dictionary into one. What does not fit, in words.
 pub(super) fn compile(transport: &Model, application: Option<&Model>) -> Result<Tables, String> {
@@ -209,7 +222,7 @@ impl<'m> Compiler<'m> {
     fn tables(mut self, is_combined: bool) -> Result<Tables, String> {
         let [transport, application] = self.models;
         let mut messages = Vec::new();
-        let mut one = [0; 128];
+        let mut one = [NO_MESSAGE; 128];
         let mut more = HashMap::new();
         for (source, model) in [(0, transport), (1, application)] {
             if source == 1 && !is_combined {
@@ -226,8 +239,11 @@ impl<'m> Compiler<'m> {
                 let level = self
                     .message_level(source, &message.parts)
                     .map_err(|what| format!("message {}: {what}", message.name))?;
-                messages.push(self.table(level, source));
                 let place = messages.len() as u16;
+                if place == NO_MESSAGE {
+                    return Err("too many messages".to_owned());
+                }
+                messages.push(Box::new(self.table(level, source)));
                 let (text, _) = MsgType::from_bytes(message.msg_type.as_bytes()).padded();
                 // The application's word counts for its messages.
                 match text {
@@ -239,7 +255,8 @@ impl<'m> Compiler<'m> {
             }
         }
         let level = self.message_level(0, &[])?;
-        let frame = self.table(level, is_combined as usize);
+        let mut unknown = self.table(level, is_combined as usize);
+        unknown.slots.forbid();
         let known = self.models.iter().flat_map(|model| &model.known_types);
         let mut known: Vec<_> = known
             .map(|text| MsgType::from_bytes(text.as_bytes()).padded().0)
@@ -260,7 +277,7 @@ impl<'m> Compiler<'m> {
             more: more.into(),
             messages: messages.into(),
             known: known.into(),
-            frame,
+            unknown,
             groups: self.groups.into(),
             values: self.values.into(),
             fields,

@@ -10,7 +10,11 @@ mod fast;
 mod format;
 pub mod model;
 mod parts;
+#[cfg(test)]
+mod property_tests;
 mod quickfix_xml;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use model::{FieldType, Model};

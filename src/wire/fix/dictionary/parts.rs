@@ -32,7 +32,7 @@ pub(super) fn visit<'a>(
     message: &Message<'a>,
     visit: impl FnMut(Part, u32, &'a [u8]),
 ) {
-    let table = tables.message(message.msg_type()).unwrap_or(&tables.frame);
+    let table = tables.message(message.msg_type());
     let mut walk = Visit {
         tables,
         fields: message.indexed(),

@@ -106,10 +106,12 @@ impl<'a> Loader<'a> {
             self.model.messages.push(read);
         }
         self.model.check().map_err(|(name, problem)| {
-            let node = self
-                .root
-                .descendants()
-                .find(|node| node.attribute("name") == Some(&name) || node.has_tag_name(&*name));
+            let sections = self.root.children();
+            let defined = |node: &Node<'_, '_>| node.attribute("name") == Some(&name);
+            let node = sections
+                .clone()
+                .find(|node| node.has_tag_name(&*name))
+                .or_else(|| sections.flat_map(|node| node.children()).find(defined));
             self.error(
                 node.unwrap_or(self.root),
                 &problem,

@@ -64,30 +64,28 @@ pub(super) fn validate(
     message: &Message<'_>,
     checks: &Checks,
 ) -> Result<(), Fault> {
-    let table = tables.message(message.msg_type());
-    if let Some(table) = table
-        && fast::is_clean(tables, table, message)
-    {
+    if fast::is_clean(tables, message) {
         return Ok(());
     }
-    look_closely(tables, table, message, checks)
+    look_closely(tables, message, checks)
 }
 
 #[inline(never)]
-fn look_closely(
+pub(super) fn look_closely(
     tables: &Tables,
-    table: Option<&MessageTable>,
     message: &Message<'_>,
     checks: &Checks,
 ) -> Result<(), Fault> {
+    let table = tables.message(message.msg_type());
+    let is_known = !std::ptr::eq(table, tables.unknown());
     let mut walk = Walk {
         tables,
-        message: table.unwrap_or(&tables.frame),
+        message: table,
         fields: message.indexed(),
         bytes: message.bytes(),
         checks,
-        is_known: table.is_some(),
-        is_open: table.is_none() && tables.is_known_type(message.msg_type()),
+        is_known,
+        is_open: !is_known && tables.is_known_type(message.msg_type()),
         section: Section::Header,
         within: None,
         at: 0,
@@ -180,7 +178,7 @@ impl<'a> Walk<'a> {
             let (word, bit) = (ordinal / 64 % SET_WORDS, 1 << (ordinal % 64));
             let is_repeated = seen[word] & bit != 0;
             if ordinal == 0 || instances == 0 || (is_repeated && !self.checks.groups) {
-                if instances > 0 {
+                if instances > 0 && in_order {
                     self.required(level, &seen);
                 }
                 instances += 1;
@@ -190,7 +188,7 @@ impl<'a> Walk<'a> {
                     self.report_field(Step::Misplaced, field.tag, Reason::GroupOrder);
                 }
             } else if is_repeated {
-                in_order = false;
+                in_order &= !self.checks.repeated_tags;
                 self.report_field(Step::Repeated, field.tag, Reason::TagRepeated);
             } else if ordinal < last && self.checks.groups {
                 in_order = false;
@@ -206,14 +204,14 @@ impl<'a> Walk<'a> {
                 }
             };
         }
-        if instances > 0 {
+        if instances > 0 && in_order {
             self.required(level, &seen);
         }
         self.at = at;
         let value = self.text(count_field);
         match digits(value) {
             Some(count) if count == instances => {}
-            // What is out of order cannot be counted.
+            // What is out of order cannot be counted, nor is it told what is missing.
             Some(_) if !in_order => {}
             Some(_) if self.checks.groups => {
                 self.report_field(Step::Group, count_field.tag, Reason::GroupCount);
