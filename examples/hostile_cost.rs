@@ -1,7 +1,7 @@
 //! What a peer's bytes cost, by what they are: typical messages, and a table of hostile streams. Counted by callgrind:
 //! `scripts/hostile-cost`.
 //!
-//! Counted is [`counted`]: framing, parsing, the dictionary where the case has one, the session, and the answers that it makes,
+//! Counted is [`delivery`]: framing, parsing, the dictionary where the case has one, the session, and the answers that it makes,
 //! as bytes. Each case is one call, on a session that is logged on; their names and lengths are printed in order.
 //! Not counted: sockets, logs, and what an application makes of a message.
 
@@ -13,7 +13,9 @@ use gatehouse::domain::Now;
 use gatehouse::limits::FRAME_BYTES_MAX;
 use gatehouse::session::{self, Action, Actions, Role, Session, SessionIds};
 use gatehouse::wire::fix::dictionary::Dictionary;
-use gatehouse::wire::fix::{FieldIndex, Framing, MsgType, Precision, TimeText, next_frame, parse};
+use gatehouse::wire::fix::{
+    FieldIndex, Framing, MsgType, Partial, Precision, TimeText, next_frame_of, parse,
+};
 
 const NOW: Now = Now {
     mono_ns: 1_000_000_000,
@@ -35,6 +37,8 @@ struct Peer {
     delivered: u64,
     answers: u64,
     garbled: u64,
+    bytes_out: usize,
+    partial: Partial,
 }
 
 impl Peer {
@@ -50,43 +54,44 @@ impl Peer {
             delivered: 0,
             answers: 0,
             garbled: 0,
+            bytes_out: 0,
+            partial: Partial::default(),
         };
         peer.session.on_connected(NOW, &mut peer.actions);
         let logon = message(&format!("35=A|34=1|{}98=0|108=30|", names()));
-        peer.take(&logon, logon.len());
+        peer.read(&logon);
         assert!(peer.session.can_send_application(), "logged on");
         // So many messages can be asked for again.
         for _ in 0..1000 {
             peer.session.next_out(NOW);
         }
-        (peer.delivered, peer.answers) = (0, 0);
+        (peer.delivered, peer.answers, peer.bytes_out) = (0, 0, 0);
         peer
     }
 
-    /// The stream, in deliveries of that many bytes, as the switchboard takes it.
-    fn take(&mut self, stream: &[u8], delivery: usize) {
-        let (mut at, mut have) = (0, 0);
-        while have < stream.len() {
-            have = stream.len().min(have + delivery);
-            loop {
-                match next_frame(&stream[at..have], FRAME_BYTES_MAX) {
-                    Framing::NeedMore { skip } => {
-                        at += skip;
-                        break;
-                    }
-                    Framing::Malformed { skip, .. } => {
-                        self.garbled += 1;
-                        self.actions.clear();
-                        self.session.on_malformed(NOW, &mut self.actions);
-                        at += skip;
-                    }
-                    Framing::Frame { skip, len } => {
-                        self.message(&stream[at + skip..at + skip + len]);
-                        at += skip + len;
-                    }
+    /// What stands in the receive buffer; how much of it is consumed.
+    #[inline(never)]
+    fn read(&mut self, received: &[u8]) -> usize {
+        let mut at = 0;
+        while !self.partial.wants_more_than(received.len() - at) {
+            match next_frame_of(&received[at..], FRAME_BYTES_MAX, &mut self.partial) {
+                Framing::NeedMore { skip } => {
+                    at += skip;
+                    break;
+                }
+                Framing::Malformed { skip, .. } => {
+                    self.garbled += 1;
+                    self.actions.clear();
+                    self.session.on_malformed(NOW, &mut self.actions);
+                    at += skip;
+                }
+                Framing::Frame { skip, len } => {
+                    self.message(&received[at + skip..at + skip + len]);
+                    at += skip + len;
                 }
             }
         }
+        at
     }
 
     fn message(&mut self, frame: &[u8]) {
@@ -104,7 +109,7 @@ impl Peer {
                     let number = self.session.next_out(NOW);
                     let header = self.ids.header(MsgType::HEARTBEAT, number, NOW);
                     let made = session::admin(&header, admin, &mut self.time, &mut self.out);
-                    black_box(&self.out[made.expect("there is room")]);
+                    self.bytes_out += black_box(&self.out[made.expect("there is room")]).len();
                     self.answers += 1;
                 }
                 Some(Action::Deliver) => self.delivered += 1,
@@ -114,10 +119,23 @@ impl Peer {
     }
 }
 
-/// What is counted.
+/// What is counted: all that one delivery causes.
 #[inline(never)]
-fn counted(peer: &mut Peer, stream: &[u8], delivery: usize) {
-    peer.take(black_box(stream), black_box(delivery));
+fn delivery(peer: &mut Peer, received: &[u8]) -> usize {
+    if peer.partial.wants_more_than(received.len()) {
+        return 0;
+    }
+    peer.read(received)
+}
+
+/// A stream, in deliveries of that many bytes.
+#[inline(never)]
+fn case(peer: &mut Peer, stream: &[u8], bytes: usize) {
+    let (mut at, mut have) = (0, 0);
+    while have < stream.len() {
+        have = stream.len().min(have + bytes);
+        at += delivery(peer, black_box(&stream[at..have]));
+    }
 }
 
 fn main() {
@@ -125,16 +143,17 @@ fn main() {
     let cases = cases();
     // One case alone, to see where its instructions go.
     let only = std::env::args().nth(1);
-    for (name, stream, delivery) in &cases {
+    for (name, stream, bytes) in &cases {
         if only.as_ref().is_some_and(|only| only != name) {
             continue;
         }
         for (with, dictionary) in [("", None), (" +dictionary", Some(Arc::clone(&dictionary)))] {
             let mut peer = Peer::new(dictionary);
-            counted(&mut peer, stream, *delivery);
+            case(&mut peer, stream, *bytes);
             println!(
-                "{name}{with}\t{}\t{}\t{}\t{}",
+                "{name}{with}\t{}\t{}\t{}\t{}\t{}",
                 stream.len(),
+                peer.bytes_out,
                 peer.delivered,
                 peer.answers,
                 peer.garbled
@@ -159,9 +178,7 @@ fn cases() -> Vec<Case> {
         )
     };
     let cancel = |n: u64| {
-        format!(
-            "35=F|34={n}|{names}11=C-{n:010}|41=ORD-{n:010}|54=1|55=600000|60={TIME}|"
-        )
+        format!("35=F|34={n}|{names}11=C-{n:010}|41=ORD-{n:010}|54=1|55=600000|60={TIME}|")
     };
     let heartbeat = |n: u64| format!("35=0|34={n}|{names}");
     let group = |count: usize| {
@@ -170,73 +187,227 @@ fn cases() -> Vec<Case> {
     };
     let mut cases: Vec<Case> = vec![
         // Four orders and their like to one heartbeat.
-        ("typical mix", flood(|n| match n % 8 {
-            0 => heartbeat(n),
-            1 | 2 => cancel(n),
-            3 | 4 => report(n),
-            _ => order(n),
-        }), SEGMENT),
+        (
+            "typical mix",
+            flood(|n| match n % 8 {
+                0 => heartbeat(n),
+                1 | 2 => cancel(n),
+                3 | 4 => report(n),
+                _ => order(n),
+            }),
+            SEGMENT,
+        ),
         ("typical orders", flood(order), SEGMENT),
         ("typical heartbeats", flood(heartbeat), SEGMENT),
         // Well-formed, and unkind.
-        ("many tiny fields", flood(|n| format!("35=D|34={n}|{names}{}", "1=1|2=2|3=3|4=4|5=5|".repeat(30))), SEGMENT),
-        ("256 fields, all different", flood(|n| format!("35=D|34={n}|{names}{}", tags(200..440, "x"))), SEGMENT),
-        ("700 fields", flood(|n| format!("35=D|34={n}|{names}{}", tags(200..900, "x"))), SEGMENT),
-        ("1,500 tiny fields", flood(|n| format!("35=D|34={n}|{names}{}", "1=1|".repeat(1500))), SEGMENT),
-        ("all repeated", flood(|n| format!("35=D|34={n}|{names}{}", "11=ABC|".repeat(200))), SEGMENT),
-        ("all empty", flood(|n| format!("35=D|34={n}|{names}{}", tags(11..200, ""))), SEGMENT),
-        ("long tags", flood(|n| format!("35=D|34={n}|{names}{}", tags(999_700..999_900, "x"))), SEGMENT),
-        ("tags that are none", flood(|n| format!("35=D|34={n}|{names}{}", "9999999=x|".repeat(100))), SEGMENT),
-        ("negative tags", flood(|n| format!("35=D|34={n}|{names}{}", "-1=x|".repeat(200))), SEGMENT),
-        ("unknown tags, descending", flood(|n| {
-            let fields: Vec<String> = (6000..6200).rev().map(|tag| format!("{tag}=1|")).collect();
-            format!("35=D|34={n}|{names}{}", fields.concat())
-        }), SEGMENT),
-        ("header tags in the body, descending", flood(|n| format!("35=D|34={n}|{names}{}", "129=a|128=b|116=c|115=d|".repeat(50))), SEGMENT),
-        ("length fields that lie", flood(|n| format!("35=D|34={n}|{names}{}", "95=9999|96=x|".repeat(60))), SEGMENT),
-        ("data up to the end", flood(|n| format!("35=D|34={n}|{names}95=7000|96={}|", "\x01=".repeat(3500))), SEGMENT),
-        ("huge numbers", flood(|n| format!("35=D|34={n}|{names}38={0}|44={0}|14={0}|", "9".repeat(300))), SEGMENT),
-        ("huge sequence numbers", flood(|_| format!("35=D|34={}|{names}", "9".repeat(300))), SEGMENT),
-        ("groups at the maximum", flood(|n| format!("35=D|34={n}|{names}11=A|{}54=1|60={TIME}|", group(47))), SEGMENT),
-        ("group counts that lie", flood(|n| format!("35=D|34={n}|{names}{}", "453=9999|448=P|".repeat(100))), SEGMENT),
-        ("one field of 7 KB", flood(|n| format!("35=D|34={n}|{names}58={}|", "x".repeat(7000))), SEGMENT),
-        ("an unknown type, short", flood(|n| format!("35=z|34={n}|{names}")), SEGMENT),
-        ("rejected, as short as can be", flood(|n| format!("35=0|34={n}|")), SEGMENT),
+        (
+            "many tiny fields",
+            flood(|n| format!("35=D|34={n}|{names}{}", "1=1|2=2|3=3|4=4|5=5|".repeat(30))),
+            SEGMENT,
+        ),
+        (
+            "256 fields, all different",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(200..440, "x"))),
+            SEGMENT,
+        ),
+        (
+            "700 fields",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(200..900, "x"))),
+            SEGMENT,
+        ),
+        (
+            "1,500 tiny fields",
+            flood(|n| format!("35=D|34={n}|{names}{}", "1=1|".repeat(1500))),
+            SEGMENT,
+        ),
+        (
+            "all repeated",
+            flood(|n| format!("35=D|34={n}|{names}{}", "11=ABC|".repeat(200))),
+            SEGMENT,
+        ),
+        (
+            "all empty",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(11..200, ""))),
+            SEGMENT,
+        ),
+        (
+            "long tags",
+            flood(|n| format!("35=D|34={n}|{names}{}", tags(999_700..999_900, "x"))),
+            SEGMENT,
+        ),
+        (
+            "tags that are none",
+            flood(|n| format!("35=D|34={n}|{names}{}", "9999999=x|".repeat(100))),
+            SEGMENT,
+        ),
+        (
+            "negative tags",
+            flood(|n| format!("35=D|34={n}|{names}{}", "-1=x|".repeat(200))),
+            SEGMENT,
+        ),
+        (
+            "unknown tags, descending",
+            flood(|n| {
+                let fields: Vec<String> =
+                    (6000..6200).rev().map(|tag| format!("{tag}=1|")).collect();
+                format!("35=D|34={n}|{names}{}", fields.concat())
+            }),
+            SEGMENT,
+        ),
+        (
+            "header tags in the body, descending",
+            flood(|n| {
+                format!(
+                    "35=D|34={n}|{names}{}",
+                    "129=a|128=b|116=c|115=d|".repeat(50)
+                )
+            }),
+            SEGMENT,
+        ),
+        (
+            "length fields that lie",
+            flood(|n| format!("35=D|34={n}|{names}{}", "95=9999|96=x|".repeat(60))),
+            SEGMENT,
+        ),
+        (
+            "data up to the end",
+            flood(|n| format!("35=D|34={n}|{names}95=7000|96={}|", "\x01=".repeat(3500))),
+            SEGMENT,
+        ),
+        (
+            "huge numbers",
+            flood(|n| format!("35=D|34={n}|{names}38={0}|44={0}|14={0}|", "9".repeat(300))),
+            SEGMENT,
+        ),
+        (
+            "huge sequence numbers",
+            flood(|_| format!("35=D|34={}|{names}", "9".repeat(300))),
+            SEGMENT,
+        ),
+        (
+            "groups at the maximum",
+            flood(|n| format!("35=D|34={n}|{names}11=A|{}54=1|60={TIME}|", group(47))),
+            SEGMENT,
+        ),
+        (
+            "group counts that lie",
+            flood(|n| format!("35=D|34={n}|{names}{}", "453=9999|448=P|".repeat(100))),
+            SEGMENT,
+        ),
+        (
+            "one field of 7 KB",
+            flood(|n| format!("35=D|34={n}|{names}58={}|", "x".repeat(7000))),
+            SEGMENT,
+        ),
+        (
+            "an unknown type, short",
+            flood(|n| format!("35=z|34={n}|{names}")),
+            SEGMENT,
+        ),
+        (
+            "rejected, as short as can be",
+            flood(|n| format!("35=0|34={n}|")),
+            SEGMENT,
+        ),
         // The session.
-        ("too high, again and again", flood(|n| format!("35=D|34={}|{names}", n + 100)), SEGMENT),
-        ("TestRequests", flood(|n| format!("35=1|34={n}|{names}112=A|")), SEGMENT),
-        ("TestRequests with long ids", flood(|n| format!("35=1|34={n}|{names}112={}|", "I".repeat(63))), SEGMENT),
-        ("ResendRequests", flood(|n| format!("35=2|34={n}|{names}7=1|16=0|")), SEGMENT),
-        ("ResendRequests under old numbers", flood(|_| format!("35=2|34=1|{names}7=1|16=0|")), SEGMENT),
-        ("duplicates", flood(|_| format!("35=D|34=1|43=Y|{names}122={TIME}|")), SEGMENT),
-        ("resets to the same number", flood(|_| format!("35=4|34=1|{names}123=N|36=2|")), SEGMENT),
+        (
+            "too high, again and again",
+            flood(|n| format!("35=D|34={}|{names}", n + 100)),
+            SEGMENT,
+        ),
+        (
+            "TestRequests",
+            flood(|n| format!("35=1|34={n}|{names}112=A|")),
+            SEGMENT,
+        ),
+        (
+            "TestRequests with long ids",
+            flood(|n| format!("35=1|34={n}|{names}112={}|", "I".repeat(63))),
+            SEGMENT,
+        ),
+        (
+            "ResendRequests",
+            flood(|n| format!("35=2|34={n}|{names}7=1|16=0|")),
+            SEGMENT,
+        ),
+        (
+            "ResendRequests under old numbers",
+            flood(|_| format!("35=2|34=1|{names}7=1|16=0|")),
+            SEGMENT,
+        ),
+        (
+            "duplicates",
+            flood(|_| format!("35=D|34=1|43=Y|{names}122={TIME}|")),
+            SEGMENT,
+        ),
+        (
+            "resets to the same number",
+            flood(|_| format!("35=4|34=1|{names}123=N|36=2|")),
+            SEGMENT,
+        ),
         // No messages at all.
         ("8=FIX8=FIX", b"8=FIX".repeat(BYTES / 5), SEGMENT),
-        ("beginnings of messages", b"8=FIX.4.4\x019=99\x0135=".repeat(BYTES / 18), SEGMENT),
+        ("8=FIX.8=FIX.", b"8=FIX.".repeat(BYTES / 6), SEGMENT),
+        (
+            "beginnings of messages",
+            b"8=FIX.4.4\x019=99\x0135=".repeat(BYTES / 18),
+            SEGMENT,
+        ),
         ("888", vec![b'8'; BYTES], SEGMENT),
         ("8=8=8=", b"8=".repeat(BYTES / 2), SEGMENT),
         ("8=FI8=FI", b"8=FI".repeat(BYTES / 4), SEGMENT),
         ("junk without SOH", vec![b'x'; BYTES], SEGMENT),
         ("SOH only", vec![1; BYTES], SEGMENT),
-        ("wrong checksums", spoilt(flood(heartbeat), b"\x0110=", |digit| (digit - b'0' + 1) % 10 + b'0'), SEGMENT),
-        ("wrong checksums, as short as can be", b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01".repeat(BYTES / 29), SEGMENT),
-        ("wrong lengths, as short as can be", b"8=FIX.4.4\x019=6\x0135=0\x0110=000\x01".repeat(BYTES / 29), SEGMENT),
-        ("lengths too short", spoilt(flood(order), b"\x019=", |digit| digit - 1), SEGMENT),
-        ("lengths too long", spoilt(flood(order), b"\x019=", |digit| digit + 1), SEGMENT),
-        ("lengths beyond the ceiling", b"8=FIX.4.4\x019=99999\x0135=D\x01".repeat(BYTES / 23), SEGMENT),
+        (
+            "wrong checksums",
+            spoilt(flood(heartbeat), b"\x0110=", |digit| {
+                (digit - b'0' + 1) % 10 + b'0'
+            }),
+            SEGMENT,
+        ),
+        (
+            "wrong checksums, as short as can be",
+            b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01".repeat(BYTES / 29),
+            SEGMENT,
+        ),
+        (
+            "wrong lengths, as short as can be",
+            b"8=FIX.4.4\x019=6\x0135=0\x0110=000\x01".repeat(BYTES / 29),
+            SEGMENT,
+        ),
+        (
+            "lengths too short",
+            spoilt(flood(order), b"\x019=", |digit| digit - 1),
+            SEGMENT,
+        ),
+        (
+            "lengths too long",
+            spoilt(flood(order), b"\x019=", |digit| digit + 1),
+            SEGMENT,
+        ),
+        (
+            "lengths beyond the ceiling",
+            b"8=FIX.4.4\x019=99999\x0135=D\x01".repeat(BYTES / 23),
+            SEGMENT,
+        ),
         ("a length of 8,000 and no trailer", endless(8000), SEGMENT),
         ("a length of 5 and no trailer", endless(5), SEGMENT),
     ];
     // The same, cut small.
-    for (name, body, delivery) in [
+    for (name, body, bytes) in [
         ("orders, 64 bytes at a time", flood(order), 64),
         ("orders, byte by byte", flood(order), 1),
+        ("8=FIX.8=FIX., byte by byte", b"8=FIX.".repeat(BYTES / 6), 1),
         ("heartbeats, byte by byte", flood(heartbeat), 1),
         ("8=FIX8=FIX, byte by byte", b"8=FIX".repeat(BYTES / 5), 1),
-        ("a length of 8,000 and no trailer, byte by byte", endless(8000), 1),
+        (
+            "a length of 8,000 and no trailer, byte by byte",
+            endless(8000),
+            1,
+        ),
         ("a length of 5 and no trailer, byte by byte", endless(5), 1),
     ] {
-        cases.push((name, body, delivery));
+        cases.push((name, body, bytes));
     }
     cases
 }

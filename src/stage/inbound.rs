@@ -100,7 +100,11 @@ impl<S: Sockets> Switchboard<S> {
             if received.is_empty() {
                 return;
             }
-            let more = match fix::next_frame(received, FRAME_BYTES_MAX) {
+            let partial = &mut self.partials[connection.slot as usize];
+            if partial.wants_more_than(received.len()) {
+                return;
+            }
+            let more = match fix::next_frame_of(received, FRAME_BYTES_MAX, partial) {
                 Framing::NeedMore { skip } => {
                     self.consume(connection, skip);
                     return;

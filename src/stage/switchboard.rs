@@ -24,7 +24,7 @@ use crate::limits::{
     CONNECTION_EVENTS_PER_CYCLE, CONTROL_QUEUE_COMMANDS, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK,
 };
 use crate::session::{self, Action, Actions, Admin, LogoutText, Notice};
-use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Precision, TimeText};
+use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Partial, Precision, TimeText};
 
 /// Sessions and their sockets.
 pub struct Switchboard<S: Sockets> {
@@ -41,6 +41,8 @@ pub struct Switchboard<S: Sockets> {
     /// Whose turn is next among them.
     pub(super) next_serving: usize,
     pub(super) bindings: Vec<Binding>,
+    /// What is known of the bytes that a connection's socket keeps.
+    pub(super) partials: Vec<Partial>,
     /// Connections that have not logged on: without any, nobody walks over the bindings.
     waiting: usize,
     connected: usize,
@@ -96,6 +98,7 @@ impl<S: Sockets> Switchboard<S> {
             connected: 0,
             waiting: 0,
             bindings: vec![Binding::Free; connections_max],
+            partials: vec![Partial::default(); connections_max],
             names,
             scratch: Box::new(FieldIndex::new()),
             actions: Actions::new(),
@@ -327,6 +330,7 @@ impl<S: Sockets> Switchboard<S> {
     pub(super) fn rebind(&mut self, connection: ConnectionId, binding: Binding) -> Binding {
         let is_waiting = |binding: &Binding| matches!(binding, Binding::Waiting { .. }) as usize;
         self.waiting += is_waiting(&binding);
+        self.partials[connection.slot as usize] = Partial::default();
         let before = std::mem::replace(&mut self.bindings[connection.slot as usize], binding);
         self.waiting -= is_waiting(&before);
         before

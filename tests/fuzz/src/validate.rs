@@ -33,10 +33,9 @@ fuzz_target!(|data: &[u8]| {
     let found = DICTIONARY.validate(&message, &checks(bits));
     assert_eq!(found, DICTIONARY.validate(&message, &checks(bits)));
     assert_eq!(DICTIONARY.validate(&message, &checks(0)), Ok(()));
-    let fewer = DICTIONARY.validate(
-        &message,
-        &checks(bits & !(less as u16 | (less as u16) << 8)),
-    );
+    // User-defined fields that are let through may stand in a group, which is longer then: that switch stays as it is.
+    let less = u16::from_le_bytes([less, less]) & !USER_DEFINED;
+    let fewer = DICTIONARY.validate(&message, &checks(bits & !less));
     assert!(
         found.is_err() || fewer.is_ok(),
         "fewer checks find {fewer:?}"
@@ -66,6 +65,8 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
+const USER_DEFINED: u16 = 1 << 10;
+
 fn checks(bits: u16) -> Checks {
     let on = |bit: u16| bits >> bit & 1 != 0;
     Checks {
@@ -79,6 +80,6 @@ fn checks(bits: u16) -> Checks {
         repeated_tags: on(7),
         field_order: on(8),
         groups: on(9),
-        user_defined_fields: on(10),
+        user_defined_fields: bits & USER_DEFINED != 0,
     }
 }

@@ -274,6 +274,9 @@ impl<'a> Walk<'a> {
             self.out_of_order(at, field);
         }
         self.section = section;
+        if self.has_earlier(rank(section, field.tag, Step::Misplaced)) {
+            return;
+        }
         if seen.insert(field.tag) {
             self.report_field(Step::Repeated, field.tag, Reason::TagRepeated);
         }
@@ -294,9 +297,7 @@ impl<'a> Walk<'a> {
 
     /// How the dictionary defines the tag, whatever message it is for.
     fn definition(&self, tag: u32) -> Option<(Kind, u16)> {
-        let fields = &self.tables.fields[self.message.source as usize];
-        let at = fields.binary_search_by_key(&tag, |(tag, ..)| *tag).ok()?;
-        Some((fields[at].1, fields[at].2))
+        self.tables.fields[self.message.source as usize].get(tag)
     }
 
     /// User-defined, unknown to the dictionary, and not to be minded.
@@ -360,6 +361,12 @@ impl<'a> Walk<'a> {
         self.report(Stage::Field, rank, Some(tag), reason);
     }
 
+    /// Whether the fault that is kept comes before all that a field of that rank could have, whatever is wrong with it.
+    fn has_earlier(&self, rank: u64) -> bool {
+        let rank = (Stage::Field as u64) << 56 | rank;
+        self.fault.is_some_and(|(kept, _)| kept < rank)
+    }
+
     #[cold]
     fn report(&mut self, stage: Stage, rank: u64, tag: Option<u32>, reason: Reason) {
         let rank = (stage as u64) << 56 | rank;
@@ -381,8 +388,14 @@ fn rank(section: Section, tag: u32, step: Step) -> u64 {
     section << 48 | (tag as u64) << 16 | step as u64
 }
 
+/// ApplExtID
+const HIGHEST_HEADER_TAG: u32 = 1156;
+
 /// Where a field belongs that the dictionary does not have there: header fields of other versions are header fields.
 fn usual_section(tag: u32) -> Section {
+    if tag > HIGHEST_HEADER_TAG {
+        return Section::Body;
+    }
     match tag {
         34
         | 35
@@ -408,7 +421,7 @@ fn usual_section(tag: u32) -> Section {
         | 627..=630
         | 1128
         | 1129
-        | 1156 => Section::Header,
+        | HIGHEST_HEADER_TAG => Section::Header,
         89 | 93 => Section::Trailer,
         _ => Section::Body,
     }
