@@ -1,6 +1,8 @@
 //! An acceptor that echoes: for conformance runs against foreign suites, and to show how the session layer is used as a library.
 //!
-//! One thread turns a `Switchboard`: sockets, sessions, and a log of what was sent, which here lives in memory. The application's
+//! One thread turns a `Switchboard`: sockets, sessions, and a log of what was sent. Without `--state` that lives in memory, and sessions
+//! begin at 1 with each logon. With `--state DIR` it is on disk, and sessions go on with their numbers when the process comes back, also
+//! after a `kill -9`: what was received and not echoed is echoed then, what was echoed can be asked for again. The application's
 //! part is [`Echo`]: NewOrderSingle, SecurityDefinition and Email go back to their sender, other application messages are
 //! refused. What always holds: a message is answered before the next one is looked at.
 
@@ -9,21 +11,25 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
+use gatehouse::app::session_store::{Keeper, SessionStore};
 use gatehouse::config::plan::{DictionaryFiles, FixPlan, FixVersion, Io};
 use gatehouse::domain::time::{NS_PER_MS, NS_PER_S};
 use gatehouse::domain::{Checks, Now};
 use gatehouse::io::Sockets;
 use gatehouse::session::ResendPolicy;
 use gatehouse::sim::endpoint::Endpoint;
-use gatehouse::stage::{Application, Dictionaries, PeerConfig, PeerEvent, Role, Stranger, Verdict};
+use gatehouse::stage::{
+    Application, Dictionaries, PeerConfig, PeerEvent, Role, Stranger, Switchboard, Verdict,
+};
 use gatehouse::sys::clock::Clock;
-use gatehouse::sys::sockets::{self, Choice};
+use gatehouse::sys::sockets::{self, AnySockets, Choice};
 use gatehouse::wire::fix::dictionary::{Dictionary, Part};
 use gatehouse::wire::fix::{
     BusinessRejectReason, DecodeError, Header, Message, MsgType, NoRoom, Refusal, TimeText, Writer,
@@ -34,6 +40,9 @@ const CONNECTIONS_MAX: usize = 64;
 const COMP_ID_BYTES_MAX: usize = 31;
 /// ClOrdIDs that are remembered of one logon; then all are forgotten.
 const SEEN_MAX: usize = 1 << 16;
+/// What may wait for the disk, with `--state`.
+const WINDOW_BYTES: usize = 1 << 20;
+const LOGON_TIMEOUT_NS: u64 = 10 * NS_PER_S;
 const WAIT_NS: u64 = 10 * NS_PER_MS;
 const LOG_OUT_NS: u64 = 3 * NS_PER_S;
 
@@ -52,6 +61,9 @@ struct Arguments {
     /// BEGINSTRING,TARGETCOMPID,DICTIONARY.xml[,APPLICATION.xml,default=FIX.5.0SP1][,allow-empty-values]
     #[arg(long = "session", required = true)]
     sessions: Vec<SessionArgument>,
+    /// Directory in which sessions survive the process; without, they begin anew with each logon
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Sockets
     #[arg(long, default_value = "poll")]
     io: Io,
@@ -93,13 +105,13 @@ fn run(arguments: &Arguments, peers: Vec<PeerConfig>, mut echo: Echo) -> std::io
         Io::Poll => Choice::Poll,
     };
     let (sockets, _) = sockets::open(choice, CONNECTIONS_MAX)?;
-    let mut endpoint = Endpoint::new(sockets, peers, CONNECTIONS_MAX);
+    let mut clock = Clock::new();
+    let (mut endpoint, keeper) = arguments.endpoint(sockets, peers, clock.now())?;
     let address = SocketAddr::new(arguments.address, arguments.port);
     eprintln!("listening on {}", endpoint.board.listen(0, address)?);
     println!("ready");
     std::io::stdout().flush()?;
 
-    let mut clock = Clock::new();
     let mut deadline_ns = None;
     loop {
         let now = clock.now();
@@ -112,12 +124,17 @@ fn run(arguments: &Arguments, peers: Vec<PeerConfig>, mut echo: Echo) -> std::io
         }
         endpoint.flush();
         if deadline_ns.is_some_and(|ns| now.mono_ns >= ns || endpoint.board.connected() == 0) {
-            return Ok(());
+            break;
         }
         if work == 0 {
             endpoint.board.sockets().wait(WAIT_NS);
         }
     }
+    drop(endpoint);
+    if let Some(keeper) = keeper {
+        keeper.stop();
+    }
+    Ok(())
 }
 
 impl Arguments {
@@ -134,11 +151,41 @@ impl Arguments {
                 return Err(format!("--session: {begin_string},{target} stands twice"));
             }
             let dictionary = dictionaries.load(&session.files)?;
-            peers.push(session.peer(&self.sender, dictionary.clone()));
+            let reset_on_logon = self.state.is_none();
+            peers.push(session.peer(&self.sender, reset_on_logon, dictionary.clone()));
             let seen = HashSet::new();
             echo.peers.push(EchoPeer { dictionary, seen });
         }
         Ok((peers, echo))
+    }
+
+    /// The sessions over a log in memory or in the state directory.
+    fn endpoint(
+        &self,
+        sockets: AnySockets,
+        peers: Vec<PeerConfig>,
+        now: Now,
+    ) -> std::io::Result<(Endpoint<AnySockets>, Option<Keeper>)> {
+        let Some(directory) = &self.state else {
+            return Ok((Endpoint::new(sockets, peers, CONNECTIONS_MAX), None));
+        };
+        let names: Vec<String> = self
+            .sessions
+            .iter()
+            .map(|session| {
+                let (begin_string, target) = session.name();
+                format!("{begin_string}:{target}")
+            })
+            .collect();
+        let store = SessionStore::open(directory, &names, WINDOW_BYTES, now)
+            .map_err(std::io::Error::other)?;
+        let mut board =
+            Switchboard::new(sockets, store.log, peers, CONNECTIONS_MAX, LOGON_TIMEOUT_NS);
+        board.set_archive(store.archive);
+        let board = board
+            .resume(now, store.recovered, &names)
+            .map_err(std::io::Error::other)?;
+        Ok((Endpoint::kept(board), Some(store.keeper)))
     }
 }
 
@@ -150,10 +197,10 @@ impl SessionArgument {
         )
     }
 
-    fn peer(&self, sender: &str, dictionary: Arc<Dictionary>) -> PeerConfig {
+    fn peer(&self, sender: &str, reset_on_logon: bool, dictionary: Arc<Dictionary>) -> PeerConfig {
         PeerConfig {
             fix: FixPlan {
-                reset_on_logon: true,
+                reset_on_logon,
                 checks: Checks {
                     empty_values: !self.allow_empty_values,
                     ..Checks::ALL
@@ -277,7 +324,7 @@ impl Application for Echo {
     fn on_message(&mut self, peer: usize, _: Now, _: u64, message: &Message<'_>) -> Verdict {
         let peer = &mut self.peers[peer];
         match message.msg_type_bytes() {
-            b"D" if peer.is_repeated(message) => return Verdict::Taken,
+            b"D" if peer.is_repeated(message) => return Verdict::Unanswered,
             b"D" | b"d" | b"C" => {}
             _ => {
                 return Verdict::Refused(DecodeError {
@@ -334,7 +381,7 @@ impl Application for Echo {
         }
     }
 
-    fn on_stranger(&mut self, _: Now, _: Stranger) {}
+    fn on_stranger(&mut self, _: Now, _: std::net::IpAddr, _: Stranger) {}
 }
 
 /// Header fields that the session layer writes itself, or that are true of one transmission only.

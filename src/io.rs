@@ -127,3 +127,9 @@ pub trait LogFile {
     /// Returns when everything appended is durable. After an error nothing may be assumed of what was not durable before.
     fn sync(&mut self) -> io::Result<()>;
 }
+
+/// A log that another thread still writes, read by a cold one. Calls may block.
+pub trait LogRead {
+    /// Reads at this place of the log (its epoch, and the offset over all files of that); fewer bytes where it ends.
+    fn read_at(&mut self, place: u64, into: &mut [u8]) -> io::Result<usize>;
+}

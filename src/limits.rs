@@ -30,10 +30,74 @@ pub const CONNECTION_EVENTS_PER_CYCLE: usize = 32;
 pub const SESSION_TIMERS_PER_TICK: usize = 256;
 /// Messages sent in one duty cycle to a peer that is behind; others have their turn between.
 pub const CATCH_UP_MESSAGES_PER_TURN: usize = 8;
-/// Messages sent in one duty cycle to all peers that are behind: however many ask for everything again, the rest goes on.
-pub const CATCH_UP_MESSAGES_PER_CYCLE: usize = 32;
+/// Messages sent for the first time in one duty cycle to all peers that are behind: as many as one ring may bring in a cycle, so
+/// that a peer that reads again does catch up.
+pub const CATCH_UP_MESSAGES_PER_CYCLE: usize = 64;
+/// Messages repeated in one duty cycle to all peers, or stepped over for a gap fill: a few microseconds of work, so that however
+/// many ask for everything again, the rest goes on.
+pub const RESEND_MESSAGES_PER_CYCLE: usize = 4;
+/// Bytes sent in one duty cycle to all peers that are behind, the last message not counted.
+pub const CATCH_UP_BYTES_PER_CYCLE: usize = 64 * 1024;
 /// Peers that are behind and that are looked at in one duty cycle.
-pub const CATCH_UP_TURNS_PER_CYCLE: usize = 64;
+pub const CATCH_UP_TURNS_PER_CYCLE: usize = 32;
+/// Messages repeated for one session in a second: more than most engines take in, and less than a hundredth of a core.
+pub const RESEND_MESSAGES_PER_S: u64 = 10_000;
+/// Messages repeated for all sessions in a second: less than a tenth of a core.
+pub const RESEND_MESSAGES_PER_S_TOTAL: u64 = 100_000;
+/// Messages that may be repeated at once after a pause: one gap of the usual kind, so that it is filled without waiting.
+pub const RESEND_BURST: u64 = 64;
+/// ResendRequests of one session from the same number as before, or a lower one, that are honoured within the window: a peer that
+/// fills a gap asks from a higher number each time.
+pub const RESEND_REPEATS_MAX: u32 = 16;
+/// More of these are ignored; with so many more the session is logged out.
+pub const RESEND_IGNORED_MAX: u32 = 16;
+/// The window in which such requests are counted.
+pub const RESEND_WINDOW_NS: u64 = 60_000_000_000;
+/// Messages that were sent and are read back from disk together.
+pub const RESEND_CHUNK_MESSAGES: usize = 64;
+/// Bytes of them. Two of the longest fit.
+pub const RESEND_CHUNK_BYTES: usize = 2 * FRAME_BYTES_MAX;
+/// Pieces of the log that are read, or wait to be sent, at once: 1 MiB.
+pub const RESEND_CHUNKS: usize = 64;
+/// What is not on disk yet is asked for again after this: the journal thread writes every half millisecond.
+pub const RESEND_DISK_RETRY_NS: u64 = 1_000_000;
+/// What the disk does not give after this counts as out of reach: the disk has failed.
+pub const RESEND_DISK_PATIENCE_NS: u64 = 5_000_000_000;
+/// Sleep of the thread that reads old messages when nothing is asked of it.
+pub const RESEND_IDLE_NS: u64 = 2_000_000;
+/// One message of so many is an anchor: its place in the log's file is kept in memory. A power of two.
+pub const RESEND_ANCHOR_STRIDE_MIN: u64 = 32;
+/// Anchors over all sessions of a stage: 1 MiB.
+pub const RESEND_ANCHORS_TOTAL: usize = 1 << 17;
+/// Fewest of one session.
+pub const RESEND_ANCHORS_MIN: usize = 16;
+/// Most of one session: thinning them out takes a few microseconds.
+pub const RESEND_ANCHORS_MAX: usize = 1 << 12;
+/// Messages that came too early and are remembered, for one session: 2 KiB. What finds no room is repeated by the peer.
+pub const KEPT_MESSAGES_MAX: usize = 128;
+/// Of these, messages handed on in one turn of their session.
+pub const KEPT_MESSAGES_PER_TURN: usize = 16;
+/// Sessions with such messages that are looked at in one duty cycle.
+pub const KEPT_TURNS_PER_CYCLE: usize = 16;
+/// Bytes that a connection may send before its Logon is whole.
+pub const STRANGER_BYTES_MAX: usize = FRAME_BYTES_MAX;
+/// Connections from one address that may be without a Logon at once, where there are fewer sessions: a client never needs more than
+/// there are sessions.
+pub const STRANGERS_PER_SOURCE_MIN: usize = 16;
+/// Slots for connections that strangers leave free, so that there is room for a client: a sixteenth of them, at most so many.
+pub const SLOTS_KEPT_FREE_MAX: usize = 64;
+/// Addresses whose failed logons are remembered. The one that was quiet for longest is forgotten first.
+pub const SOURCES_MAX: usize = 256;
+/// Failed logons from one address after which its next ones wait: a wrong configuration, or a guess.
+pub const LOGON_FAILURES_FREE: u32 = 8;
+/// The first such wait; it doubles with each failure.
+pub const LOGON_DELAY_NS_MIN: u64 = 50_000_000;
+/// The longest one: a client that shares its address with a wrong configuration still gets in, well within the bound for a logon.
+pub const LOGON_DELAY_NS_MAX: u64 = 1_600_000_000;
+/// An address without a failed logon for so long starts anew.
+pub const LOGON_FAILURES_FORGOTTEN_NS: u64 = 60_000_000_000;
+/// Records about garbage from one session, at most one in this time: what it sends must not make the log grow faster.
+pub const GARBLED_RECORD_NS: u64 = 100_000_000;
 /// A peer whose socket takes nothing for this long while messages wait for it is disconnected.
 pub const SLOW_CONSUMER_TIMEOUT_S: u64 = 10;
 /// Positions of sent messages kept for resends, over all sessions of a stage: 8 MiB.
@@ -234,6 +298,11 @@ pub const CONTROL_PENDING_NS_MAX: u64 = 15 * 60 * 1_000_000_000;
 /// Larger files are no status page: 100,000 accounts and 10,000 sessions need 16 MB.
 pub const STATUS_PAGE_BYTES_MAX: u64 = 1 << 30;
 
+const _: () = assert!(RESEND_ANCHOR_STRIDE_MIN.is_power_of_two());
+const _: () = assert!(RESEND_ANCHORS_MIN.is_multiple_of(2) && RESEND_ANCHORS_MAX.is_multiple_of(2));
+const _: () = assert!(RESEND_CHUNK_BYTES >= FRAME_BYTES_MAX);
+const _: () = assert!(KEPT_MESSAGES_MAX.is_power_of_two());
+const _: () = assert!(STRANGER_BYTES_MAX <= RECEIVE_BUFFER_BYTES);
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
 const _: () = assert!(RING_SLOTS.is_power_of_two());

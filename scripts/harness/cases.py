@@ -1,4 +1,4 @@
-"""The cases: who talks to whom, and what must be true afterwards."""
+"""A day without trouble between the gateway and QuickFIX's programs and engine; and beside it, wrong messages."""
 
 import collections
 import json
@@ -6,32 +6,14 @@ import socket
 
 import fixtext
 from capture import Capture
+from checks import ORDERS, merged, wire_equals
 from quickfix_client import Client
 from quickfix_programs import BUY, SELL, TradeClient, executor
 from raw_client import RawClient
 from world import Config, Session, free_ports, wait_until
 
-ORDERS = 100
 # What the gateway may grow by under bad input: its buffers are bounded, but not all of their pages are touched at once.
 GROWTH_KIB = 16 * 1024
-
-
-def kinds(messages):
-    """How many of each MsgType."""
-    return dict(collections.Counter(message.kind for message in messages))
-
-
-def merged(*lists):
-    """All in one."""
-    return [message for messages in lists for message in messages]
-
-
-def wire_equals(table, capture, legs):
-    """tshark found nothing wrong, and counts what the peers' own logs count. `legs`: {(port, direction): messages}"""
-    counts, bad = capture.dissect()
-    table.equal("tshark: malformed packets and bad checksums", bad, [])
-    for (port, direction, leg), messages in legs.items():
-        table.equal(f"tshark = peers' ledgers: {leg}", dict(counts[(port, direction)]), kinds(messages))
 
 
 def executor_as_desk(world, table, tools):

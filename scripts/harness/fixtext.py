@@ -52,14 +52,25 @@ def of_kind(messages, *kinds):
     return [message for message in messages if message.kind in kinds]
 
 
-def reports(messages, exec_type):
-    """Execution reports with that ExecType(150)."""
-    return [message for message in of_kind(messages, "8") if message.get(150) == exec_type]
+def exec_type(report):
+    """What a report tells, in all versions as 4.4 says it by ExecType(150); "1" and "2" are fills too."""
+    transaction = report.get(20, "0")
+    if transaction != "0":
+        return {"1": "H", "2": "G", "3": "I"}[transaction]
+    # 4.0 has OrdStatus(39) only: a fill is what has executed something.
+    if report.get(150) is None and report.get(39) in ("1", "2", "5") and float(report.get(32, 0)) > 0:
+        return "F"
+    return report.get(150, report.get(39))
+
+
+def reports(messages, *kinds):
+    """Execution reports of these kinds."""
+    return [message for message in of_kind(messages, "8") if exec_type(message) in kinds]
 
 
 def fills(messages):
-    """Reports of trades: 150=F since FIX 4.3, 1 and 2 before."""
-    return [m for m in of_kind(messages, "8") if m.get(150) in ("F", "1", "2")]
+    """Reports of trades."""
+    return reports(messages, "F", "1", "2")
 
 
 def filled_quantity(messages):

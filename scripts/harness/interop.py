@@ -6,50 +6,57 @@ import shutil
 import sys
 import traceback
 
-from cases import CASES
+import cases
+import cases_echo
+import cases_jspurefix
+import cases_kill
+import cases_resend
+import cases_versions
 from table import Table
-from world import Failure, World
+from world import Failure, Tools, World
 
-
-class Tools:
-    """Where the foreign programs are."""
-
-    def __init__(self, target):
-        self.quickfix = target / "quickfix"
-        self.venv = target / "venv"
-
-    def dictionary(self, version):
-        """QuickFIX's data dictionary of that version: what is not in it is rejected."""
-        path = self.venv / "share" / "quickfix" / f"FIX{version.replace('.', '')}.xml"
-        if not path.exists():
-            raise Failure(f"{path} is missing; run scripts/tools")
-        return path
+CASES = (
+    cases.CASES
+    | cases_versions.CASES
+    | cases_resend.CASES
+    | cases_kill.CASES
+    | cases_echo.CASES
+    | cases_jspurefix.CASES
+)
+LONG_CASES = cases_kill.LONG_CASES
+LONG_ROUNDS = 4
 
 
 def main():
     """Entry."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", required=True, type=pathlib.Path)
+    parser.add_argument("--echo", type=pathlib.Path, help="fix_echo; beside the binary by default")
     parser.add_argument("--target", required=True, type=pathlib.Path)
     parser.add_argument("--io", default="auto", choices=["auto", "uring", "poll"])
     parser.add_argument("--layout", default="auto", choices=["auto", "pipeline", "fused"])
     parser.add_argument("--keep", action="store_true", help="keep the logs of good cases too")
-    parser.add_argument("cases", nargs="*", default=list(CASES), help=f"of {', '.join(CASES)}; all by default")
+    parser.add_argument("--long", action="store_true", help="all versions in all cases, and more of what is random")
+    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES | LONG_CASES)}; all but the long ones by default")
     arguments = parser.parse_args()
-    unknown = [case for case in arguments.cases if case not in CASES]
+    known = CASES | LONG_CASES
+    names = arguments.cases or list(known if arguments.long else CASES)
+    unknown = [name for name in names if name not in known]
     if unknown:
-        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
+        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(known)}")
     table = Table()
     tools = Tools(arguments.target)
     place = arguments.target / "interop" / f"{arguments.binary.parent.name}-{arguments.io}-{arguments.layout}"
-    for name in arguments.cases:
+    for name in names:
         directory = place / name
         shutil.rmtree(directory, ignore_errors=True)
         failed = table.failed
-        table.begin(f"{name}: {CASES[name].__doc__}")
+        table.begin(f"{name}: {known[name].__doc__}")
         with World(directory, arguments.binary, arguments.io, arguments.layout) as world:
+            world.rounds = LONG_ROUNDS if arguments.long else 1
+            world.echo = arguments.echo or arguments.binary.parent / "examples" / "fix_echo"
             try:
-                CASES[name](world, table, tools)
+                known[name](world, table, tools)
             except Failure as problem:
                 table.true("the case comes to its end", False, problem)
             except Exception:

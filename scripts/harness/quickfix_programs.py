@@ -19,7 +19,7 @@ LIMIT, DAY = "2", "1"
 def settings(world, name, default, sessions):
     """Writes a settings file of QuickFIX."""
     store = world.directory / f"{name}-store"
-    store.mkdir()
+    store.mkdir(exist_ok=True)
     default = {
         "StartTime": "00:00:00",
         "EndTime": "00:00:00",

@@ -6,7 +6,7 @@ import time
 import simplefix
 
 import fixtext
-from quickfix_client import utc_now
+from quickfix_engine import utc_now
 from world import wait_until
 
 

@@ -32,6 +32,16 @@ class Table:
         """A number that must not be lower."""
         return self.true(what, got >= least, f"{got}" if got >= least else f"{got}, but at least {least}")
 
+    def part(self):
+        """A table for a thread of its own; `take` brings its rows back."""
+        part = Table()
+        part.case = self.case
+        return part
+
+    def take(self, part):
+        """Adds the rows of a part."""
+        self.rows += part.rows
+
     @property
     def failed(self):
         """How many failed."""

@@ -12,6 +12,9 @@ import subprocess
 import tempfile
 import time
 
+from fixtext import FixMessage
+
+VERSIONS = ("4.0", "4.1", "4.2", "4.3", "4.4", "5.0", "5.0SP1", "5.0SP2")
 STOP_S = 10.0
 START_S = 90.0
 
@@ -121,7 +124,12 @@ class World:
         self.binary = binary
         self.io = io
         self.layout = layout
+        # The library's echo, for cases that need no gateway.
+        self.echo = None
+        # How often what is random is tried.
+        self.rounds = 1
         self.processes = []
+        self.at_end = []
         # Where control sockets go: the kernel allows their paths 107 bytes.
         self.short_directory = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-"))
 
@@ -129,6 +137,8 @@ class World:
         return self
 
     def __exit__(self, *_):
+        for end in reversed(self.at_end):
+            end()
         for process in reversed(self.processes):
             process.kill()
         shutil.rmtree(self.short_directory, ignore_errors=True)
@@ -179,6 +189,30 @@ class World:
             raise Failure(f"gatehouse top: {run.stderr.decode(errors='replace')[-300:]}")
         return json.loads(run.stdout)
 
+    def logged(self, config, name):
+        """The messages of a session or link in the gateway's own log: (incoming, outgoing)."""
+        command = [self.binary, "log", "print", config.directory, "--session", name, "--json"]
+        run = subprocess.run(command, capture_output=True, timeout=60, check=False)
+        if run.returncode != 0:
+            raise Failure(f"gatehouse log print: {run.stderr.decode(errors='replace')[-300:]}")
+        lines = [json.loads(line) for line in run.stdout.splitlines()]
+        return tuple(
+            [FixMessage(line["message"].replace("|", "\x01")) for line in lines if line["direction"] == direction]
+            for direction in ("in", "out")
+        )
+
+    def ctl(self, config, *command):
+        """An operator's command; its answer."""
+        run = subprocess.run(
+            [self.binary, "ctl", "--socket", config.control_socket, "--json", "--reason", "interop", *map(str, command)],
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
+        if run.returncode != 0:
+            raise Failure(f"gatehouse ctl {command}: {(run.stderr + run.stdout).decode(errors='replace')[-300:]}")
+        return json.loads(run.stdout)
+
     @staticmethod
     def resident_kib(process):
         """Memory that the process holds."""
@@ -195,20 +229,49 @@ class World:
         wait_until(ready, "links to the desk are ready", 30.0, 0.1)
 
 
-class Session:
-    """A client's session: its CompID, FIX version, account."""
+class Tools:
+    """Where the foreign programs are."""
 
-    def __init__(self, comp_id, version="4.4", **settings):
+    def __init__(self, target):
+        self.target = pathlib.Path(target)
+        self.quickfix = self.target / "quickfix"
+        self.venv = self.target / "venv"
+
+    def dictionary(self, version):
+        """QuickFIX's data dictionary of that version, or of "T1.1": what is not in it is rejected."""
+        path = self.venv / "share" / "quickfix" / f"FIX{version.replace('.', '')}.xml"
+        if not path.exists():
+            raise Failure(f"{path} is missing; run scripts/tools")
+        return path
+
+
+class Session:
+    """A client's session: its CompID, FIX version, account, and the desk that has its book."""
+
+    def __init__(self, comp_id, version="4.4", desk="desk", **settings):
         self.comp_id = comp_id
         self.version = version
+        self.desk = desk
         self.account = f"ACC-{comp_id}"[:15]
         self.settings = settings
 
 
-class Config:
-    """A configuration directory for the gateway."""
+class LinkedDesk:
+    """A desk with a link to each of the ports; the settings are its links'."""
 
-    def __init__(self, world, listen, links, sessions, idle="auto", cores=(), requests=65536):
+    def __init__(self, name, ports, comp_id="DESK", **settings):
+        self.name = name
+        self.ports = ports
+        self.comp_id = comp_id
+        self.settings = settings
+
+
+class Config:
+    """A configuration directory for the gateway. `desks` are of LinkedDesk, or the ports of the one desk that there is."""
+
+    def __init__(self, world, listen, desks, sessions, idle="auto", cores=(), requests=65536, staging_bytes=1 << 24):
+        if desks and not isinstance(desks[0], LinkedDesk):
+            desks = [LinkedDesk("desk", desks)]
         self.directory = world.directory / "config"
         self.state = world.directory / "state"
         self.status_file = self.state / "status"
@@ -216,7 +279,8 @@ class Config:
         self.directory.mkdir()
         self.state.mkdir()
         (self.directory / "gatehouse.toml").write_text(
-            self._topology(listen, links, idle, cores, requests), encoding="ascii"
+            self._topology(listen, idle, cores, requests, staging_bytes) + "".join(self._desk(desk) for desk in desks),
+            encoding="ascii",
         )
         (self.directory / "clients.toml").write_text(
             "".join(self._client(session) for session in sessions), encoding="ascii"
@@ -224,7 +288,7 @@ class Config:
         self._table(
             "accounts.csv",
             "account,client,kind,desk,cash,order_value_max,open_orders_max",
-            (f"{s.account},{s.comp_id},cash,desk,1000000000000.00,0,0" for s in sessions),
+            (f"{s.account},{s.comp_id},cash,{s.desk},1000000000000.00,0,0" for s in sessions),
         )
         self._table(
             "instruments.csv",
@@ -237,8 +301,8 @@ class Config:
             (f"{s.account},{symbol},100000000" for s in sessions for symbol in ("SYM1", "SYM2")),
         )
 
-    def _topology(self, listen, links, idle, cores, requests):
-        text = f"""name = "interop"
+    def _topology(self, listen, idle, cores, requests, staging_bytes):
+        return f"""name = "interop"
 [threads]
 idle = "{idle}"
 cores = {list(cores)}
@@ -246,7 +310,7 @@ lock_memory = false
 [state]
 log_directory = "{self.state}/log"
 staging_directory = "{self.state}/staging"
-staging_bytes = 16777216
+staging_bytes = {staging_bytes}
 status_file = "{self.status_file}"
 control_socket = "{self.control_socket}"
 requests_per_day_max = {requests}
@@ -255,25 +319,28 @@ executions_per_day_max = {requests * 2}
 name = "clients"
 address = "127.0.0.1:{listen}"
 logon_timeout_s = 2
-[[desks]]
-name = "desk"
+"""
+
+    @staticmethod
+    def _desk(desk):
+        text = f"""[[desks]]
+name = "{desk.name}"
 acknowledge_timeout_ms = 5000
 """
-        for n, port in enumerate(links):
+        for n, port in enumerate(desk.ports):
             text += f"""[[desks.links]]
-name = "desk-{n + 1}"
+name = "{desk.name}-{n + 1}"
 address = "127.0.0.1:{port}"
-target_comp_id = "DESK"
+target_comp_id = "{desk.comp_id}"
 sender_comp_id = "GATEHOUSE{n + 1 if n else ""}"
 heartbeat_interval_s = 10
 reconnect_min_ms = 100
 reconnect_max_ms = 1000
-"""
+{_toml(desk.settings)}"""
         return text
 
     @staticmethod
     def _client(session):
-        settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in session.settings.items())
         return f"""[[clients]]
 name = "{session.comp_id}"
 [[clients.sessions]]
@@ -281,8 +348,11 @@ name = "{session.comp_id}"
 fix_version = "{session.version}"
 target_comp_id = "{session.comp_id}"
 accounts = ["{session.account}"]
-{settings}"""
+{_toml(session.settings)}"""
 
     def _table(self, name, columns, rows):
         (self.directory / name).write_text("\n".join([columns, *rows]) + "\n", encoding="ascii")
 
+
+def _toml(settings):
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())

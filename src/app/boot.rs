@@ -141,6 +141,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
         risk,
         route,
         journal,
+        archive,
         ports,
         page,
         control_status,
@@ -166,6 +167,11 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
     spawn(
         JOURNAL_THREAD,
         Box::new(move || runner::journal(journal, journal_clock, &journal_lifecycle)),
+    )?;
+    let archive_lifecycle = lifecycle.clone();
+    spawn(
+        "gh-archive",
+        Box::new(move || runner::archive(archive, &archive_lifecycle)),
     )?;
     let cores = &topology.cores;
     match topology.layout {

@@ -13,8 +13,9 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::byte_log;
 use ringbuf::spsc::{Consumer, Producer, spsc};
 
+use super::before::Before;
 use super::boot::{BootError, failed};
-use super::log_store::LogStore;
+use super::log_store::{LogStore, SegmentReader};
 use super::runner::{DecodeTurn, Lifecycle, RouteTurn};
 use crate::access::Entitlements;
 use crate::config::plan::{FixPlan, Io, LinkPlan, Plan};
@@ -28,6 +29,7 @@ use crate::journal::{Cause, Log, LogId, RecordKind, names};
 use crate::limits::CONNECTIONS_MAX;
 use crate::risk::{Risk, RiskPlan, SessionLimits};
 use crate::session::ResendPolicy;
+use crate::stage::archive::{self, Archive, ArchiveReader};
 use crate::stage::control::ControlPorts;
 use crate::stage::decode::{DecodeParts, DecodeStage};
 use crate::stage::journal::{Drain, JournalStage};
@@ -48,6 +50,7 @@ pub(super) struct Parts {
     pub risk: RiskStage,
     pub route: RouteSeed,
     pub journal: JournalStage<LogStore>,
+    pub archive: ArchiveReader<SegmentReader>,
     pub ports: ControlPorts,
     pub page: Words,
     pub control_status: StageWriter,
@@ -61,43 +64,16 @@ pub(super) fn parts(
     lifecycle: &Lifecycle,
 ) -> Result<Parts, BootError> {
     let (writers, page) = make_page(plan, now)?;
+    // Before new windows take the place of those that were left.
+    let before = |log| Before::read(plan, log, channel_names(plan, log), now);
+    let (clients_before, links_before) = (before(LogId::Client)?, before(LogId::Desk)?);
     let mut drains = Vec::new();
     let mut make_log = |log: LogId| -> Result<Log, BootError> {
         let (writer, reader) = make_window(plan, log)?;
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
             .map_err(failed(format!("cannot create the {} log", log.name())))?;
-        let names: Vec<String> = match log {
-            LogId::Client => plan
-                .sessions
-                .iter()
-                .map(|session| session.name.clone())
-                .collect(),
-            LogId::Desk => links(plan).map(|(_, link)| link.name.clone()).collect(),
-            LogId::Order | LogId::None => Vec::new(),
-        };
-        let mut made = Log::new(log, writer);
-        let start = format!(
-            "gatehouse {} {} epoch {epoch}",
-            env!("CARGO_PKG_VERSION"),
-            log.name()
-        );
-        made.append(
-            RecordKind::Start,
-            0,
-            Cause::default(),
-            now.wall_ns,
-            start.as_bytes(),
-        );
-        for (channel, body) in names::bodies(&names) {
-            let body = body.as_bytes();
-            made.append(
-                RecordKind::Names,
-                channel,
-                Cause::default(),
-                now.wall_ns,
-                body,
-            );
-        }
+        let names = channel_names(plan, log);
+        let made = begin_log(log, epoch, writer, &names, now);
         drains.push(Drain::new(log, names, reader, store));
         Ok(made)
     };
@@ -139,9 +115,13 @@ pub(super) fn parts(
         link_desks: links(plan).map(|(desk, _)| desk).collect(),
         status: writers.risk,
     });
+    let sent_to_clients = SegmentReader::new(&plan.state.log_directory, LogId::Client);
+    let (archive_port, archive) = archive::archive(sent_to_clients);
     let decode = DecodeSeed {
         plan: plan.clone(),
         log: client_log,
+        before: clients_before,
+        archive: archive_port,
         to_risk,
         from_risk,
         directory: directory.clone(),
@@ -153,6 +133,7 @@ pub(super) fn parts(
     let route = RouteSeed {
         plan: plan.clone(),
         log: desk_log,
+        before: links_before,
         requests,
         reports,
         directory,
@@ -168,16 +149,50 @@ pub(super) fn parts(
         risk,
         route,
         journal,
+        archive,
         ports,
         page,
         control_status: writers.control,
     })
 }
 
+/// Names of the channels of a log.
+fn channel_names(plan: &Plan, log: LogId) -> Vec<String> {
+    match log {
+        LogId::Client => plan.sessions.iter().map(|it| it.name.clone()).collect(),
+        LogId::Desk => links(plan).map(|(_, link)| link.name.clone()).collect(),
+        LogId::Order | LogId::None => Vec::new(),
+    }
+}
+
+/// A log of this epoch, with the records that say so and who its channels are.
+pub(super) fn begin_log(
+    log: LogId,
+    epoch: u16,
+    writer: byte_log::Writer,
+    channels: &[String],
+    now: Now,
+) -> Log {
+    let mut made = Log::new(log, writer).in_epoch(epoch);
+    let start = format!(
+        "gatehouse {} {} epoch {epoch}",
+        env!("CARGO_PKG_VERSION"),
+        log.name()
+    );
+    let (cause, time_ns) = (Cause::default(), now.wall_ns);
+    made.append(RecordKind::Start, 0, cause, time_ns, start.as_bytes());
+    for (channel, body) in names::bodies(channels) {
+        made.append(RecordKind::Names, channel, cause, time_ns, body.as_bytes());
+    }
+    made
+}
+
 /// The decode stage without its sockets.
 pub(super) struct DecodeSeed {
     plan: Arc<Plan>,
     log: Log,
+    before: Option<Before>,
+    archive: Archive,
     to_risk: Producer<FromClient>,
     from_risk: Consumer<ToClient>,
     directory: Arc<Directory>,
@@ -227,6 +242,8 @@ impl DecodeSeed {
             connections,
             logon_timeout_s as u64 * NS_PER_S,
         );
+        board.set_archive(self.archive);
+        let mut board = Before::resume(self.before, board)?;
         let mut addresses = Vec::new();
         for (at, listener) in plan.listeners.iter().enumerate() {
             let what = format!(
@@ -269,6 +286,7 @@ impl DecodeSeed {
 pub(super) struct RouteSeed {
     plan: Arc<Plan>,
     log: Log,
+    before: Option<Before>,
     requests: Consumer<ToDesk>,
     reports: Producer<FromDesk>,
     directory: Arc<Directory>,
@@ -306,8 +324,10 @@ impl RouteSeed {
             .desks
             .iter()
             .flat_map(|desk| desk.links.iter().map(|_| desk.acknowledge_timeout_ms));
+        let board = Switchboard::new(sockets, self.log, peers, connections, 0);
+        let board = Before::resume(self.before, board)?;
         let stage = RouteStage::new(RouteParts {
-            board: Switchboard::new(sockets, self.log, peers, connections, 0),
+            board,
             from_risk: self.requests,
             to_risk: self.reports,
             directory: self.directory,

@@ -152,6 +152,24 @@ impl LogReader {
         }
     }
 
+    /// Offset of that record in the files of its epoch.
+    pub fn offset(&self) -> u64 {
+        self.epoch.as_ref().map_or(0, |epoch| {
+            epoch.offset - (epoch.current.len() as u64).next_multiple_of(8)
+        })
+    }
+
+    /// That record as it stands in the log, padding included.
+    pub fn bytes(&self) -> &[u8] {
+        let epoch = self.epoch.as_ref();
+        epoch.map_or(&[], |epoch| &epoch.buffer[epoch.current.clone()])
+    }
+
+    /// Whether it was found in a window, and may not be on disk.
+    pub fn is_from_window(&self) -> bool {
+        self.epoch.as_ref().is_some_and(|epoch| epoch.in_window)
+    }
+
     /// The epoch (start number) of that record.
     pub fn epoch(&self) -> u16 {
         self.epoch.as_ref().map_or(0, |epoch| epoch.epoch)
@@ -190,6 +208,8 @@ struct EpochReader {
     current: Range<usize>,
     file: Option<(u32, File)>,
     window: Window,
+    /// Where the buffer's records are from
+    in_window: bool,
     broken: bool,
 }
 
@@ -214,6 +234,7 @@ impl EpochReader {
             current: 0..0,
             file: None,
             window: Window::new(place, log, epoch),
+            in_window: false,
             broken: false,
         }
     }
@@ -287,7 +308,7 @@ impl EpochReader {
                 .map_err(at(self.window.path()))?
             {
                 Found::Records => {
-                    self.given = 0;
+                    (self.given, self.in_window) = (0, true);
                     return Ok(Disk::Records);
                 }
                 // On its way from the window to the disk.
@@ -311,7 +332,7 @@ impl EpochReader {
         buffer.resize(LOG_READ_BYTES, 0);
         let bytes = self.read_at(self.offset, &mut buffer)?;
         buffer.truncate(bytes);
-        (self.buffer, self.given) = (buffer, 0);
+        (self.buffer, self.given, self.in_window) = (buffer, 0, false);
         let error = match self.chain.look(&self.buffer) {
             Step::Record(..) => return Ok(Disk::Records),
             Step::Blank => return self.at_blank(),

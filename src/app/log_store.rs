@@ -4,12 +4,16 @@
 //! number of the process and part of every order id: a new process takes the highest epoch found here plus one, and its files exist
 //! durably before anything is sent. Records run on across segments.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::io::LogFile;
+use crate::io::{LogFile, LogRead};
 use crate::journal::LogId;
+use crate::journal::log::epoch_and_offset;
 use crate::limits::LOG_SEGMENT_BYTES;
 use crate::sys::log_file;
 
@@ -64,6 +68,118 @@ impl LogFile for LogStore {
     }
 }
 
+/// Writes what a [`LogStore`] of an earlier process did not, to the places where it belongs.
+pub struct SegmentWriter {
+    directory: PathBuf,
+    log: LogId,
+    epoch: u16,
+    files: BTreeMap<u32, log_file::LogFile>,
+}
+
+impl SegmentWriter {
+    /// For this log of this epoch.
+    pub fn new(directory: &Path, log: LogId, epoch: u16) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            log,
+            epoch,
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// Start number of the process whose log it is.
+    pub fn epoch(&self) -> u16 {
+        self.epoch
+    }
+
+    /// Writes `bytes` at this offset over all segments.
+    pub fn write_at(&mut self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (segment, within) = (
+                (offset / LOG_SEGMENT_BYTES) as u32,
+                offset % LOG_SEGMENT_BYTES,
+            );
+            let room = (LOG_SEGMENT_BYTES - within) as usize;
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            let file = match self.files.entry(segment) {
+                Entry::Occupied(open) => open.into_mut(),
+                Entry::Vacant(place) => {
+                    let path = segment_path(&self.directory, self.log, self.epoch, segment);
+                    place.insert(match path.exists() {
+                        true => log_file::LogFile::open(&path)?,
+                        false => log_file::LogFile::create(&path, LOG_SEGMENT_BYTES)?,
+                    })
+                }
+            };
+            file.write_at(now, within)?;
+            (bytes, offset) = (later, offset + now.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Makes all of it durable.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.files
+            .values_mut()
+            .try_for_each(log_file::LogFile::sync)
+    }
+}
+
+/// Reads what [`LogStore`]s have written, of this epoch and of those before, by [`place`]; for a cold thread beside the journal's.
+pub struct SegmentReader {
+    directory: PathBuf,
+    log: LogId,
+    /// The last segment that was read, with its epoch: neighbours come one after the other
+    open: Option<((u16, u32), File)>,
+}
+
+impl SegmentReader {
+    /// Of the log that [`LogStore`]s with these values write.
+    pub fn new(directory: &Path, log: LogId) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            log,
+            open: None,
+        }
+    }
+
+    /// `None`: there is no such segment, not yet or not any more.
+    fn segment(&mut self, epoch: u16, segment: u32) -> io::Result<Option<&File>> {
+        let wanted = (epoch, segment);
+        if self.open.as_ref().is_none_or(|(open, _)| *open != wanted) {
+            let path = segment_path(&self.directory, self.log, epoch, segment);
+            match File::open(path) {
+                Ok(file) => self.open = Some((wanted, file)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.open.as_ref().map(|(_, file)| file))
+    }
+}
+
+impl LogRead for SegmentReader {
+    fn read_at(&mut self, place: u64, into: &mut [u8]) -> io::Result<usize> {
+        let (epoch, offset) = epoch_and_offset(place);
+        let mut done = 0;
+        while done < into.len() {
+            let at = offset + done as u64;
+            let within = at % LOG_SEGMENT_BYTES;
+            let part = (into.len() - done).min((LOG_SEGMENT_BYTES - within) as usize);
+            let Some(file) = self.segment(epoch, (at / LOG_SEGMENT_BYTES) as u32)? else {
+                break;
+            };
+            match file.read_at(&mut into[done..done + part], within) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+}
+
 /// File of a segment.
 pub fn segment_path(directory: &Path, log: LogId, epoch: u16, segment: u32) -> PathBuf {
     directory.join(format!("{}-{epoch:05}-{segment:04}.log", log.name()))
@@ -113,6 +229,7 @@ pub fn read(directory: &Path, log: LogId, epoch: u16) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::log::place;
 
     #[test]
     fn epochs_rise_and_segments_join() {
@@ -124,6 +241,17 @@ mod tests {
         store.append(&block).unwrap();
         store.sync().unwrap();
         assert_eq!(next_epoch(directory.path()).unwrap(), 2);
+        let mut over_the_edge = [9u8; 8];
+        let mut reader = SegmentReader::new(directory.path(), LogId::Order);
+        let edge = place(1, LOG_SEGMENT_BYTES - 4);
+        assert_eq!(reader.read_at(edge, &mut over_the_edge).unwrap(), 8);
+        assert_eq!(over_the_edge, [7, 7, 7, 7, 7, 7, 0, 0]);
+        assert_eq!(
+            reader
+                .read_at(place(1, 2 * LOG_SEGMENT_BYTES), &mut over_the_edge)
+                .unwrap(),
+            0
+        );
         let bytes = read(directory.path(), LogId::Order, 1).unwrap();
         assert_eq!(bytes.len() as u64, 2 * LOG_SEGMENT_BYTES);
         assert!(bytes[..2 * block.len()].iter().all(|&b| b == 7));

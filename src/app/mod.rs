@@ -2,6 +2,7 @@
 //!
 //! The only room besides the tools of `cli` that names `sys`.
 
+mod before;
 pub mod boot;
 mod build;
 pub mod log_reader;
@@ -10,6 +11,7 @@ mod log_reader_tests;
 pub mod log_store;
 mod log_window;
 mod runner;
+pub mod session_store;
 mod topology;
 
 pub use boot::{BootError, Gateway, start};

@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::config::plan::Idle;
-use crate::io::{LogFile, Sockets};
-use crate::limits::{CYCLE_BOUND_COLD_NS, CYCLE_BOUND_NS, JOURNAL_IDLE_NS, PARK_NS_MAX};
+use crate::io::{LogFile, LogRead, Sockets};
+use crate::limits::{
+    CYCLE_BOUND_COLD_NS, CYCLE_BOUND_NS, JOURNAL_IDLE_NS, PARK_NS_MAX, RESEND_IDLE_NS,
+};
+use crate::stage::archive::ArchiveReader;
 use crate::stage::decode::DecodeStage;
 use crate::stage::journal::JournalStage;
 use crate::stage::risk::RiskStage;
@@ -237,6 +240,15 @@ impl<S: Sockets, T: Sockets> Turn for Fused<S, T> {
         self.decode.placed(core);
         self.risk.placed(core);
         self.route.placed(core);
+    }
+}
+
+/// The reader of old messages, on its own thread: sleeps when nothing is asked.
+pub fn archive<R: LogRead>(mut reader: ArchiveReader<R>, lifecycle: &Lifecycle) {
+    while !lifecycle.is_in(Phase::Stop) {
+        if reader.duty_cycle() == 0 {
+            std::thread::sleep(Duration::from_nanos(RESEND_IDLE_NS));
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod check;
 pub mod ctl;
 pub mod demo;
 pub mod desk;
+pub mod dialect;
 pub mod load;
 pub mod log;
 pub mod relay;
@@ -46,6 +47,8 @@ pub enum Command {
     Ctl(ctl::CtlArgs),
     /// Run a simulated trading desk
     Desk(desk::DeskArgs),
+    /// The FIX dialect that the gateway speaks, for people and other engines
+    Dialect(dialect::DialectArgs),
     /// Send orders at a fixed rate and measure
     Load(load::LoadArgs),
     /// Messages and events out of the logs
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Ctl(args) => ctl::run(&args),
         Command::Desk(args) => desk::run(&args),
+        Command::Dialect(args) => dialect::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Relay(args) => relay::run(&args),

@@ -6,7 +6,7 @@
 use zerocopy::FromZeros;
 use zerocopy::little_endian::{U16, U64};
 
-use super::record::{self, BODY_OFFSET, Cause, LogId, RawHeader, Record, RecordKind};
+use super::record::{self, BODY_OFFSET, Cause, DELIVERED, LogId, RawHeader, Record, RecordKind};
 
 /// The writing end.
 pub struct Log {
@@ -14,7 +14,14 @@ pub struct Log {
     id: LogId,
     sequence: u64,
     crc: u32,
+    /// Place of the next record, see [`Log::in_epoch`]
+    offset: u64,
+    /// Per channel: where the last message that was sent stands in the file
+    sent: Vec<u64>,
 }
+
+/// No message was sent on the channel.
+const NONE_SENT: u64 = u64::MAX;
 
 /// Where a record went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +30,24 @@ pub struct Appended {
     pub sequence: u64,
     /// Its position, for [`Log::read_back`].
     pub position: u64,
+    /// Its place on disk, see [`Log::in_epoch`].
+    pub offset: u64,
+}
+
+/// Bits of a place that are the offset in the epoch's files: 16 TiB.
+const OFFSET_BITS: u32 = 44;
+
+/// Place of a byte of a log: its epoch, and the offset over that epoch's files. Places rise from epoch to epoch.
+pub const fn place(epoch: u16, offset: u64) -> u64 {
+    (epoch as u64) << OFFSET_BITS | offset
+}
+
+/// Epoch and offset of a place.
+pub const fn epoch_and_offset(place: u64) -> (u16, u64) {
+    (
+        (place >> OFFSET_BITS) as u16,
+        place & ((1 << OFFSET_BITS) - 1),
+    )
 }
 
 impl Log {
@@ -33,7 +58,28 @@ impl Log {
             id,
             sequence: 0,
             crc: 0,
+            offset: 0,
+            sent: Vec::new(),
         }
+    }
+
+    /// Of this epoch: its records have their places behind those of all epochs before.
+    pub fn in_epoch(mut self, epoch: u16) -> Self {
+        debug_assert_eq!(self.sequence, 0);
+        self.offset = place(epoch, 0);
+        self
+    }
+
+    /// The last message that was sent on the channel stands at this place, in an epoch before.
+    pub fn link_back(&mut self, channel: u16, place: u64) {
+        if let Some(sent) = self.sent.get_mut(channel as usize) {
+            *sent = place;
+        }
+    }
+
+    /// From now on each message that is sent on one of these channels tells how far back the one before it stands.
+    pub fn link_channels(&mut self, channels: usize) {
+        self.sent.resize(channels, NONE_SENT);
     }
 
     /// Which log this is.
@@ -83,9 +129,44 @@ impl Log {
         body_bytes_max: usize,
         fill: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> Option<Appended> {
+        let header = RawHeader::new_zeroed();
+        self.append_under(header, kind, channel, cause, time_ns, body_bytes_max, fill)
+    }
+
+    /// Appends a FIX message that was received: what its session expects after it, and whether the application is given it.
+    pub fn append_received(
+        &mut self,
+        channel: u16,
+        time_ns: u64,
+        next_in: u64,
+        delivered: bool,
+        message: &[u8],
+    ) -> Option<Appended> {
+        let mut header = RawHeader::new_zeroed();
+        header.set_link(next_in);
+        header.flags = if delivered { DELIVERED } else { 0 };
+        let (kind, cause) = (RecordKind::MessageIn, Cause::default());
+        let length = message.len();
+        self.append_under(header, kind, channel, cause, time_ns, length, |out| {
+            out.copy_from_slice(message);
+            Some(length)
+        })
+    }
+
+    #[expect(clippy::too_many_arguments)]
+    #[inline]
+    fn append_under(
+        &mut self,
+        mut header: RawHeader,
+        kind: RecordKind,
+        channel: u16,
+        cause: Cause,
+        time_ns: u64,
+        body_bytes_max: usize,
+        fill: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Option<Appended> {
         let memory = self.writer.claim(record::padded(body_bytes_max))?;
         let body = fill(&mut memory[BODY_OFFSET..BODY_OFFSET + body_bytes_max])?;
-        let mut header = RawHeader::new_zeroed();
         header.kind = U16::new(kind as u16);
         header.channel = U16::new(channel);
         header.sequence = U64::new(self.sequence + 1);
@@ -93,13 +174,26 @@ impl Log {
         header.cause_log = cause.log as u8;
         header.cause_output = U16::new(cause.output);
         header.cause_sequence = U64::new(cause.sequence);
+        let place = match kind {
+            RecordKind::MessageOut | RecordKind::AdminOut => self.sent.get_mut(channel as usize),
+            _ => None,
+        };
+        if let Some(place) = place {
+            if *place != NONE_SENT {
+                header.set_link(self.offset - *place);
+            }
+            *place = self.offset;
+        }
         let bytes = record::padded(body);
         self.crc = record::seal(&mut memory[..bytes], &mut header, body, self.crc);
         self.sequence += 1;
         let position = self.writer.commit(bytes);
+        let offset = self.offset;
+        self.offset += bytes as u64;
         Some(Appended {
             sequence: self.sequence,
             position,
+            offset,
         })
     }
 
@@ -192,6 +286,40 @@ mod tests {
                 })
             };
             prop_assert_eq!(outcome.is_err(), !padding);
+        }
+    }
+
+    #[test]
+    fn a_sent_message_leads_to_the_one_before_on_its_channel() {
+        let (writer, mut reader) = in_memory(1 << 16);
+        let mut log = Log::new(LogId::Client, writer);
+        log.link_channels(2);
+        let mut places = Vec::new();
+        for at in 0..12u16 {
+            let kind = [RecordKind::MessageOut, RecordKind::MessageIn][(at % 5 == 4) as usize];
+            let body = vec![0; at as usize];
+            let cause = Cause::default();
+            places.push((
+                kind,
+                at % 3,
+                log.append(kind, at % 3, cause, 0, &body).unwrap(),
+            ));
+        }
+        let mut file = Vec::new();
+        while let Some(frame) = reader.next() {
+            file.extend_from_slice(frame.bytes);
+        }
+        for (at, &(kind, channel, place)) in places.iter().enumerate() {
+            let head = record::head(&file[place.offset as usize..]).unwrap();
+            assert_eq!((head.kind, head.channel), (Some(kind), channel));
+            let before = places[..at].iter().rev().find(|before| {
+                kind == RecordKind::MessageOut
+                    && before.0 == kind
+                    && before.1 == channel
+                    && channel < 2
+            });
+            let expected = before.map_or(0, |before| place.offset - before.2.offset);
+            assert_eq!(head.previous, expected, "record {at}");
         }
     }
 

@@ -49,6 +49,9 @@ mod tests {
                 kind: RecordKind::Names,
                 channel: *channel,
                 cause: Cause::default(),
+                previous: 0,
+                next_in: 0,
+                delivered: false,
                 body: body.as_bytes(),
                 crc: 0,
             };

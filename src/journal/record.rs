@@ -75,6 +75,9 @@ pub enum RecordKind {
     SequenceReset = 11,
     /// Names of the log's channels, from this channel on; see [`super::names`].
     Names = 12,
+    /// FIX message that an earlier process received and did not finish with. Cause: its record there, and as output that epoch.
+    /// Channel: session or link.
+    Carried = 13,
 }
 
 impl RecordKind {
@@ -92,6 +95,7 @@ impl RecordKind {
             10 => Self::Refused,
             11 => Self::SequenceReset,
             12 => Self::Names,
+            13 => Self::Carried,
             _ => return None,
         })
     }
@@ -120,18 +124,23 @@ pub(super) struct RawHeader {
     pub kind: U16,
     /// Session or link
     pub channel: U16,
-    /// Zero
-    pub reserved: U32,
+    /// Low half of [`Record::previous`] or [`Record::next_in`]
+    pub link_low: U32,
     /// Dense, from 1
     pub sequence: U64,
     /// Nanoseconds since 1970-01-01 UTC
     pub time_ns: U64,
     pub cause_log: u8,
-    pub cause_reserved: [u8; 1],
+    /// [`DELIVERED`], or zero
+    pub flags: u8,
     pub cause_output: U16,
-    pub cause_padding: U32,
+    /// High half
+    pub link_high: U32,
     pub cause_sequence: U64,
 }
+
+/// Flag: the application was given the message.
+pub(super) const DELIVERED: u8 = 1;
 
 /// Bytes of the header alone.
 pub const HEADER_BYTES: usize = 32;
@@ -156,6 +165,13 @@ pub struct Record<'a> {
     pub channel: u16,
     /// What caused it.
     pub cause: Cause,
+    /// Bytes back to the message that was sent before on the same channel, in the places of [`super::Log::in_epoch`]; zero: none,
+    /// or no sent message.
+    pub previous: u64,
+    /// Of a received message: the number that its session expects after it. Else zero.
+    pub next_in: u64,
+    /// Of a received message: whether its session gave it to the application.
+    pub delivered: bool,
     /// Its content.
     pub body: &'a [u8],
     /// Its checksum: the seed of the next one's.
@@ -203,6 +219,46 @@ pub(super) fn seal(bytes: &mut [u8], header: &mut RawHeader, body: usize, seed: 
     crc
 }
 
+impl RawHeader {
+    pub(super) fn set_link(&mut self, value: u64) {
+        self.link_low = U32::new(value as u32);
+        self.link_high = U32::new((value >> 32) as u32);
+    }
+
+    fn link(&self) -> u64 {
+        self.link_low.get() as u64 | (self.link_high.get() as u64) << 32
+    }
+
+    fn link_of(&self, is_in: bool) -> u64 {
+        let received = self.kind.get() == RecordKind::MessageIn as u16;
+        if received == is_in { self.link() } else { 0 }
+    }
+}
+
+/// What the header alone tells of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// Bytes of header and body, without padding; zero: nothing was written here.
+    pub length: usize,
+    /// What it is; `None`: this version does not know it.
+    pub kind: Option<RecordKind>,
+    /// Session or link.
+    pub channel: u16,
+    /// See [`Record::previous`].
+    pub previous: u64,
+}
+
+/// The header at the start of `bytes`; `None` where they are too few.
+pub fn head(bytes: &[u8]) -> Option<Head> {
+    let (header, _) = RawHeader::ref_from_prefix(bytes).ok()?;
+    Some(Head {
+        length: header.length.get() as usize,
+        kind: RecordKind::from_raw(header.kind.get()),
+        channel: header.channel.get(),
+        previous: header.link_of(false),
+    })
+}
+
 /// Reads the record at the start of `bytes`, without checking that it follows another. For records that this process wrote.
 pub fn view(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
     let (header, _) = RawHeader::ref_from_prefix(bytes).map_err(|_| RecordError::Torn)?;
@@ -221,6 +277,9 @@ pub fn view(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
             sequence: header.cause_sequence.get(),
             output: header.cause_output.get(),
         },
+        previous: header.link_of(false),
+        next_in: header.link_of(true),
+        delivered: header.flags & DELIVERED != 0,
         body: &bytes[BODY_OFFSET..length],
         crc: header.crc.get(),
     };

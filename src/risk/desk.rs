@@ -188,7 +188,13 @@ impl Risk {
 
     fn pending(&mut self, m: Matched, kind: RequestKind, out: &mut Outputs) {
         let order = self.orders.order(m.at);
-        if order.done.is_some() || self.orders.pending_kind(order) != Some(kind) {
+        let pending = self.orders.pending_kind(order);
+        // Up to FIX 4.1 a desk has one word for both.
+        let kind = match (kind, pending) {
+            (RequestKind::Cancel, Some(RequestKind::Replace)) => RequestKind::Replace,
+            _ => kind,
+        };
+        if order.done.is_some() || pending != Some(kind) {
             self.counters.after_done += 1;
             return;
         }

@@ -12,7 +12,7 @@ use super::inbound::HeaderFault;
 use super::state::{Live, Role, Session, State};
 use crate::domain::time::NS_PER_S;
 use crate::domain::{FixVersion, Now, Text};
-use crate::wire::fix::field::digits;
+use crate::wire::fix::digits;
 use crate::wire::fix::{Message, SessionRejectReason, tags};
 
 /// What a Logon asks for.

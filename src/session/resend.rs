@@ -104,6 +104,15 @@ impl ResendCursor {
         self.run_first = 0;
     }
 
+    /// Whether a resend is under way that goes on to `end`, or up to what never left.
+    pub fn covers(&self, end: u64) -> bool {
+        let end = match self.has_tail() {
+            true => end.min(self.tail_next - 1),
+            false => end,
+        };
+        self.is_repeating() && end <= self.end
+    }
+
     /// A new message was committed under `number` while the cursor is open: it waits its turn.
     pub fn extend(&mut self, number: u64) {
         if !self.has_tail() {

@@ -10,7 +10,7 @@ use super::state::{Gap, Session};
 use crate::domain::time::NS_PER_S;
 use crate::domain::{FixVersion, Now, Text};
 use crate::limits::{GAP_PATIENCE_MIN_S, SEQUENCE_NUMBER_MAX};
-use crate::wire::fix::field::digits;
+use crate::wire::fix::digits;
 use crate::wire::fix::{Message, MsgType, SessionRejectReason, tags};
 
 impl Session {

@@ -1,19 +1,19 @@
-//! The simulated desk's FIX 4.2 and 4.4: requests in, reports out.
+//! The simulated desk's FIX, in all versions: requests in, reports out.
 //!
-//! Pure; called by the desk server between the session layer and the desk book. Each version gets only its own enumerations: 4.2
-//! tells fills as 150=1 or 2 with 20=0, busts and corrections by 20=1 and 2, answers by 20=3; 4.4 has 150=F, H, G and I. Body fields
-//! ascend by tag. An ExecID is a prefix (the run, so that a restarted desk does not repeat itself) and the desk's number.
+//! Pure; called by the desk server between the session layer and the desk book. Each version gets only its own fields and
+//! enumerations, see [`versions`]. Body fields ascend by tag. An ExecID is a prefix (the run, so that a restarted desk does not repeat itself) and the
+//! desk's number; in 4.0, where it is a number, the prefix becomes one.
 
 use std::ops::Range;
 
-use crate::domain::report::DeskExec;
+use crate::domain::report::{ClientExec, DeskExec};
 use crate::domain::{FixVersion, OrderStatus, OrderType, Price, Quantity, Side, Text, TimeInForce};
 use crate::sim::desk_message::{
     CancelReject, DeskMessage, MassCancelReport, Report, Request, RequestKind,
 };
 use crate::wire::fix::{
     BusinessRejectReason, DecodeError, Header, Message, MsgType, NoRoom, Refusal,
-    SessionRejectReason, TimeText, Writer, tags,
+    SessionRejectReason, TimeText, Writer, tags, versions as has,
 };
 
 /// What stands before the number in ExecID(17) and OrderID(37).
@@ -173,7 +173,9 @@ pub fn encode(
     match message {
         DeskMessage::Report(report) => write_report(&mut w, header.version, prefix, report),
         DeskMessage::CancelReject(reject) => write_reject(&mut w, header.version, prefix, reject),
-        DeskMessage::MassCancelReport(report) => write_mass_cancel(&mut w, prefix, report),
+        DeskMessage::MassCancelReport(report) => {
+            write_mass_cancel(&mut w, header.version, prefix, report)
+        }
     }
     w.finish()
 }
@@ -185,30 +187,31 @@ fn write_report(w: &mut Writer<'_>, version: FixVersion, prefix: &RunPrefix, r: 
     w.quantity(tags::CUM_QTY, r.cumulated);
     match r.exec {
         DeskExec::Status => w.char(tags::EXEC_ID, b'0'),
-        _ => numbered(w, tags::EXEC_ID, prefix, b'E', r.exec_id),
+        _ => exec_id(w, version, tags::EXEC_ID, prefix, r.exec_id),
     }
     if r.exec_ref_id != 0 {
-        numbered(w, tags::EXEC_REF_ID, prefix, b'E', r.exec_ref_id);
+        exec_id(w, version, tags::EXEC_REF_ID, prefix, r.exec_ref_id);
     }
-    if version <= FixVersion::Fix42 {
-        let kind = match r.exec {
-            DeskExec::TradeCancel => b'1',
-            DeskExec::TradeCorrect { .. } => b'2',
-            DeskExec::Status => b'3',
-            _ => b'0',
-        };
-        w.char(tags::EXEC_TRANS_TYPE, kind);
+    let exec = told(r.exec);
+    if has::EXEC_TRANS_TYPE.covers(version) {
+        w.char(tags::EXEC_TRANS_TYPE, has::exec_trans_type(exec));
     }
     if let DeskExec::Trade { quantity, price } | DeskExec::TradeCorrect { quantity, price } = r.exec
     {
         w.price(tags::LAST_PX, price);
         w.quantity(tags::LAST_QTY, quantity);
+    } else if has::LAST_REQUIRED.covers(version) {
+        w.price(tags::LAST_PX, Price::ZERO);
+        w.quantity(tags::LAST_QTY, Quantity::ZERO);
     }
     order_id(w, prefix, r.order);
     w.quantity(tags::ORDER_QTY, r.quantity);
-    w.char(tags::ORD_STATUS, r.status as u8);
+    let status = has::ord_status(version, exec, r.status, r.leaves.is_zero());
+    w.char(tags::ORD_STATUS, status);
     w.char(tags::ORD_TYPE, r.order_type as u8);
-    w.bytes(tags::ORIG_CL_ORD_ID, r.original.as_bytes());
+    if has::REPORT_ORIG_CL_ORD_ID.covers(version) {
+        w.bytes(tags::ORIG_CL_ORD_ID, r.original.as_bytes());
+    }
     if r.order_type == OrderType::Limit && r.price != Price::ZERO {
         w.price(tags::PRICE, r.price);
     }
@@ -218,20 +221,19 @@ fn write_report(w: &mut Writer<'_>, version: FixVersion, prefix: &RunPrefix, r: 
     w.char(tags::TIME_IN_FORCE, r.time_in_force as u8);
     w.sending_time(tags::TRANSACT_TIME);
     if r.status == OrderStatus::Rejected {
-        // FIX 4.2 knows 0 to 8 only.
-        let known = version > FixVersion::Fix42 || r.reject_reason <= 8;
-        w.u64(
-            tags::ORD_REJ_REASON,
-            if known { r.reject_reason as u64 } else { 0 },
-        );
+        let code = has::ord_rej_reason_of(version, r.reject_reason);
+        w.u64(tags::ORD_REJ_REASON, code as u64);
     }
-    w.char(tags::EXEC_TYPE, exec_type(version, r));
-    w.quantity(tags::LEAVES_QTY, r.leaves);
-    if r.exec == DeskExec::Restated {
-        // Partial decline of OrderQty, which both versions have.
+    if has::EXEC_TYPE.covers(version) {
+        let exec_type = has::exec_type(version, exec, status, r.leaves.is_zero());
+        w.char(tags::EXEC_TYPE, exec_type);
+        w.quantity(tags::LEAVES_QTY, r.leaves);
+    }
+    if r.exec == DeskExec::Restated && has::RESTATED.covers(version) {
+        // Partial decline of OrderQty.
         w.char(tags::EXEC_RESTATEMENT_REASON, b'5');
     }
-    if version > FixVersion::Fix42 {
+    if has::REQUEST_IDS.covers(version) {
         match r.part {
             Some((total, last)) => {
                 w.bytes(tags::MASS_STATUS_REQ_ID, r.request_id.as_bytes());
@@ -243,50 +245,52 @@ fn write_report(w: &mut Writer<'_>, version: FixVersion, prefix: &RunPrefix, r: 
     }
 }
 
-fn exec_type(version: FixVersion, r: &Report) -> u8 {
-    match (r.exec, version <= FixVersion::Fix42) {
-        (DeskExec::PendingNew, _) => b'A',
-        (DeskExec::New, _) => b'0',
-        (DeskExec::Cancelled, _) => b'4',
-        (DeskExec::Replaced, _) => b'5',
-        (DeskExec::Rejected, _) => b'8',
-        (DeskExec::Expired, _) => b'C',
-        (DeskExec::DoneForDay, _) => b'3',
-        (DeskExec::Restated, _) => b'D',
-        (DeskExec::PendingCancel, _) => b'6',
-        (DeskExec::PendingReplace, _) => b'E',
-        (DeskExec::Trade { .. }, false) => b'F',
-        (DeskExec::TradeCancel, false) => b'H',
-        (DeskExec::TradeCorrect { .. }, false) => b'G',
-        (DeskExec::Status, false) => b'I',
-        (DeskExec::Trade { .. }, true) if r.leaves.is_zero() => b'2',
-        (DeskExec::Trade { .. }, true) => b'1',
-        (DeskExec::TradeCancel | DeskExec::TradeCorrect { .. } | DeskExec::Status, true) => {
-            r.status as u8
-        }
+/// The desk's event in a client's words; the wire has no others.
+fn told(exec: DeskExec) -> ClientExec {
+    match exec {
+        DeskExec::PendingNew => ClientExec::PendingNew,
+        DeskExec::New => ClientExec::New,
+        DeskExec::Trade { .. } => ClientExec::Trade,
+        DeskExec::TradeCancel => ClientExec::TradeCancel,
+        DeskExec::TradeCorrect { .. } => ClientExec::TradeCorrect,
+        DeskExec::Cancelled => ClientExec::Cancelled,
+        DeskExec::Replaced => ClientExec::Replaced,
+        DeskExec::Rejected => ClientExec::Rejected,
+        DeskExec::Expired => ClientExec::Expired,
+        DeskExec::DoneForDay => ClientExec::DoneForDay,
+        DeskExec::Restated => ClientExec::Restated,
+        DeskExec::PendingCancel => ClientExec::PendingCancel,
+        DeskExec::PendingReplace => ClientExec::PendingReplace,
+        DeskExec::Status => ClientExec::Status,
     }
 }
 
 fn write_reject(w: &mut Writer<'_>, version: FixVersion, prefix: &RunPrefix, r: &CancelReject) {
     w.bytes(tags::CL_ORD_ID, r.client_order_id.as_bytes());
     order_id(w, prefix, r.order);
-    w.char(tags::ORD_STATUS, r.status as u8);
-    w.bytes(tags::ORIG_CL_ORD_ID, r.original.as_bytes());
+    if has::CANCEL_REJECT_STATUS.covers(version) {
+        w.char(tags::ORD_STATUS, has::plain_status(version, r.status));
+        w.bytes(tags::ORIG_CL_ORD_ID, r.original.as_bytes());
+    }
     w.bytes(tags::TEXT, r.text.as_bytes());
-    w.sending_time(tags::TRANSACT_TIME);
-    // FIX 4.2 knows 0 to 3 only; 2 is "broker option".
-    let known = version > FixVersion::Fix42 || r.reason <= 3;
-    w.u64(
-        tags::CXL_REJ_REASON,
-        if known { r.reason as u64 } else { 2 },
-    );
-    w.char(
-        tags::CXL_REJ_RESPONSE_TO,
-        if r.to_replace { b'2' } else { b'1' },
-    );
+    if has::CXL_REJ_RESPONSE_TO.covers(version) {
+        w.sending_time(tags::TRANSACT_TIME);
+    }
+    if let Some(code) = has::cxl_rej_reason(version, r.reason) {
+        w.u64(tags::CXL_REJ_REASON, code as u64);
+    }
+    if has::CXL_REJ_RESPONSE_TO.covers(version) {
+        let to = if r.to_replace { b'2' } else { b'1' };
+        w.char(tags::CXL_REJ_RESPONSE_TO, to);
+    }
 }
 
-fn write_mass_cancel(w: &mut Writer<'_>, prefix: &RunPrefix, r: &MassCancelReport) {
+fn write_mass_cancel(
+    w: &mut Writer<'_>,
+    version: FixVersion,
+    prefix: &RunPrefix,
+    r: &MassCancelReport,
+) {
     let scope = if r.symbol.is_empty() { b'7' } else { b'1' };
     w.bytes(tags::CL_ORD_ID, r.client_order_id.as_bytes());
     numbered(w, tags::ORDER_ID, prefix, b'M', r.exec_id);
@@ -295,6 +299,22 @@ fn write_mass_cancel(w: &mut Writer<'_>, prefix: &RunPrefix, r: &MassCancelRepor
     w.char(tags::MASS_CANCEL_REQUEST_TYPE, scope);
     w.char(tags::MASS_CANCEL_RESPONSE, scope);
     w.u64(tags::TOTAL_AFFECTED_ORDERS, r.affected as u64);
+    if has::MASS_ACTION_REPORT_ID.covers(version) {
+        numbered(w, tags::MASS_ACTION_REPORT_ID, prefix, b'M', r.exec_id);
+    }
+}
+
+fn exec_id(w: &mut Writer<'_>, version: FixVersion, tag: u32, prefix: &RunPrefix, number: u64) {
+    if has::EXEC_ID_IS_NUMBER.covers(version) {
+        // It has to fit 31 bits, for engines that read it as an integer.
+        let run = prefix
+            .as_bytes()
+            .iter()
+            .fold(0u64, |run, &byte| (run * 31 + byte as u64) % 200);
+        w.u64(tag, run * 10_000_000 + number);
+    } else {
+        numbered(w, tag, prefix, b'E', number);
+    }
 }
 
 fn order_id(w: &mut Writer<'_>, prefix: &RunPrefix, order: u32) {

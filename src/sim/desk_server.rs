@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::domain::{FixVersion, Now};
 use crate::io::Sockets;
@@ -92,7 +92,7 @@ impl Application for LinkApplication<'_> {
         }
     }
 
-    fn on_stranger(&mut self, _: Now, _: Stranger) {}
+    fn on_stranger(&mut self, _: Now, _: IpAddr, _: Stranger) {}
 }
 
 impl<S: Sockets> DeskServer<S> {

@@ -18,7 +18,7 @@ use crate::stage::{PeerConfig, Role, Switchboard};
 pub struct Endpoint<S: Sockets> {
     /// The sessions.
     pub board: Switchboard<S>,
-    log: Reader,
+    log: Option<Reader>,
 }
 
 impl<S: Sockets> Endpoint<S> {
@@ -30,21 +30,28 @@ impl<S: Sockets> Endpoint<S> {
         let timeout_ns = LOGON_TIMEOUT_S * NS_PER_S;
         Self {
             board: Switchboard::new(sockets, log_writer, peers, connections_max, timeout_ns),
-            log,
+            log: Some(log),
         }
+    }
+
+    /// Whose log is drained by somebody else.
+    pub fn kept(board: Switchboard<S>) -> Self {
+        Self { board, log: None }
     }
 
     /// Gives the log's room back: nobody drains it to disk. Once per duty cycle, before the flush.
     pub fn flush(&mut self) {
-        let [first, second] = self.log.readable();
-        let end = if second.is_empty() {
-            first.end()
-        } else {
-            second.end()
-        };
-        if end > self.log.released() {
-            self.log.advance(end);
-            self.log.release(end);
+        if let Some(log) = &mut self.log {
+            let [first, second] = log.readable();
+            let end = if second.is_empty() {
+                first.end()
+            } else {
+                second.end()
+            };
+            if end > log.released() {
+                log.advance(end);
+                log.release(end);
+            }
         }
         self.board.flush();
     }

@@ -3,6 +3,7 @@
 //! Owned by one thread, which plays clients and desks on the sockets and says what time it is. Put together from a plan as `app`
 //! does it, turned as its fused layout turns. The logs stay in memory; [`Gateway::drain`] gives their room back.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -16,6 +17,7 @@ use crate::config::plan::Plan;
 use crate::domain::directory::Directory;
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
 use crate::domain::{DeskIndex, Now};
+use crate::io::LogFile;
 use crate::journal::{Log, LogId};
 use crate::limits::CONTROL_QUEUE_COMMANDS;
 use crate::risk::{Risk, RiskPlan, SessionLimits};
@@ -28,7 +30,7 @@ use crate::stage::{PeerConfig, Role, Switchboard};
 use crate::status::page::page_bytes;
 use crate::status::{Identity, Page, Shape};
 
-/// Connections that may have been opened on one side, over the whole life.
+/// Connections that may have been opened on one side, over the whole life, besides one for each client session.
 const CONNECTIONS: usize = 256;
 
 /// The stages, and the other ends of their logs.
@@ -40,6 +42,7 @@ pub struct Gateway {
     /// Desk side.
     pub route: RouteStage<MemorySockets>,
     logs: [Reader; 3],
+    batch: Vec<u8>,
 }
 
 impl Gateway {
@@ -94,7 +97,7 @@ impl Gateway {
                 MemorySockets::new(),
                 client_log,
                 clients(plan),
-                CONNECTIONS,
+                CONNECTIONS + plan.sessions.len(),
                 10 * NS_PER_S,
             ),
             to_risk,
@@ -148,6 +151,7 @@ impl Gateway {
             risk,
             route,
             logs: [client_reader, order_reader, desk_reader],
+            batch: Vec::new(),
         }
     }
 
@@ -171,11 +175,24 @@ impl Gateway {
         work
     }
 
+    /// Writes the client log to `file`, as the journal would, and forgets the others.
+    pub fn drain_clients_to(&mut self, file: &mut impl LogFile) -> io::Result<()> {
+        self.batch.clear();
+        while let Some(frame) = self.logs[0].next() {
+            self.batch.extend_from_slice(frame.bytes);
+        }
+        if !self.batch.is_empty() {
+            file.append(&self.batch)?;
+        }
+        self.drain();
+        Ok(())
+    }
+
     /// Takes everything out of the logs' windows, as the journal would.
     pub fn drain(&mut self) {
         for log in &mut self.logs {
             let ends = log.readable().map(|run| run.end());
-            let end = ends[0].max(ends[1]);
+            let end = ends[0].max(ends[1]).max(log.cursor());
             if end > log.released() {
                 log.advance(end);
                 log.release(end);

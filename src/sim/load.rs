@@ -8,7 +8,7 @@
 //! is sent and booked but not measured. What a session that is down should have sent is skipped and counted, and the run
 //! counts as "rate not achieved". All memory is made and sized beforehand.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -177,7 +177,7 @@ impl<C: FnMut() -> Now> Application for Receiver<'_, C> {
         }
     }
 
-    fn on_stranger(&mut self, _: Now, _: Stranger) {}
+    fn on_stranger(&mut self, _: Now, _: IpAddr, _: Stranger) {}
 }
 
 impl Run {

@@ -1,12 +1,12 @@
-//! The load client's FIX 4.2 and 4.4: requests out, reports in.
+//! The load client's FIX, in all versions: requests out, reports in.
 //!
 //! Pure. A ClOrdID is the run's prefix and the request's number, so that an answer finds its record without a search; a report with
 //! a foreign ClOrdID is told as such and counted. Body fields ascend by tag.
 
 use std::ops::Range;
 
-use crate::domain::{DeskText, FixVersion, Price, Quantity, Side, Text};
-use crate::wire::fix::{Header, Message, MsgType, NoRoom, TimeText, Writer, tags};
+use crate::domain::{DeskText, Price, Quantity, Side, Text};
+use crate::wire::fix::{Header, Message, MsgType, NoRoom, TimeText, Writer, tags, versions as has};
 
 /// What stands before the number in ClOrdID(11).
 pub type RunPrefix = Text<12>;
@@ -61,8 +61,11 @@ pub fn encode(
         ..*header
     };
     let is_order = request.kind != RequestKind::Cancel;
+    let version = header.version;
     let mut w = Writer::begin(out, &header, time);
-    w.bytes(tags::ACCOUNT, request.account);
+    if is_order || has::CANCEL_ACCOUNT.covers(version) {
+        w.bytes(tags::ACCOUNT, request.account);
+    }
     client_order_id(&mut w, tags::CL_ORD_ID, prefix, request.number);
     if is_order {
         w.char(tags::HANDL_INST, b'1');
@@ -82,7 +85,12 @@ pub fn encode(
     if is_order {
         w.char(tags::TIME_IN_FORCE, b'0');
     }
-    w.sending_time(tags::TRANSACT_TIME);
+    if has::REQUEST_TRANSACT_TIME.covers(version) {
+        w.sending_time(tags::TRANSACT_TIME);
+    }
+    if !is_order && has::CXL_TYPE.covers(version) {
+        w.char(tags::CXL_TYPE, b'F');
+    }
     w.finish()
 }
 
@@ -180,10 +188,17 @@ pub fn decode<'a>(prefix: &RunPrefix, message: &Message<'a>) -> Option<LoadRepor
     if is_reject {
         return Some(report);
     }
-    let is_42 = message.begin_string() <= FixVersion::Fix42.begin_string();
+    // 4.0 has no ExecType: the status says it, and has the same values.
+    let status = [report.status];
+    let exec_type = if exec_type.is_empty() {
+        &status
+    } else {
+        exec_type
+    };
+    // What follows 4.2 has no ExecTransType.
     report.answer = match (transaction, exec_type) {
-        (b"1" | b"2", _) if is_42 => Answer::TradeChanged,
-        (b"3", _) if is_42 => Answer::Told,
+        (b"1" | b"2", _) => Answer::TradeChanged,
+        (b"3", _) => Answer::Told,
         (_, b"A" | b"6" | b"E") => Answer::Pending,
         (_, b"0") => Answer::New,
         (_, b"1" | b"2" | b"F") => Answer::Trade(quantity),
@@ -201,6 +216,7 @@ pub fn decode<'a>(prefix: &RunPrefix, message: &Message<'a>) -> Option<LoadRepor
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::FixVersion;
     use crate::sim::desk_codec::decode_request;
     use crate::sim::desk_message;
     use crate::wire::fix::{FieldIndex, Precision, parse};

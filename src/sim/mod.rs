@@ -29,3 +29,4 @@ mod matching_tests;
 pub mod net;
 pub mod random;
 pub mod relay;
+pub mod storm;

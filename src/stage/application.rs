@@ -3,6 +3,7 @@
 //! Values and one trait: the decode stage, the route stage, the simulated desk and the load client are its users. Everything is
 //! called on the switchboard's thread, within its duty cycle.
 
+use std::net::IpAddr;
 use std::ops::Range;
 
 use crate::domain::Now;
@@ -17,6 +18,8 @@ pub enum Verdict {
     Taken,
     /// It has it, and an answer to it: [`Application::answer`] writes it before anything else is read.
     Answered,
+    /// It has it, and nothing will come of it: noted in the log, so that nobody takes it up again after a restart.
+    Unanswered,
     /// The message is wrong, or cannot be processed: answered with 35=3 or 35=j.
     Refused(DecodeError),
 }
@@ -34,6 +37,13 @@ pub enum PeerEvent {
     Disconnected(Closed),
     /// Our messages of these numbers were asked for again and gap-filled: the peer may never have had them.
     GapFilled {
+        /// First number
+        begin: u64,
+        /// Last number
+        end: u64,
+    },
+    /// The peer asked for the same messages again and again: not honoured.
+    ResendIgnored {
         /// First number
         begin: u64,
         /// Last number
@@ -79,6 +89,10 @@ pub enum Closed {
     ConnectFailed(i32),
     /// It did not read for too long.
     SlowConsumer,
+    /// It did not stop to ask for the same messages again.
+    ResendAbuse,
+    /// Another connection of the same peer logged on, and this one was silent.
+    TakenOver,
     /// An operator.
     Operator,
     /// Its schedule.
@@ -106,6 +120,28 @@ pub enum Stranger {
     Disabled,
     /// It went away by itself.
     Left,
+    /// Too many connections from its address were without a logon.
+    TooMany,
+    /// It had to make room: too many connections were without a logon, and it was the oldest.
+    Crowded,
+    /// It sent more than a logon can be.
+    TooLong,
+    /// It looks like the same peer on a new connection: the old one is asked for a sign of life.
+    Candidate,
+}
+
+impl Stranger {
+    /// Whether it may be somebody who tries what gets in.
+    pub fn is_guess(self) -> bool {
+        matches!(
+            self,
+            Self::Garbled
+                | Self::TooLong
+                | Self::NotLogon
+                | Self::UnknownSession
+                | Self::SourceNotAllowed
+        )
+    }
 }
 
 /// Whom the switchboard works for.
@@ -120,6 +156,17 @@ pub trait Application {
         sequence: u64,
         message: &Message<'_>,
     ) -> Verdict;
+    /// An application message that an earlier process was given and of which the log knows no outcome, before anything new comes.
+    /// `sequence` is its record in the log of this process. What may have become of it elsewhere only the application knows.
+    fn on_unanswered(
+        &mut self,
+        peer: usize,
+        now: Now,
+        sequence: u64,
+        message: &Message<'_>,
+    ) -> Verdict {
+        self.on_message(peer, now, sequence, message)
+    }
     /// Writes the answer to the message just taken, as [`super::Switchboard::send`] would have it written.
     fn answer(
         &mut self,
@@ -134,7 +181,7 @@ pub trait Application {
     /// `sequence` is the record in the log that tells of it; zero where there was no room for one.
     fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent);
     /// Something about a connection without a session.
-    fn on_stranger(&mut self, now: Now, stranger: Stranger);
+    fn on_stranger(&mut self, now: Now, source: IpAddr, stranger: Stranger);
     /// Whether the numbers of a disconnected peer may be reset by its schedule: nothing sent under them is in doubt.
     fn may_reset(&self, _peer: usize) -> bool {
         true
@@ -197,6 +244,18 @@ pub struct Traffic {
     pub resend_lost: u64,
     /// Times a frame was left in its socket for want of room.
     pub stalled: u64,
+    /// ResendRequests for what was being repeated already.
+    pub resends_merged: u64,
+    /// Reads of old messages from disk.
+    pub archive_reads: u64,
+    /// Times such a read waited because all buffers were in use.
+    pub archive_full: u64,
+    /// Messages that came too early and were kept.
+    pub kept: u64,
+    /// Bytes that were no message.
+    pub garbled: u64,
+    /// Logons that were made to wait.
+    pub logons_delayed: u64,
     /// Messages longer than the ceiling.
     pub oversized: u64,
     /// Events of peers for which the log had no room.

@@ -1,30 +1,75 @@
 //! Sending to peers: at once where the peer is up to date, from the log where it is behind.
 //!
 //! Part of the switchboard, same thread. A resend and a slow peer are one mechanism: a cursor over the numbers that the peer
-//! has not been sent (again). New messages join the log behind the cursor, so that nothing overtakes. Bounded per duty cycle.
+//! has not been sent (again). New messages join the log behind the cursor, so that nothing overtakes. What left the log's memory comes
+//! from disk (see `archive`). Bounded per duty cycle, in messages and bytes; repeating is paced, per session and in all.
 
 use super::application::{Application, Closed, PeerEvent, Traffic};
+use super::archive::{OnDisk, Outcome};
+use super::pace::Judgement;
 use super::peer::Peer;
 use super::sent::Stored;
 use super::switchboard::Switchboard;
 use crate::domain::Now;
 use crate::domain::time::NS_PER_S;
 use crate::io::{ConnectionId, Sockets};
+use crate::journal::Log;
 use crate::limits::{
-    CATCH_UP_MESSAGES_PER_CYCLE, CATCH_UP_MESSAGES_PER_TURN, CATCH_UP_TURNS_PER_CYCLE,
-    FRAME_BYTES_MAX, SLOW_CONSUMER_TIMEOUT_S,
+    CATCH_UP_BYTES_PER_CYCLE, CATCH_UP_MESSAGES_PER_CYCLE, CATCH_UP_MESSAGES_PER_TURN,
+    CATCH_UP_TURNS_PER_CYCLE, FRAME_BYTES_MAX, RESEND_DISK_PATIENCE_NS, RESEND_DISK_RETRY_NS,
+    RESEND_MESSAGES_PER_CYCLE, RESEND_MESSAGES_PER_S, RESEND_MESSAGES_PER_S_TOTAL,
+    SLOW_CONSUMER_TIMEOUT_S,
 };
 use crate::session::resend::RESEND_GROWTH_BYTES;
 use crate::session::{ResendPolicy, ResendTools, Step};
 
 /// What became of one step of a cursor.
 enum Progress {
-    /// One number further.
-    Forward,
+    /// One number further, and so many bytes.
+    Forward(usize),
     /// The socket takes nothing now.
     Full,
-    /// What is due for the first time is out of reach: the peer was too slow for the log's memory.
+    /// Not now: the pace, the cycle's budget, or the disk.
+    Wait,
+    /// What is due for the first time is out of reach: the peer was too slow for the log.
     OutOfReach,
+}
+
+/// What may still be sent in this cycle to peers that are behind.
+struct Budget {
+    first_time: usize,
+    repeated: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    const CYCLE: Self = Self {
+        first_time: CATCH_UP_MESSAGES_PER_CYCLE,
+        repeated: RESEND_MESSAGES_PER_CYCLE,
+        bytes: CATCH_UP_BYTES_PER_CYCLE,
+    };
+
+    fn admits(&self, repeats: bool) -> bool {
+        let messages = if repeats {
+            self.repeated
+        } else {
+            self.first_time
+        };
+        messages > 0 && self.bytes > 0
+    }
+
+    fn take(&mut self, repeats: bool, bytes: usize) {
+        *(if repeats {
+            &mut self.repeated
+        } else {
+            &mut self.first_time
+        }) -= 1;
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    fn is_spent(&self) -> bool {
+        self.bytes == 0 || self.repeated == 0 && self.first_time == 0
+    }
 }
 
 impl<S: Sockets> Switchboard<S> {
@@ -37,9 +82,7 @@ impl<S: Sockets> Switchboard<S> {
         if peer.cursor.is_open() {
             return peer.cursor.extend(number);
         }
-        let (Stored::Application(position) | Stored::Administrative(position)) =
-            peer.sent.get(number)
-        else {
+        let Stored::Recent(position) = peer.sent.get(number) else {
             return;
         };
         let Some(record) = self.log.read_back(position) else {
@@ -58,7 +101,7 @@ impl<S: Sockets> Switchboard<S> {
         }
     }
 
-    /// The peer asks for `begin..=end` again.
+    /// The peer asks for `begin..=end` again. Says whether the session goes on.
     pub(super) fn resend<A: Application>(
         &mut self,
         at: usize,
@@ -66,53 +109,106 @@ impl<S: Sockets> Switchboard<S> {
         begin: u64,
         end: u64,
         application: &mut A,
-    ) {
-        self.peers[at].cursor.request(begin, end);
-        self.fall_behind(at, now);
-        if self.peers[at].resend == ResendPolicy::GapFillAll {
+    ) -> bool {
+        let peer = &mut self.peers[at];
+        if peer.resend == ResendPolicy::GapFillAll {
+            peer.cursor.request(begin, end);
+            self.fall_behind(at, now);
             self.tell(at, now, PeerEvent::GapFilled { begin, end }, application);
+            return true;
         }
+        let judgement = peer.requests.judge(now, &peer.cursor, begin, end);
+        match judgement {
+            Judgement::Honour => {
+                peer.cursor.request(begin, end);
+                self.fall_behind(at, now);
+            }
+            Judgement::UnderWay => self.traffic.resends_merged += 1,
+            Judgement::Ignore | Judgement::End => {
+                let event = PeerEvent::ResendIgnored { begin, end };
+                self.tell(at, now, event, application);
+            }
+        }
+        judgement != Judgement::End
     }
 
-    /// Serves the peers that are behind, in turn: a bounded number of messages each, and of all together.
+    /// Serves the peers that are behind, in turn: a bounded number of messages and bytes each, and of all together.
     pub(super) fn serve_behind<A: Application>(&mut self, now: Now, application: &mut A) -> usize {
+        self.take_answers(now);
+        if self.serving.is_empty() {
+            return 0;
+        }
+        let mut budget = Budget::CYCLE;
         let mut work = 0;
+        // Who comes after the last one that got something is the first the next time.
+        let mut behind_last = self.next_serving;
         for _ in 0..CATCH_UP_TURNS_PER_CYCLE.min(self.serving.len()) {
-            if work >= CATCH_UP_MESSAGES_PER_CYCLE {
+            if budget.is_spent() {
                 break;
             }
             if self.next_serving >= self.serving.len() {
                 self.next_serving = 0;
             }
             let at = self.serving[self.next_serving];
-            work += self.serve(at, now, application);
-            if self.peers[at].cursor.is_open() {
+            let done = self.serve(at, now, &mut budget, application);
+            work += done;
+            let peer = &mut self.peers[at];
+            if peer.cursor.is_open() {
                 self.next_serving += 1;
             } else {
+                peer.is_served = false;
                 self.serving.swap_remove(self.next_serving);
+                self.give_up_disk(at);
+            }
+            if done > 0 {
+                behind_last = self.next_serving;
             }
         }
+        self.next_serving = behind_last;
         work
     }
 
     fn fall_behind(&mut self, at: usize, now: Now) {
-        self.peers[at].progress_ns = now.mono_ns;
-        if !self.serving.contains(&at) {
+        let peer = &mut self.peers[at];
+        peer.progress_ns = now.mono_ns;
+        if !peer.is_served {
+            peer.is_served = true;
             self.serving.push(at);
         }
     }
 
-    fn serve<A: Application>(&mut self, at: usize, now: Now, application: &mut A) -> usize {
+    fn serve<A: Application>(
+        &mut self,
+        at: usize,
+        now: Now,
+        budget: &mut Budget,
+        application: &mut A,
+    ) -> usize {
         for done in 0..CATCH_UP_MESSAGES_PER_TURN {
-            let Some(number) = self.peers[at].cursor.wanted() else {
+            let peer = &self.peers[at];
+            let Some(number) = peer.cursor.wanted() else {
                 return done;
             };
+            let repeats = peer.cursor.is_repeating();
+            if !budget.admits(repeats) {
+                return done;
+            }
             match self.step(at, now, number) {
-                Progress::Forward => self.peers[at].progress_ns = now.mono_ns,
+                Progress::Forward(bytes) => {
+                    self.peers[at].progress_ns = now.mono_ns;
+                    budget.take(repeats, bytes);
+                }
+                Progress::Wait => {
+                    self.peers[at].progress_ns = now.mono_ns;
+                    return done;
+                }
                 Progress::Full => {
                     let waited_ns = now.mono_ns.saturating_sub(self.peers[at].progress_ns);
                     if waited_ns >= SLOW_CONSUMER_TIMEOUT_S * NS_PER_S {
                         self.disconnect(at, now, Closed::SlowConsumer, true, application);
+                    } else if self.archive.as_ref().is_some_and(|it| it.is_exhausted()) {
+                        // Others wait for what it cannot take now.
+                        self.give_up_disk(at);
                     }
                     return done;
                 }
@@ -130,18 +226,37 @@ impl<S: Sockets> Switchboard<S> {
         let peer = &mut self.peers[at];
         let Some(connection) = peer.connection else {
             peer.cursor.cancel();
-            return Progress::Forward;
+            return Progress::Forward(0);
         };
+        let repeats = peer.cursor.is_repeating();
+        let is_paced = peer.pace.admits(now, RESEND_MESSAGES_PER_S)
+            && self.pace.admits(now, RESEND_MESSAGES_PER_S_TOTAL);
+        if repeats && !is_paced {
+            return Progress::Wait;
+        }
         if self.sockets.send_room(connection) < FRAME_BYTES_MAX + RESEND_GROWTH_BYTES {
             return Progress::Full;
         }
-        let stored = match peer.sent.get(number) {
-            Stored::Application(position) | Stored::Administrative(position) => {
-                self.log.read_back(position).map(|record| record.body)
-            }
-            Stored::Gone => None,
+        let place = match peer.resend {
+            ResendPolicy::Replay => peer.sent.get(number),
+            // Nothing is repeated; but what never left goes as it is.
+            ResendPolicy::GapFillAll if repeats => Stored::Gone,
+            ResendPolicy::GapFillAll => peer.sent.get(number),
         };
-        let repeats = peer.cursor.is_repeating();
+        let in_memory = |log: &Log| match place {
+            Stored::Recent(position) => log.read_back(position).is_some(),
+            Stored::Older => false,
+            Stored::Gone => true,
+        };
+        if !in_memory(&self.log) && !self.is_read(at, now, number) {
+            return Progress::Wait;
+        }
+        let peer = &mut self.peers[at];
+        let recent = match place {
+            Stored::Recent(position) => self.log.read_back(position).map(|record| record.body),
+            Stored::Older | Stored::Gone => None,
+        };
+        let stored = recent.or_else(|| peer.on_disk.get(number));
         if stored.is_none() {
             if !repeats {
                 return Progress::OutOfReach;
@@ -157,24 +272,112 @@ impl<S: Sockets> Switchboard<S> {
             out: &mut self.buffer,
         };
         let bytes = match peer.cursor.step(stored, &mut tools) {
-            Ok(Step::Nothing) => return Progress::Forward,
+            Ok(Step::Nothing) => &[],
             Ok(Step::Send(range)) => &self.buffer[range],
             Ok(Step::SendStored) => stored.unwrap_or_default(),
             Err(_) => return Progress::OutOfReach,
         };
-        self.traffic.resent += repeats as u64;
-        peer.resent += repeats as u64;
-        // There was room for the longest frame: this fails only for a connection that is just going away.
-        transmit_bytes(
-            &mut self.sockets,
-            now,
-            peer,
-            &mut self.traffic,
-            connection,
-            bytes,
-        );
-        Progress::Forward
+        let is_used_up = peer.on_disk.ends_with(number) && peer.cursor.wanted() != Some(number);
+        if repeats {
+            peer.pace.take(now, RESEND_MESSAGES_PER_S);
+            self.pace.take(now, RESEND_MESSAGES_PER_S_TOTAL);
+        }
+        let length = bytes.len();
+        if length > 0 {
+            self.traffic.resent += repeats as u64;
+            peer.resent += repeats as u64;
+            // There was room for the longest frame: this fails only for a connection that is just going away.
+            if self.sockets.send(connection, bytes) {
+                count_sent(now, peer, &mut self.traffic, length);
+            }
+        }
+        if is_used_up {
+            self.give_up_disk(at);
+        }
+        Progress::Forward(length)
     }
+
+    /// Whether it is settled what the disk has of message `number`; where not, it is asked.
+    fn is_read(&mut self, at: usize, now: Now, number: u64) -> bool {
+        let Some(archive) = &mut self.archive else {
+            return true;
+        };
+        let peer = &mut self.peers[at];
+        let since_ns = match &peer.on_disk {
+            OnDisk::Here(chunk) if chunk.get(number).is_some() => return true,
+            OnDisk::Lost { through } if number <= *through => return true,
+            OnDisk::Asked { .. } => return false,
+            OnDisk::NotYet { retry_ns, .. } if now.mono_ns < *retry_ns => return false,
+            OnDisk::NotYet { since_ns, .. } => *since_ns,
+            OnDisk::Unasked | OnDisk::Here(_) | OnDisk::Lost { .. } => now.mono_ns,
+        };
+        if let OnDisk::Here(chunk) = std::mem::take(&mut peer.on_disk) {
+            archive.give_back(chunk);
+        }
+        let anchor = peer.sent.anchor(number);
+        if archive.ask(at, peer.incarnation, number, anchor) {
+            peer.on_disk = OnDisk::Asked { since_ns };
+        } else {
+            self.traffic.archive_full += 1;
+        }
+        false
+    }
+
+    /// What the disk had. What nobody waits for any more goes back.
+    fn take_answers(&mut self, now: Now) {
+        let Some(archive) = &mut self.archive else {
+            return;
+        };
+        while let Some(chunk) = archive.answer() {
+            let peer = &mut self.peers[chunk.peer as usize];
+            let OnDisk::Asked { since_ns } = peer.on_disk else {
+                archive.give_back(chunk);
+                continue;
+            };
+            if peer.incarnation != chunk.incarnation {
+                archive.give_back(chunk);
+                continue;
+            }
+            self.traffic.archive_reads += 1;
+            let gone = match chunk.outcome {
+                Outcome::Read => None,
+                Outcome::NotYet if now.mono_ns - since_ns < RESEND_DISK_PATIENCE_NS => {
+                    let retry_ns = now.mono_ns + RESEND_DISK_RETRY_NS;
+                    peer.on_disk = OnDisk::NotYet { since_ns, retry_ns };
+                    archive.give_back(chunk);
+                    continue;
+                }
+                Outcome::NotYet => Some(chunk.number),
+                Outcome::Gone { through } => Some(through),
+            };
+            peer.on_disk = match gone {
+                None => OnDisk::Here(chunk),
+                Some(through) => {
+                    archive.give_back(chunk);
+                    OnDisk::Lost { through }
+                }
+            };
+        }
+    }
+
+    /// The peer needs nothing from the disk any more; an answer that is on its way will be dropped.
+    pub(super) fn give_up_disk(&mut self, at: usize) {
+        let peer = &mut self.peers[at];
+        peer.incarnation = peer.incarnation.wrapping_add(1);
+        if let (OnDisk::Here(chunk), Some(archive)) =
+            (std::mem::take(&mut peer.on_disk), &mut self.archive)
+        {
+            archive.give_back(chunk);
+        }
+    }
+}
+
+fn count_sent(now: Now, peer: &mut Peer, traffic: &mut Traffic, bytes: usize) {
+    peer.messages_out += 1;
+    peer.last_out_wall_ns = now.wall_ns;
+    peer.bytes_out += bytes as u64;
+    traffic.frames_out += 1;
+    traffic.bytes_out += bytes as u64;
 }
 
 fn transmit_bytes<S: Sockets>(
@@ -187,11 +390,7 @@ fn transmit_bytes<S: Sockets>(
 ) -> bool {
     let taken = sockets.send(connection, bytes);
     if taken {
-        peer.messages_out += 1;
-        peer.last_out_wall_ns = now.wall_ns;
-        peer.bytes_out += bytes.len() as u64;
-        traffic.frames_out += 1;
-        traffic.bytes_out += bytes.len() as u64;
+        count_sent(now, peer, traffic, bytes.len());
     }
     taken
 }

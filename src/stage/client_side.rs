@@ -2,6 +2,7 @@
 //!
 //! Part of the decode stage, same thread. A request is taken only when the ring to the risk stage has room.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ringbuf::spsc::Producer;
@@ -205,6 +206,11 @@ impl Application for ClientSide {
                 }
             }
             PeerEvent::RejectReceived { .. } => self.status.add(Counter::SessionRejectsReceived, 1),
+            PeerEvent::ResendIgnored { begin, .. } => {
+                self.status.add(Counter::ResendsIgnored, 1);
+                self.status
+                    .error(ErrorCode::ResendAbuse, subject, begin, now.wall_ns);
+            }
             PeerEvent::Connected
             | PeerEvent::GapFilled { .. }
             | PeerEvent::SequenceReset(_)
@@ -229,17 +235,28 @@ impl Application for ClientSide {
         }
     }
 
-    fn on_stranger(&mut self, _now: Now, stranger: Stranger) {
+    fn on_stranger(&mut self, now: Now, source: IpAddr, stranger: Stranger) {
         let reason = match stranger {
             Stranger::Accepted => return self.status.add(Counter::ConnectionsAccepted, 1),
+            Stranger::Left => return self.status.closed(Reason::Peer),
+            Stranger::Candidate => return,
             Stranger::LogonTimeout => Reason::LogonTimeout,
-            Stranger::Garbled | Stranger::NotLogon => Reason::GarbledLogon,
+            Stranger::Garbled | Stranger::NotLogon | Stranger::TooLong => Reason::GarbledLogon,
             Stranger::UnknownSession => Reason::UnknownSession,
             Stranger::DuplicateLogon => Reason::DuplicateLogon,
             Stranger::SourceNotAllowed => Reason::SourceNotAllowed,
             Stranger::Disabled => Reason::Disabled,
-            Stranger::Left => return self.status.closed(Reason::Peer),
+            Stranger::TooMany => Reason::TooManyConnections,
+            Stranger::Crowded => Reason::CrowdedOut,
         };
+        if stranger.is_guess() {
+            let subject = match source {
+                IpAddr::V4(v4) => v4.to_bits() as u64,
+                IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
+            };
+            let (code, detail) = (ErrorCode::LogonsFail, reason as u64);
+            self.status.error(code, subject, detail, now.wall_ns);
+        }
         self.status.add(Counter::LogonsRefused, 1);
         self.status.closed(reason);
     }

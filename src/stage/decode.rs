@@ -112,6 +112,8 @@ impl<S: Sockets> DecodeStage<S> {
             tally::publish_board(&mut self.board, &self.side.status);
             let refused = self.board.sockets().connections_refused();
             self.side.status.set(Counter::ConnectionsRefused, refused);
+            let delayed = self.board.traffic().logons_delayed;
+            self.side.status.set(Counter::LogonsDelayed, delayed);
             self.side.publish(now, self.board.peers());
         }
         self.board.flush();

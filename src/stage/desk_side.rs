@@ -4,6 +4,7 @@
 //! about a request settles it; what is not settled when its link is lost is reported in doubt, a bounded number per cycle.
 
 use ringbuf::spsc::Producer;
+use std::net::IpAddr;
 
 use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::peer::Peer;
@@ -443,6 +444,8 @@ impl Application for DeskSide {
             PeerEvent::Connected => self.status.add(Counter::ConnectionsOpened, 1),
             PeerEvent::ResetHeld => self.reasons[peer] = Reason::ResetHeld,
             PeerEvent::Hours { .. } | PeerEvent::ResetGivenUp | PeerEvent::Operator { .. } => {}
+            // Only of peers to whom messages are repeated.
+            PeerEvent::ResendIgnored { .. } => {}
             PeerEvent::Notice(notice) => {
                 tally::count_notice(&self.status, &notice);
                 if let Notice::GapDetected { expected, received } = notice {
@@ -453,7 +456,7 @@ impl Application for DeskSide {
         }
     }
 
-    fn on_stranger(&mut self, _now: Now, _stranger: Stranger) {}
+    fn on_stranger(&mut self, _now: Now, _source: IpAddr, _stranger: Stranger) {}
 
     /// Proof that a desk never had a request is tied to the numbers under which it was sent.
     fn may_reset(&self, peer: usize) -> bool {

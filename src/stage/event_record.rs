@@ -13,6 +13,9 @@ use crate::session::{Notice, ResetCause};
 use crate::status::Reason;
 use crate::wire::fix::{Precision, TimeText};
 
+/// In the place of a [`ResetCause`]: the numbers began with the log.
+pub(super) const NEW_LOG: u8 = u8::MAX;
+
 /// Bytes of a body.
 const BODY_BYTES: usize = 18;
 
@@ -36,6 +39,7 @@ pub(super) fn of_peer(event: &PeerEvent) -> [u8; BODY_BYTES] {
             let (approved, approver) = (approver_uid.is_some(), approver_uid.unwrap_or(0));
             body(33, approved as u8, uid as u64, approver as u64)
         }
+        PeerEvent::ResendIgnored { begin, end } => body(9, 0, begin, end),
         PeerEvent::Notice(notice) => of_notice(notice),
     }
 }
@@ -59,6 +63,89 @@ fn of_notice(notice: Notice) -> [u8; BODY_BYTES] {
 /// Sequence numbers were set, to these.
 pub(super) fn of_reset(cause: ResetCause, next_in: u64, next_out: u64) -> [u8; BODY_BYTES] {
     body(6, cause as u8, next_in, next_out)
+}
+
+/// It is the turn of message `number` that came early; the session expects `next_in` after it, and may have `delivered` it.
+pub(super) fn of_turn(number: u64, next_in: u64, delivered: bool) -> [u8; BODY_BYTES] {
+    body(50, delivered as u8, number, next_in)
+}
+
+/// The message that is the cause of this record needs no answer.
+pub(super) fn of_no_answer() -> [u8; BODY_BYTES] {
+    body(51, 0, 0, 0)
+}
+
+/// The session goes on with these numbers of an earlier process.
+pub(super) fn of_resumption(next_in: u64, next_out: u64) -> [u8; BODY_BYTES] {
+    body(52, 0, next_in, next_out)
+}
+
+/// Those numbers began at this time, for that reason: a [`ResetCause`] or [`NEW_LOG`].
+pub(super) fn of_beginning(began: u8, wall_ns: u64) -> [u8; BODY_BYTES] {
+    body(53, began, wall_ns, 0)
+}
+
+/// What an event tells of a session's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Numbers {
+    /// The connection is gone.
+    Disconnected,
+    /// Set to these, for that [`ResetCause`].
+    Set {
+        cause: u8,
+        next_in: u64,
+        next_out: u64,
+    },
+    /// They count as begun anew, for the schedule.
+    Renewed,
+    /// See [`of_turn`].
+    Turn {
+        number: u64,
+        next_in: u64,
+        delivered: bool,
+    },
+    /// See [`of_no_answer`].
+    NoAnswer,
+    /// See [`of_resumption`].
+    Resumed { next_in: u64, next_out: u64 },
+    /// See [`of_beginning`].
+    Began { began: u8, wall_ns: u64 },
+    /// Nothing.
+    Other,
+}
+
+/// Of a record's body.
+pub(super) fn numbers(body: &[u8]) -> Numbers {
+    let Ok(body): Result<&[u8; BODY_BYTES], _> = body.try_into() else {
+        return Numbers::Other;
+    };
+    let number = |at: usize| u64::from_le_bytes(body[at..at + 8].try_into().unwrap_or_default());
+    let (detail, first, second) = (body[1], number(2), number(10));
+    match body[0] {
+        3 => Numbers::Disconnected,
+        // The first version did not say which: both began at 1.
+        6 => Numbers::Set {
+            cause: detail,
+            next_in: first.max(1),
+            next_out: second.max(1),
+        },
+        32 => Numbers::Renewed,
+        50 => Numbers::Turn {
+            number: first,
+            next_in: second,
+            delivered: detail != 0,
+        },
+        51 => Numbers::NoAnswer,
+        52 => Numbers::Resumed {
+            next_in: first,
+            next_out: second,
+        },
+        53 => Numbers::Began {
+            began: detail,
+            wall_ns: first,
+        },
+        _ => Numbers::Other,
+    }
 }
 
 /// A logon, from this address.
@@ -146,6 +233,9 @@ pub fn describe(body: &[u8]) -> Option<String> {
         }
         7 => "connected".to_owned(),
         8 => format!("an operator's command: {}", ordered(detail)?),
+        9 => {
+            format!("asked for our messages {first} to {second} again, as so often before: ignored")
+        }
         10 => "sent bytes that are no message".to_owned(),
         11 => "sent a message that was not expected".to_owned(),
         12 => format!("sequence gap: expected {first}, received {second}; asked for a resend"),
@@ -159,6 +249,12 @@ pub fn describe(body: &[u8]) -> Option<String> {
         18 => format!("resend request under the old number {first}: honoured"),
         19 => "silent: asked for a sign of life".to_owned(),
         20 => format!("asks for a heartbeat of {first} s: ours counts"),
+        50 => format!("its message {first}, which came early, has its turn"),
+        51 => "a message needs no answer".to_owned(),
+        52 => format!(
+            "goes on with the numbers of the process before: next in {first}, next out {second}"
+        ),
+        53 => format!("these numbers began {}: {}", at_time(first), began(detail)?),
         30 => match (detail != 0, at_time(first)) {
             (true, until) => format!("its schedule is open until {until}"),
             (false, _) if first == 0 => "its schedule is closed".to_owned(),
@@ -184,7 +280,16 @@ pub fn describe(body: &[u8]) -> Option<String> {
 /// Whether an event of that body comes with every message or connection and is not worth a line for people.
 pub fn is_routine(body: &[u8]) -> bool {
     let accepted = Stranger::Accepted as u8;
-    matches!(body, [15 | 16, ..]) || body.first() == Some(&40) && body.get(1) == Some(&accepted)
+    matches!(body, [15 | 16 | 50 | 51 | 53, ..])
+        || body.first() == Some(&40) && body.get(1) == Some(&accepted)
+}
+
+/// Why numbers began.
+fn began(code: u8) -> Option<&'static str> {
+    match code {
+        NEW_LOG => Some("the session was new, or its process did not go on with older ones"),
+        _ => reset_cause(code),
+    }
 }
 
 fn at_time(wall_ns: u64) -> String {
@@ -232,7 +337,7 @@ pub fn reset_numbers(body: &[u8]) -> Option<(u64, u64)> {
 }
 
 fn stranger(code: u8) -> Option<&'static str> {
-    const WORDS: [(Stranger, &str); 9] = [
+    const WORDS: [(Stranger, &str); 13] = [
         (Stranger::Accepted, "accepted"),
         (Stranger::LogonTimeout, "closed, no logon in time"),
         (Stranger::Garbled, "closed, its first bytes are no message"),
@@ -251,6 +356,22 @@ fn stranger(code: u8) -> Option<&'static str> {
         ),
         (Stranger::Disabled, "closed, its session is disabled"),
         (Stranger::Left, "it went away"),
+        (
+            Stranger::TooMany,
+            "closed, too many from there have not logged on",
+        ),
+        (
+            Stranger::Crowded,
+            "closed without a logon, to make room for others",
+        ),
+        (
+            Stranger::TooLong,
+            "closed, it sends more than a logon can be",
+        ),
+        (
+            Stranger::Candidate,
+            "its session is connected already: asked for a sign of life, for it may take over",
+        ),
     ];
     WORDS
         .iter()
@@ -271,6 +392,7 @@ mod tests {
             PeerEvent::Disconnected(Closed::SlowConsumer),
             PeerEvent::Disconnected(Closed::Socket(CloseReason::Error(104))),
             PeerEvent::GapFilled { begin: 3, end: 9 },
+            PeerEvent::ResendIgnored { begin: 3, end: 9 },
             PeerEvent::RejectReceived { reference: 7 },
             PeerEvent::SequenceReset(ResetCause::Schedule),
             PeerEvent::Hours {
@@ -344,12 +466,18 @@ mod tests {
         for ordered in [Ordered::Logout, Ordered::Disable, Ordered::Enable] {
             assert!(describe(&of_order(ordered)).is_some(), "{ordered:?}");
         }
-        for code in 0..9 {
+        for code in 0..13 {
             assert!(stranger(code).is_some(), "{code}");
         }
         assert!(
             is_routine(&of_stranger(Stranger::Accepted, None))
                 && !is_routine(&of_stranger(Stranger::Garbled, None))
+        );
+        let far = "2001:db8::7".parse().ok();
+        let far = describe(&of_stranger(Stranger::Left, far)).unwrap();
+        assert_eq!(
+            far,
+            "connection without a session from 2001:db8::7: it went away"
         );
         assert_eq!(describe(b"short"), None);
     }

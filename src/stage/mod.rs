@@ -9,6 +9,7 @@
 //! reserves its outputs before it takes an input, and never blocks, locks, logs or allocates. The runner (`app`) pins and idles it.
 
 mod application;
+pub mod archive;
 mod catch_up;
 pub mod client_side;
 pub mod control;
@@ -19,11 +20,16 @@ pub mod event_record;
 mod hours;
 mod inbound;
 pub mod journal;
+mod kept;
+mod pace;
 mod peer;
+pub mod recovered;
+mod resume;
 pub mod risk;
 pub mod route;
 pub mod scopes;
 mod sent;
+mod strangers;
 pub mod switchboard;
 mod tally;
 #[cfg(test)]
@@ -34,4 +40,5 @@ pub use application::{
 };
 pub use dictionaries::Dictionaries;
 pub use peer::{Ordered, Peer, PeerConfig, Role};
+pub use resume::NoRoom;
 pub use switchboard::Switchboard;

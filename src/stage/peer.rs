@@ -6,12 +6,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::application::Stranger;
+use super::archive::OnDisk;
+use super::kept::Kept;
+use super::pace::{Pace, Requests};
 use super::sent::SentIndex;
 use crate::config::plan::{FixPlan, Network};
 use crate::domain::time::{NS_PER_MS, Precision};
 use crate::domain::{Now, Text};
 use crate::io::ConnectionId;
-use crate::limits::{RESEND_INDEX_SLOTS_MAX, RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL};
+use crate::limits::{
+    RESEND_ANCHORS_MAX, RESEND_ANCHORS_MIN, RESEND_ANCHORS_TOTAL, RESEND_INDEX_SLOTS_MAX,
+    RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_TOTAL,
+};
 use crate::session::{self, Hours, ResendCursor, ResendPolicy, Session, SessionIds};
 use crate::status::RowTraffic;
 use crate::wire::fix::dictionary::Dictionary;
@@ -68,14 +74,7 @@ pub enum Binding {
     /// Nothing.
     Free,
     /// A connection that has not logged on.
-    Waiting {
-        /// Which
-        connection: ConnectionId,
-        /// From where
-        source: SocketAddr,
-        /// Until when, monotonic
-        deadline_ns: u64,
-    },
+    Waiting(Waiting),
     /// A peer.
     Bound {
         /// Which connection
@@ -90,9 +89,32 @@ impl Binding {
     pub fn connection(&self) -> Option<ConnectionId> {
         match *self {
             Self::Free => None,
-            Self::Waiting { connection, .. } | Self::Bound { connection, .. } => Some(connection),
+            Self::Waiting(Waiting { connection, .. }) | Self::Bound { connection, .. } => {
+                Some(connection)
+            }
         }
     }
+}
+
+/// A connection that has not logged on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// Which
+    pub connection: ConnectionId,
+    /// From where
+    pub source: SocketAddr,
+    /// Since when, monotonic
+    pub since_ns: u64,
+    /// Until when, monotonic
+    pub deadline_ns: u64,
+    /// Bytes that were no beginning of a message
+    pub junk_bytes: usize,
+    /// Whether it is counted with its address
+    pub is_counted: bool,
+    /// Whether it spoke and must wait
+    pub is_delayed: bool,
+    /// The peer whose connection it would take over
+    pub candidate: Option<u32>,
 }
 
 /// One peer.
@@ -109,6 +131,8 @@ pub struct Peer {
     pub source: Option<SocketAddr>,
     /// Whether a connection is being made
     pub connecting: bool,
+    /// The connection that would take over, if this one is silent
+    pub(super) candidate: Option<ConnectionId>,
     /// Whether it may be connected
     pub enabled: bool,
     /// Messages received
@@ -138,13 +162,28 @@ pub struct Peer {
     pub(super) hours: Hours,
     /// A scheduled reset waits for requests in doubt
     pub(super) reset_held: bool,
+    /// Whether it is among those that are served from the log
+    pub(super) is_served: bool,
+    /// Resends that were given up
+    pub(super) incarnation: u32,
+    pub(super) on_disk: OnDisk,
+    pub(super) pace: Pace,
+    pub(super) requests: Requests,
+    /// Messages that came too early
+    pub(super) kept: Kept,
+    /// Whether kept messages wait for room, or the next turn
+    pub(super) is_due: bool,
+    /// Whether it is in the list of these
+    pub(super) is_listed_due: bool,
+    /// From when on garbage is worth a record again, monotonic
+    pub(super) garbled_record_ns: u64,
     pub(super) retry_at_ns: u64,
     wait_ns: u64,
     fix: FixPlan,
 }
 
 impl Peer {
-    pub(super) fn new(config: PeerConfig, at: usize, index_slots: usize) -> Self {
+    pub(super) fn new(config: PeerConfig, at: usize, peers: usize) -> Self {
         let role = match config.role {
             Role::Accept { .. } => session::Role::Acceptor,
             Role::Connect { .. } => session::Role::Initiator,
@@ -156,6 +195,7 @@ impl Peer {
             connection: None,
             source: None,
             connecting: false,
+            candidate: None,
             enabled: true,
             messages_in: 0,
             messages_out: 0,
@@ -165,7 +205,7 @@ impl Peer {
             last_out_wall_ns: 0,
             resent: 0,
             logons: 0,
-            sent: SentIndex::new(index_slots, 1),
+            sent: SentIndex::new(index_slots(peers), anchors(peers), 1),
             ids: SessionIds::new(&config.fix),
             precision: config.fix.precision,
             cursor: ResendCursor::new(),
@@ -173,6 +213,15 @@ impl Peer {
             resend: config.resend,
             hours: Hours::new(config.fix.schedule.clone(), None),
             reset_held: false,
+            is_served: false,
+            incarnation: 0,
+            on_disk: OnDisk::Unasked,
+            pace: Pace::default(),
+            requests: Requests::default(),
+            kept: Kept::new(),
+            is_due: false,
+            is_listed_due: false,
+            garbled_record_ns: 0,
             retry_at_ns: 0,
             wait_ns: 0,
             fix: config.fix,
@@ -265,7 +314,7 @@ impl Peer {
 }
 
 /// Slots of each peer's index of sent messages, so that all together stay within the total.
-pub(super) fn index_slots(peers: usize) -> usize {
+fn index_slots(peers: usize) -> usize {
     let each = RESEND_INDEX_SLOTS_TOTAL / peers.max(1);
     let power = if each.is_power_of_two() {
         each
@@ -273,6 +322,12 @@ pub(super) fn index_slots(peers: usize) -> usize {
         each.next_power_of_two() / 2
     };
     power.clamp(RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_MAX)
+}
+
+/// Anchors of each peer, likewise.
+pub(super) fn anchors(peers: usize) -> usize {
+    let each = RESEND_ANCHORS_TOTAL / peers.max(1) & !1;
+    each.clamp(RESEND_ANCHORS_MIN, RESEND_ANCHORS_MAX)
 }
 
 #[cfg(test)]
@@ -287,5 +342,8 @@ mod tests {
             128.clamp(RESEND_INDEX_SLOTS_MIN, RESEND_INDEX_SLOTS_MAX)
         );
         assert!(index_slots(3).is_power_of_two());
+        assert_eq!(anchors(1), RESEND_ANCHORS_MAX);
+        assert!(anchors(999).is_multiple_of(2));
+        assert_eq!(anchors(10_000), RESEND_ANCHORS_MIN);
     }
 }

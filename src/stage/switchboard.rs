@@ -8,13 +8,17 @@
 //! socket only when everything that it may cause has room; a slow peer is served from the log and never waited for; one turn
 //! of one peer is bounded.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::application::{Application, Closed, PeerEvent, Sent, Stranger, Traffic};
+use super::archive::Archive;
 use super::event_record;
+use super::pace::Pace;
 use super::peer::{Binding, Ordered, Peer, PeerConfig, PeerName, Role};
+use super::resume::Waiting;
+use super::strangers::Strangers;
 use crate::domain::Now;
 use crate::domain::command::{NumbersChange, NumbersDone};
 use crate::domain::time::NS_PER_MS;
@@ -23,8 +27,15 @@ use crate::journal::{Cause, Log, RecordKind};
 use crate::limits::{
     CONNECTION_EVENTS_PER_CYCLE, CONTROL_QUEUE_COMMANDS, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK,
 };
-use crate::session::{self, Action, Actions, Admin, LogoutText, Notice};
+use crate::session::{self, Action, Actions, Admin, DisconnectReason, LogoutText, Notice};
 use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Partial, Precision, TimeText};
+
+/// A received message in the log.
+#[derive(Clone, Copy)]
+pub(super) struct Incoming {
+    pub position: u64,
+    pub sequence: u64,
+}
 
 /// Sessions and their sockets.
 pub struct Switchboard<S: Sockets> {
@@ -40,11 +51,22 @@ pub struct Switchboard<S: Sockets> {
     pub(super) serving: Vec<usize>,
     /// Whose turn is next among them.
     pub(super) next_serving: usize,
+    /// Of all resends
+    pub(super) pace: Pace,
+    /// Where old messages are read from
+    pub(super) archive: Option<Archive>,
+    /// Peers whose kept messages wait, each once.
+    pub(super) due: Vec<usize>,
+    /// What an earlier process left unanswered
+    pub(super) unanswered: VecDeque<Waiting>,
+    /// The record of the message that is being dealt with
+    pub(super) incoming: Option<Incoming>,
     pub(super) bindings: Vec<Binding>,
     /// What is known of the bytes that a connection's socket keeps.
     pub(super) partials: Vec<Partial>,
     /// Connections that have not logged on: without any, nobody walks over the bindings.
-    waiting: usize,
+    pub(super) waiting: usize,
+    pub(super) strangers: Strangers,
     connected: usize,
     pub(super) names: HashMap<PeerName, usize>,
     pub(super) scratch: Box<FieldIndex>,
@@ -52,7 +74,7 @@ pub struct Switchboard<S: Sockets> {
     pub(super) logon_timeout_ns: u64,
     next_tick_ns: u64,
     next_timer: usize,
-    next_binding: usize,
+    pub(super) next_binding: usize,
     /// Numbers to be set when the peer is disconnected.
     pub(super) numbers_waiting: Vec<(usize, NumbersChange)>,
     /// Answers to operators.
@@ -63,16 +85,17 @@ impl<S: Sockets> Switchboard<S> {
     /// With these peers; none is connected yet.
     pub fn new(
         sockets: S,
-        log: Log,
+        mut log: Log,
         peers: Vec<PeerConfig>,
         connections_max: usize,
         logon_timeout_ns: u64,
     ) -> Self {
-        let index_slots = super::peer::index_slots(peers.len());
+        let count = peers.len();
+        log.link_channels(count);
         let peers: Vec<_> = peers
             .into_iter()
             .enumerate()
-            .map(|(at, config)| Peer::new(config, at, index_slots))
+            .map(|(at, config)| Peer::new(config, at, count))
             .collect();
         let names = peers
             .iter()
@@ -94,11 +117,17 @@ impl<S: Sockets> Switchboard<S> {
             buffer: vec![0; 2 * FRAME_BYTES_MAX].into_boxed_slice(),
             serving: Vec::with_capacity(peers.len()),
             next_serving: 0,
+            pace: Pace::default(),
+            archive: None,
+            due: Vec::with_capacity(peers.len()),
+            unanswered: VecDeque::new(),
+            incoming: None,
             peers,
             connected: 0,
             waiting: 0,
             bindings: vec![Binding::Free; connections_max],
             partials: vec![Partial::default(); connections_max],
+            strangers: Strangers::new(connections_max, count),
             names,
             scratch: Box::new(FieldIndex::new()),
             actions: Actions::new(),
@@ -109,6 +138,11 @@ impl<S: Sockets> Switchboard<S> {
             numbers_waiting: Vec::with_capacity(CONTROL_QUEUE_COMMANDS),
             numbers_done: Vec::with_capacity(CONTROL_QUEUE_COMMANDS),
         }
+    }
+
+    /// Gives it a way to messages that left the log's memory; without, they are gap-filled.
+    pub fn set_archive(&mut self, archive: Archive) {
+        self.archive = Some(archive);
     }
 
     /// Listens for peers that connect to us.
@@ -148,6 +182,9 @@ impl<S: Sockets> Switchboard<S> {
 
     /// One turn: what the kernel has, timers, peers that are behind. Bounded; returns how much was done.
     pub fn duty_cycle<A: Application>(&mut self, now: Now, application: &mut A) -> usize {
+        if !self.unanswered.is_empty() {
+            return self.take_up(now, application);
+        }
         let mut work = self.sockets.poll();
         for _ in 0..CONNECTION_EVENTS_PER_CYCLE {
             let Some(event) = self.sockets.next_event() else {
@@ -159,6 +196,9 @@ impl<S: Sockets> Switchboard<S> {
         if now.mono_ns >= self.next_tick_ns {
             self.next_tick_ns = now.mono_ns + NS_PER_MS;
             self.tick(now, application);
+        }
+        if !self.due.is_empty() {
+            work += self.serve_due(now, application);
         }
         work + self.serve_behind(now, application)
     }
@@ -244,25 +284,43 @@ impl<S: Sockets> Switchboard<S> {
     pub(super) fn tell_stranger<A: Application>(
         &mut self,
         now: Now,
+        source: IpAddr,
         stranger: Stranger,
-        source: SocketAddr,
         at: Option<usize>,
         application: &mut A,
     ) {
         let channel = at.map_or(u16::MAX, |at| self.peers[at].channel);
-        let body = event_record::of_stranger(stranger, Some(source.ip()));
+        let body = event_record::of_stranger(stranger, Some(source));
         self.record_event(now, channel, &body);
-        application.on_stranger(now, stranger);
+        application.on_stranger(now, source, stranger);
+    }
+
+    fn record_event(&mut self, now: Now, channel: u16, body: &[u8]) -> u64 {
+        self.record_event_of(Cause::default(), now, channel, body)
     }
 
     /// Sequence of its record. Without room for it the event is only counted: what it is about has its own record or none.
-    fn record_event(&mut self, now: Now, channel: u16, body: &[u8]) -> u64 {
-        let cause = Cause::default();
+    pub(super) fn record_event_of(
+        &mut self,
+        cause: Cause,
+        now: Now,
+        channel: u16,
+        body: &[u8],
+    ) -> u64 {
         let record = self
             .log
             .append(RecordKind::Connection, channel, cause, now.wall_ns, body);
         self.traffic.events_unrecorded += record.is_none() as u64;
         record.map_or(0, |record| record.sequence)
+    }
+
+    /// What is done now is caused by the message that is being dealt with, if one is.
+    pub(super) fn cause(&self) -> Cause {
+        self.incoming.map_or(Cause::default(), |incoming| Cause {
+            log: self.log.id(),
+            sequence: incoming.sequence,
+            output: 0,
+        })
     }
 
     /// Number, encoding and record of a message; nothing is transmitted.
@@ -298,8 +356,7 @@ impl<S: Sockets> Switchboard<S> {
         )?;
         let taken = peer.session.next_out(now);
         debug_assert_eq!(taken, number);
-        peer.sent
-            .push(number, appended.position, kind == RecordKind::AdminOut);
+        peer.sent.push(number, appended.position, appended.offset);
         Some(Sent {
             sequence: appended.sequence,
             msg_seq_num: number,
@@ -328,28 +385,31 @@ impl<S: Sockets> Switchboard<S> {
 
     /// Replaces the binding of the connection's slot; returns the former one.
     pub(super) fn rebind(&mut self, connection: ConnectionId, binding: Binding) -> Binding {
-        let is_waiting = |binding: &Binding| matches!(binding, Binding::Waiting { .. }) as usize;
-        self.waiting += is_waiting(&binding);
         self.partials[connection.slot as usize] = Partial::default();
+        self.waiting += matches!(binding, Binding::Waiting(_)) as usize;
         let before = std::mem::replace(&mut self.bindings[connection.slot as usize], binding);
-        self.waiting -= is_waiting(&before);
+        if let Binding::Waiting(waiting) = &before {
+            self.waiting -= 1;
+            self.stranger_left(waiting);
+        }
         before
     }
 
     /// What the session asked for, in order.
     pub(super) fn perform<A: Application>(&mut self, at: usize, now: Now, application: &mut A) {
-        let mut closing = None;
+        let (mut closing, mut abuse) = (None, false);
         let mut next = 0;
         while let Some(&action) = self.actions.get(next) {
             next += 1;
             match action {
                 Action::Deliver => {}
-                Action::Keep { number } => {
-                    let notice = Notice::EarlyDropped { sequence: number };
-                    self.tell(at, now, PeerEvent::Notice(notice), application);
-                }
+                Action::Keep { number } => self.keep(at, now, number, application),
                 Action::Send(admin) => self.send_admin(at, now, &admin),
-                Action::Resend { begin, end } => self.resend(at, now, begin, end, application),
+                Action::Resend { begin, end } => {
+                    if !self.resend(at, now, begin, end, application) {
+                        abuse = true;
+                    }
+                }
                 Action::LoggedOn => {
                     self.peers[at].logged_on();
                     self.tell(at, now, PeerEvent::LoggedOn, application);
@@ -370,14 +430,18 @@ impl<S: Sockets> Switchboard<S> {
                     cause,
                 } => {
                     let peer = &mut self.peers[at];
+                    peer.kept.clear();
                     // A peer that sets only its own numbers may still ask for ours, and is still owed what waits for it.
                     if next_out != peer.sent.next() {
                         peer.sent.reset(next_out);
+                        peer.requests.renumbered();
                         peer.cursor.cancel();
+                        self.give_up_disk(at);
                     }
                     self.begin_incarnation(at, now, cause);
                     let body = event_record::of_reset(cause, next_in, next_out);
-                    let sequence = self.record_event(now, self.peers[at].channel, &body);
+                    let channel = self.peers[at].channel;
+                    let sequence = self.record_event_of(self.cause(), now, channel, &body);
                     application.on_event(at, now, sequence, PeerEvent::SequenceReset(cause));
                 }
                 Action::Disconnect(reason) => closing = Some(reason),
@@ -386,8 +450,32 @@ impl<S: Sockets> Switchboard<S> {
                 }
             }
         }
+        let taken_over = closing == Some(DisconnectReason::HeartbeatTimeout)
+            && self.peers[at].candidate.is_some();
         if let Some(reason) = closing {
-            self.disconnect(at, now, Closed::Session(reason), false, application);
+            let why = match taken_over {
+                true => Closed::TakenOver,
+                false => Closed::Session(reason),
+            };
+            self.disconnect(at, now, why, taken_over, application);
+        } else if abuse {
+            self.log_out(at, now, "Too many ResendRequests", false, application);
+            self.disconnect(at, now, Closed::ResendAbuse, false, application);
+        }
+    }
+
+    /// Remembers the message that was just given until its turn comes, where there is room.
+    fn keep<A: Application>(&mut self, at: usize, now: Now, number: u64, application: &mut A) {
+        let peer = &mut self.peers[at];
+        let expected = peer.session.expected_in();
+        let is_kept = self
+            .incoming
+            .is_some_and(|incoming| peer.kept.push(number, incoming.position, expected));
+        if is_kept {
+            self.traffic.kept += 1;
+        } else {
+            let notice = Notice::EarlyDropped { sequence: number };
+            self.tell(at, now, PeerEvent::Notice(notice), application);
         }
     }
 
@@ -415,12 +503,18 @@ impl<S: Sockets> Switchboard<S> {
         application: &mut A,
     ) {
         self.connected -= 1;
+        // What the end of a connection does to the numbers comes behind what the last message did.
+        self.incoming = None;
         let peer = &mut self.peers[at];
         peer.connection = None;
         peer.cursor.cancel();
+        peer.kept.clear();
         peer.back_off(now);
+        self.give_up_disk(at);
         self.actions.clear();
-        peer.session.on_disconnected(now, &mut self.actions);
+        self.peers[at]
+            .session
+            .on_disconnected(now, &mut self.actions);
         self.perform(at, now, application);
         self.tell(at, now, PeerEvent::Disconnected(why), application);
         self.apply_waiting_numbers(at, now, application);
@@ -430,7 +524,7 @@ impl<S: Sockets> Switchboard<S> {
         let sent = self.commit(
             at,
             now,
-            Cause::default(),
+            self.cause(),
             RecordKind::AdminOut,
             |header, time, out| session::admin(header, admin, time, out),
         );
@@ -468,28 +562,6 @@ impl<S: Sockets> Switchboard<S> {
                 }
             }
         }
-        if self.waiting == 0 {
-            return;
-        }
-        for _ in 0..SESSION_TIMERS_PER_TICK.min(self.bindings.len()) {
-            let slot = self.next_binding;
-            self.next_binding = (slot + 1) % self.bindings.len();
-            if let Binding::Waiting {
-                connection,
-                source,
-                deadline_ns,
-            } = self.bindings[slot]
-                && now.mono_ns >= deadline_ns
-            {
-                self.refuse(
-                    now,
-                    connection,
-                    Stranger::LogonTimeout,
-                    source,
-                    None,
-                    application,
-                );
-            }
-        }
+        self.look_at_strangers(now, application);
     }
 }

@@ -13,6 +13,8 @@ use crate::status::{Counter, ErrorCode, Reason, StageWriter};
 pub fn reason_of(closed: Closed) -> Reason {
     match closed {
         Closed::SlowConsumer => Reason::SlowConsumer,
+        Closed::ResendAbuse => Reason::ResendAbuse,
+        Closed::TakenOver => Reason::TakenOver,
         Closed::Operator => Reason::OperatorLogout,
         Closed::Schedule => Reason::OutsideSchedule,
         Closed::Socket(CloseReason::Peer) => Reason::Peer,
@@ -47,7 +49,6 @@ pub fn reason_of(closed: Closed) -> Reason {
 /// Counts what a session noticed.
 pub fn count_notice(status: &StageWriter, notice: &Notice) {
     let counter = match notice {
-        Notice::Garbled => Counter::GarbledFrames,
         Notice::EarlyDropped { .. } => Counter::EarlyMessagesDropped,
         Notice::DuplicateIgnored { .. } => Counter::PossibleDuplicatesIgnored,
         _ => return,
@@ -71,6 +72,11 @@ pub fn publish_board<S: Sockets>(board: &mut Switchboard<S>, status: &StageWrite
         (Counter::BytesOut, traffic.bytes_out),
         (Counter::MessagesResent, traffic.resent),
         (Counter::ResendsOutOfReach, traffic.resend_lost),
+        (Counter::EarlyMessagesKept, traffic.kept),
+        (Counter::ResendsMerged, traffic.resends_merged),
+        (Counter::ArchiveReads, traffic.archive_reads),
+        (Counter::ArchiveFull, traffic.archive_full),
+        (Counter::GarbledFrames, traffic.garbled),
         (Counter::OversizedFrames, traffic.oversized),
         (Counter::InputsHeld, traffic.stalled),
         (Counter::HeartbeatsIn, traffic.admin_in.heartbeats),

@@ -18,12 +18,16 @@ use crate::domain::command::{LinkCommand, NumbersDone, SessionCommand};
 use crate::domain::directory::Directory;
 use crate::domain::order::{ClientRequest, DeskRequest, FromClient, ToDesk};
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent, ToClient};
-use crate::domain::{DeskIndex, LinkIndex, Now, OrderId, RejectReason, SessionIndex};
+use crate::domain::{DeskIndex, LinkIndex, Now, OrderId, RejectReason, SessionIndex, Text};
 use crate::journal::{Log, LogId};
-use crate::limits::{CANCEL_WAIT_NS_MAX, CATCH_UP_MESSAGES_PER_CYCLE};
+use crate::limits::CANCEL_WAIT_NS_MAX;
 use crate::session::ResendPolicy;
-use crate::status::page::{heap_words, page_bytes};
-use crate::status::{Identity, Page, Shape, Writers};
+use crate::status::page::{Words, heap_words, page_bytes};
+use crate::status::snapshot::StageSnapshot;
+use crate::status::{Identity, Page, Reason, Shape, Writers, reader};
+
+mod resend;
+mod strangers;
 
 mod schedule;
 mod wire;
@@ -31,6 +35,9 @@ mod wire;
 use wire::Wire;
 
 const SLOTS: usize = 16;
+
+/// The bound for a logon.
+const LOGON_NS: u64 = 1 << 40;
 
 /// A message of the peer of this session.
 fn message(fix: &FixPlan, kind: &str, number: u64, fields: &str) -> Vec<u8> {
@@ -54,13 +61,16 @@ fn at(mono_ns: u64) -> Now {
     Now { mono_ns, wall_ns }
 }
 
+/// Little memory: it is soon overwritten.
+const LOG_BYTES: usize = 1 << 19;
+
 fn log(id: LogId) -> (Log, ringbuf::byte_log::Reader) {
-    let region = ringbuf::byte_log::Region::heap(4 << 20);
+    let region = ringbuf::byte_log::Region::heap(LOG_BYTES);
     let (writer, reader) = ringbuf::byte_log::create(region).unwrap();
     (Log::new(id, writer), reader)
 }
 
-fn status(plan: &Plan) -> Writers {
+fn status(plan: &Plan) -> (Writers, Words) {
     let names = |count: usize| (0..count).map(|at| format!("N{at}")).collect();
     let shape = Shape {
         sessions: names(plan.sessions.len()),
@@ -72,7 +82,10 @@ fn status(plan: &Plan) -> Writers {
         start_wall_ns: 0,
         boot_id_hash: 0,
     };
-    Page::format(heap_words(page_bytes(&shape)), &shape, identity).into_writers()
+    let page = heap_words(page_bytes(&shape));
+    let writers = Page::format(page, &shape, identity).into_writers();
+    writers.control.ready();
+    (writers, page)
 }
 
 /// The decode stage between its clients and a risk stage that the test plays.
@@ -84,17 +97,37 @@ struct Clients {
     commands: Arc<ArrayQueue<SessionCommand>>,
     answers: Arc<ArrayQueue<NumbersDone>>,
     now_ns: u64,
+    page: Words,
     log: ringbuf::byte_log::Reader,
 }
 
 impl Clients {
     fn new(sessions: usize, ring_slots: usize) -> Self {
+        Self::with(sessions, ring_slots, |_| {}, |board| board)
+    }
+
+    fn with(
+        sessions: usize,
+        ring_slots: usize,
+        change: impl FnOnce(&mut Plan),
+        equip: impl FnOnce(Switchboard<Wire>) -> Switchboard<Wire>,
+    ) -> Self {
         let mut sample = Sample::new("/nowhere");
         (sample.sessions, sample.accounts) = (sessions, sessions);
-        Self::of(sample.plan(), ring_slots)
+        let mut plan = sample.plan();
+        change(&mut plan);
+        Self::equipped(plan, ring_slots, equip)
     }
 
     fn of(plan: Plan, ring_slots: usize) -> Self {
+        Self::equipped(plan, ring_slots, |board| board)
+    }
+
+    fn equipped(
+        plan: Plan,
+        ring_slots: usize,
+        equip: impl FnOnce(Switchboard<Wire>) -> Switchboard<Wire>,
+    ) -> Self {
         let sessions = plan.sessions.len();
         let peers = plan.sessions.iter().map(|session| PeerConfig {
             fix: session.fix.clone(),
@@ -105,8 +138,10 @@ impl Clients {
             dictionary: None,
         });
         let (log, reader) = log(LogId::Client);
-        let board = Switchboard::new(Wire::new(), log, peers.collect(), SLOTS, 1 << 40);
+        let board = Switchboard::new(Wire::new(), log, peers.collect(), SLOTS, LOGON_NS);
+        let board = equip(board);
         let (to_risk, from_client) = spsc(ring_slots);
+        let (writers, page) = status(&plan);
         let (to_client, from_risk) = spsc(1024);
         let commands = Arc::new(ArrayQueue::new(1));
         let answers = Arc::new(ArrayQueue::new(1));
@@ -119,7 +154,7 @@ impl Clients {
             sole_account: vec![None; sessions],
             commands: commands.clone(),
             answers: answers.clone(),
-            status: status(&plan).decode,
+            status: writers.decode,
         });
         Self {
             stage,
@@ -129,6 +164,7 @@ impl Clients {
             commands,
             answers,
             now_ns: 0,
+            page,
             log: reader,
         }
     }
@@ -139,7 +175,9 @@ impl Clients {
 
     fn turn(&mut self) {
         self.now_ns += 1;
-        self.stage.duty_cycle(at(self.now_ns));
+        let now = at(self.now_ns);
+        let work = self.stage.duty_cycle(now);
+        self.stage.status().cycle(now, now.mono_ns, work);
     }
 
     fn say(&mut self, session: usize, slot: u32, kind: &str, number: u64, fields: &str) {
@@ -158,6 +196,25 @@ impl Clients {
             "11=a{number}|1=A1|21=1|38=100|40=2|44=10|54=1|55=SYM0|59=0|60=19700101-00:00:00|"
         );
         self.say(0, slot, "D", number, &fields);
+    }
+
+    /// The order of that number, sent again.
+    fn repeat(&mut self, slot: u32, number: u64) {
+        let fields = format!(
+            "43=Y|122=19700101-00:00:00|11=a{number}|1=A1|21=1|38=100|40=2|44=10|54=1|55=SYM0|59=0|60=19700101-00:00:00|"
+        );
+        self.say(0, slot, "D", number, &fields);
+    }
+
+    /// Connections that ended for this reason.
+    fn closed(&self, reason: Reason) -> u64 {
+        let snapshot = match reader::read_words(self.page, 0) {
+            reader::State::Ready(snapshot) => snapshot,
+            reader::State::Dead { last, .. } => last,
+            other => panic!("{other}"),
+        };
+        let of_stage = |stage: &StageSnapshot| stage.closed.get(reason.name()).copied();
+        snapshot.stages.iter().filter_map(of_stage).sum()
     }
 
     fn report(&mut self, session: usize) {
@@ -210,39 +267,6 @@ fn a_session_that_is_back_at_once_still_has_its_orders_cancelled() {
         .collect();
     assert_eq!(kinds, [false, false, true, false], "{taken:?}");
     assert!(taken.iter().all(|input| input.cause_sequence > 0));
-}
-
-#[test]
-fn many_that_ask_for_everything_again_share_one_bound() {
-    const SESSIONS: usize = 12;
-    const REPORTS: usize = 20;
-    let mut clients = Clients::new(SESSIONS, 64);
-    for session in 0..SESSIONS {
-        clients.log_on(session, session as u32, 1);
-    }
-    clients.turn();
-    for session in 0..SESSIONS * REPORTS {
-        clients.report(session % SESSIONS);
-    }
-    for _ in 0..10 {
-        clients.turn();
-    }
-    for session in 0..SESSIONS {
-        clients.wire().sent(session as u32);
-        clients.say(session, session as u32, "2", 2, "7=2|16=0|");
-    }
-    let mut repeated = [0; SESSIONS];
-    for _ in 0..100 {
-        clients.turn();
-        let mut in_turn = 0;
-        for (session, count) in repeated.iter_mut().enumerate() {
-            let sent = clients.wire().sent(session as u32).len();
-            in_turn += sent;
-            *count += sent;
-        }
-        assert!(in_turn <= 2 * CATCH_UP_MESSAGES_PER_CYCLE, "{in_turn}");
-    }
-    assert_eq!(repeated, [REPORTS; SESSIONS]);
 }
 
 /// The route stage between its desk and a risk stage that the test plays.
@@ -302,7 +326,7 @@ impl Links {
             account_desks: vec![DeskIndex(0)],
             commands: commands.clone(),
             answers: answers.clone(),
-            status: status(&plan).route,
+            status: status(&plan).0.route,
         });
         Self {
             stage,

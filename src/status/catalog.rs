@@ -171,6 +171,12 @@ counters! {
     ControlTimeouts, "control_timeouts", Count, [Control], "Commands that a stage did not answer in time.";
     ResendsOutOfReach, "resends_out_of_reach", Count, [Decode Route], "Messages that a peer asked for again and that were no longer at hand: gap-filled.";
     InputsHeld, "inputs_held", Count, [Decode Route], "Times a message was left in its socket for want of room behind.";
+    EarlyMessagesKept, "early_messages_kept", Count, [Decode Route], "Messages behind a gap that were kept until it was filled.";
+    ResendsMerged, "resends_merged", Count, [Decode Route], "ResendRequest (35=2) for what was being repeated already.";
+    ResendsIgnored, "resends_ignored", Count, [Decode], "ResendRequest (35=2) for the same messages again and again: not honoured.";
+    ArchiveReads, "archive_reads", Count, [Decode Route], "Reads of messages to be repeated from the log on disk.";
+    ArchiveFull, "archive_full", Count, [Decode Route], "Times such a read waited because all its buffers were in use.";
+    LogonsDelayed, "logons_delayed", Count, [Decode], "Logons that had to wait because others from their address had failed.";
 }
 
 impl Counter {
@@ -273,6 +279,10 @@ named! {
         AcknowledgeTimeout, "acknowledge_timeout", "The desk left requests unanswered.";
         OutsideSchedule, "outside_schedule", "The schedule of the session does not allow it now.";
         ResetHeld, "reset_held", "A scheduled reset waits until its requests in doubt are resolved.";
+        ResendAbuse, "resend_abuse", "The peer did not stop to ask for the same messages again.";
+        TakenOver, "taken_over", "The peer logged on anew while this connection was silent.";
+        TooManyConnections, "too_many_connections", "Too many connections from its address had not logged on.";
+        CrowdedOut, "crowded_out", "It had not logged on and made room for others.";
     }
 }
 

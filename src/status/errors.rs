@@ -32,6 +32,8 @@ named! {
         SyncFailed, "sync_failed", "A log could not be made durable; subject: log, detail: errno.";
         CapacityFull, "capacity_full", "The capacity of the day for requests or executions is used up.";
         CycleTooLong, "cycle_too_long", "A duty cycle took longer than its bound; detail: nanoseconds.";
+        ResendAbuse, "resend_abuse", "A client asks for the same messages again and again; subject: session, detail: the first of them.";
+        LogonsFail, "logons_fail", "Logons from one address fail again and again; subject: the address (of IPv6 the first half), detail: reason.";
     }
 }
 

@@ -45,6 +45,11 @@ impl Network {
         self.pipes.len() - 1
     }
 
+    /// Nobody listens there any more.
+    pub fn silence(&mut self, address: SocketAddr) {
+        self.listeners.retain(|entry| entry.0 != address);
+    }
+
     /// Connects to whoever listens there; input and output of the caller.
     fn connect(&mut self, address: SocketAddr) -> Option<(usize, usize)> {
         let found = self.listeners.iter().find(|entry| entry.0 == address);

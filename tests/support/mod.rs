@@ -7,6 +7,7 @@ pub mod client;
 pub mod conn;
 pub mod desk;
 pub mod fix;
+pub mod held_sockets;
 pub mod memory_sockets;
 pub mod stages;
 pub mod steady;

@@ -155,6 +155,9 @@ fn root_file(path: &str) -> Option<(String, bool)> {
         .iter()
         .rev()
         .find_map(|directory| path.strip_prefix(directory))?;
+    if path.starts_with("tests/fuzz/src/") {
+        return Some((path.to_owned(), true)); // a crate outside the workspace, each file a program
+    }
     if ["src/lib.rs", "src/main.rs", "build.rs"].contains(&below) {
         return Some((path.to_owned(), false));
     }

@@ -138,6 +138,8 @@ impl Story {
                     tell(self, what, text);
                 }
             }
+            // They come with single messages.
+            RecordKind::Connection if mine && matches!(record.body.first(), Some(50 | 51)) => {}
             RecordKind::Connection if mine => {
                 let (what, text) = self.event(record);
                 tell(self, what, text);
@@ -301,6 +303,12 @@ impl Story {
             Some(31) => "reset_held",
             Some(32) => "reset_given_up",
             Some(33) => "command",
+            Some(52) => {
+                (self.numbers.next_in, self.numbers.next_out) = (number(2), number(10));
+                self.before_start = None;
+                "resumed"
+            }
+            Some(53) => "began",
             Some(40) => "refused_connection",
             _ => "notice",
         };

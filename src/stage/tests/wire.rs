@@ -12,7 +12,7 @@ use crate::io::{CloseReason, ConnectionId, SocketEvent, Sockets, Token};
 /// Sockets without a kernel: the test is the peer.
 pub(super) struct Wire {
     events: VecDeque<SocketEvent>,
-    open: [bool; SLOTS],
+    pub(super) open: [bool; SLOTS],
     received: Vec<Vec<u8>>,
     sent: Vec<Vec<u8>>,
 }
@@ -36,11 +36,15 @@ impl Wire {
     }
 
     pub(super) fn accept(&mut self, slot: u32) {
+        self.accept_from(slot, [127, 0, 0, 1]);
+    }
+
+    pub(super) fn accept_from(&mut self, slot: u32, address: [u8; 4]) {
         let connection = self.connection(slot);
         self.events.push_back(SocketEvent::Accepted {
             listener: 0,
             connection,
-            peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+            peer: SocketAddr::from((address, 1)),
         });
     }
 

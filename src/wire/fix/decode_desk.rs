@@ -1,16 +1,19 @@
-//! A desk's application message -> [`DeskMessage`], FIX 4.2 and 4.4, tolerant of the dialects that desks speak.
+//! A desk's application message -> [`DeskMessage`], in all FIX versions, tolerant of the dialects that desks speak.
 //!
-//! Runs on the route stage. Tolerated: fills as 150=1 or 2 or F, or as 150=0 with 39=1 or 2 and a LastQty; ExecTransType(20) in 4.4; decimals with trailing
-//! zeros; LeavesQty and CumQty left out where they are plain. Never tolerated: a fill that cannot be read whole. It is an error, counted
+//! Runs on the route stage. Tolerated: fills as 150=1 or 2 or F, or as 150=0 with 39=1 or 2 and a LastQty; ExecTransType(20) in every version; decimals
+//! with trailing zeros; LeavesQty and CumQty left out where they are plain. In 4.0, which has neither 150 nor 151, OrdStatus(39) with LastShares(32) says
+//! what happened, and OrderQty(38) what is left. Never tolerated: a fill that cannot be read whole. It is an error, counted
 //! and logged by the caller, and never passed over. ExecIDs longer than 39 bytes are folded, see [`fold_exec_id`].
 
-use super::field::{Message, digits};
+use super::digits;
+use super::field::Message;
 use super::msg_type::MsgType;
 use super::pick::{Picks, SlotTable};
 use super::reject::SessionRejectReason;
 use super::tags;
+use super::versions::EXEC_TYPE as HAS_EXEC_TYPE;
 use crate::domain::report::{DeskCancelReject, DeskExec, DeskInput, DeskReport};
-use crate::domain::{DeskText, ExecId, OrderId, OrderStatus, Price, Quantity, Side};
+use crate::domain::{DeskText, ExecId, FixVersion, OrderId, OrderStatus, Price, Quantity, Side};
 
 /// What a desk says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,21 +103,21 @@ pub fn decode_desk(message: &Message<'_>) -> Result<DeskMessage, DeskDecodeError
     let msg_type = message.msg_type();
     match msg_type {
         MsgType::EXECUTION_REPORT => {
-            let report = Reader(Picks::of(message, &TABLE)).report()?;
+            let report = Reader::of(message).report()?;
             Ok(DeskMessage::Input(DeskInput::Report(report)))
         }
         MsgType::ORDER_CANCEL_REJECT => {
-            let reject = Reader(Picks::of(message, &TABLE)).cancel_reject()?;
+            let reject = Reader::of(message).cancel_reject()?;
             Ok(DeskMessage::Input(DeskInput::CancelReject(reject)))
         }
         MsgType::REJECT => {
-            let reader = Reader(Picks::of(message, &TABLE));
-            let reason = reader.0.get(SESSION_REJECT_REASON);
+            let reader = Reader::of(message);
+            let reason = reader.picks.get(SESSION_REJECT_REASON);
             Ok(DeskMessage::Refused(reader.refusal(reason, false)?))
         }
         MsgType::BUSINESS_MESSAGE_REJECT => {
             let reason = message.get(tags::BUSINESS_REJECT_REASON);
-            let reader = Reader(Picks::of(message, &TABLE));
+            let reader = Reader::of(message);
             Ok(DeskMessage::Refused(reader.refusal(reason, true)?))
         }
         other => Ok(DeskMessage::Other(other)),
@@ -139,16 +142,30 @@ pub fn fold_exec_id(text: &[u8]) -> ExecId {
     ExecId::cut(&folded)
 }
 
-struct Reader<'p, 'm>(Picks<'p, 'm>);
+struct Reader<'p, 'm> {
+    picks: Picks<'p, 'm>,
+    /// Whether the version has neither ExecType(150) nor LeavesQty(151).
+    by_status: bool,
+}
 
-impl Reader<'_, '_> {
+impl<'p, 'm> Reader<'p, 'm> {
+    #[inline]
+    fn of(message: &'p Message<'m>) -> Self {
+        Self {
+            picks: Picks::of(message, &TABLE),
+            by_status: FixVersion::ALL
+                .into_iter()
+                .take_while(|version| !HAS_EXEC_TYPE.covers(*version))
+                .any(|version| version.begins(message.begin_string())),
+        }
+    }
+
     fn report(&self) -> Result<DeskReport, DeskDecodeError> {
         self.nothing_important_twice()?;
         let id = self.order_id()?;
         let exec = self.exec()?;
         let may_lack_sums = matches!(exec, DeskExec::Rejected | DeskExec::Status);
         let cumulated = self.sum(CUM_QTY, tags::CUM_QTY, may_lack_sums)?;
-        let leaves = self.sum(LEAVES_QTY, tags::LEAVES_QTY, may_lack_sums)?;
         let exec_id = fold_exec_id(self.required(EXEC_ID, tags::EXEC_ID)?);
         let exec_ref_id = match exec {
             DeskExec::TradeCancel | DeskExec::TradeCorrect { .. } => {
@@ -157,18 +174,23 @@ impl Reader<'_, '_> {
             _ => ExecId::EMPTY,
         };
         let (quantity, price) = self.terms(exec)?;
+        let status = self.status(cumulated)?;
+        let leaves = match self.picks.value(LEAVES_QTY) {
+            b"" if self.by_status => rest(status, quantity, cumulated),
+            _ => self.sum(LEAVES_QTY, tags::LEAVES_QTY, may_lack_sums)?,
+        };
         Ok(DeskReport {
             id,
             exec_id,
             exec_ref_id,
             exec,
-            status: self.status(cumulated)?,
+            status,
             side: self.side()?,
             cumulated,
             leaves,
             quantity,
             price,
-            text: DeskText::cut(self.0.value(TEXT)),
+            text: DeskText::cut(self.picks.value(TEXT)),
         })
     }
 
@@ -176,9 +198,13 @@ impl Reader<'_, '_> {
         self.nothing_important_twice()?;
         Ok(DeskCancelReject {
             id: self.order_id()?,
-            status: self.status(Quantity::ZERO)?,
-            reason: small_number(self.0.get(CXL_REJ_REASON)),
-            text: DeskText::cut(self.0.value(TEXT)),
+            // 4.0 does not say.
+            status: match self.picks.get(ORD_STATUS) {
+                None if self.by_status => OrderStatus::New,
+                _ => self.status(Quantity::ZERO)?,
+            },
+            reason: small_number(self.picks.get(CXL_REJ_REASON)),
+            text: DeskText::cut(self.picks.value(TEXT)),
         })
     }
 
@@ -187,7 +213,7 @@ impl Reader<'_, '_> {
         reason: Option<&[u8]>,
         business: bool,
     ) -> Result<DeskRefusal, DeskDecodeError> {
-        let ref_seq_num = match self.0.get(REF_SEQ_NUM) {
+        let ref_seq_num = match self.picks.get(REF_SEQ_NUM) {
             Some(text) => {
                 Some(digits(text).ok_or(fault(tags::REF_SEQ_NUM, SessionRejectReason::BadFormat))?)
             }
@@ -199,21 +225,21 @@ impl Reader<'_, '_> {
                 ));
             }
         };
-        let tag = self.0.get(REF_TAG_ID).and_then(digits).unwrap_or(0);
+        let tag = self.picks.get(REF_TAG_ID).and_then(digits).unwrap_or(0);
         Ok(DeskRefusal {
             ref_seq_num,
-            ref_id: OrderId::parse(self.0.value(BUSINESS_REJECT_REF_ID)),
-            ref_msg_type: self.0.get(REF_MSG_TYPE).map(MsgType::from_bytes),
+            ref_id: OrderId::parse(self.picks.value(BUSINESS_REJECT_REF_ID)),
+            ref_msg_type: self.picks.get(REF_MSG_TYPE).map(MsgType::from_bytes),
             tag: u32::try_from(tag).unwrap_or(0),
             reason: small_number(reason),
             business,
-            text: DeskText::cut(self.0.value(TEXT)),
+            text: DeskText::cut(self.picks.value(TEXT)),
         })
     }
 
     /// Two values of one field would leave open which one counts; of Text(58) any will do.
     fn nothing_important_twice(&self) -> Result<(), DeskDecodeError> {
-        let repeated = self.0.repeated & !(1 << TEXT);
+        let repeated = self.picks.repeated & !(1 << TEXT);
         if repeated != 0 {
             let tag = TABLE.lowest_tag(repeated);
             return Err(fault(tag, SessionRejectReason::TagRepeated));
@@ -223,7 +249,7 @@ impl Reader<'_, '_> {
 
     #[inline]
     fn required(&self, slot: usize, tag: u32) -> Result<&[u8], DeskDecodeError> {
-        match self.0.value(slot) {
+        match self.picks.value(slot) {
             b"" => Err(fault(tag, SessionRejectReason::RequiredTagMissing)),
             value => Ok(value),
         }
@@ -238,7 +264,7 @@ impl Reader<'_, '_> {
 
     /// ExecTransType(20) goes before ExecType(150).
     fn exec(&self) -> Result<DeskExec, DeskDecodeError> {
-        match self.0.value(EXEC_TRANS_TYPE) {
+        match self.picks.value(EXEC_TRANS_TYPE) {
             b"" | b"0" => {}
             b"1" => return Ok(DeskExec::TradeCancel),
             b"2" => return self.correction(),
@@ -249,6 +275,9 @@ impl Reader<'_, '_> {
                     SessionRejectReason::ValueOutOfRange,
                 ));
             }
+        }
+        if self.by_status && self.picks.get(EXEC_TYPE).is_none() {
+            return self.exec_of_status();
         }
         Ok(match self.required(EXEC_TYPE, tags::EXEC_TYPE)? {
             b"0" if self.tells_a_fill() => self.trade()?,
@@ -271,14 +300,46 @@ impl Reader<'_, '_> {
         })
     }
 
+    /// What happened, where the status has to say it. Something that was executed is a fill, but on an order that is done otherwise.
+    #[cold]
+    fn exec_of_status(&self) -> Result<DeskExec, DeskDecodeError> {
+        Ok(match self.required(ORD_STATUS, tags::ORD_STATUS)? {
+            // Nothing was executed, and the desk says so: the state alone.
+            b"1" | b"2" if self.quantity(LAST_QTY, tags::LAST_QTY) == Ok(Quantity::ZERO) => {
+                DeskExec::Status
+            }
+            b"1" | b"2" => self.trade()?,
+            b"3" => DeskExec::DoneForDay,
+            b"4" => DeskExec::Cancelled,
+            b"8" => DeskExec::Rejected,
+            b"C" => DeskExec::Expired,
+            b"0" | b"5" | b"6" | b"7" | b"9" | b"A" | b"B" | b"E" if self.has_last() => {
+                self.trade()?
+            }
+            b"0" => DeskExec::New,
+            b"5" => DeskExec::Replaced,
+            // Pending cancel or replace: which of them, the request knows.
+            b"6" => DeskExec::PendingCancel,
+            b"7" | b"9" | b"B" => DeskExec::Status,
+            b"A" => DeskExec::PendingNew,
+            b"E" => DeskExec::PendingReplace,
+            _ => {
+                return Err(fault(
+                    tags::ORD_STATUS,
+                    SessionRejectReason::ValueOutOfRange,
+                ));
+            }
+        })
+    }
+
     /// 39=1 or 2 and a LastQty(32) above zero.
     fn tells_a_fill(&self) -> bool {
-        matches!(self.0.value(ORD_STATUS), b"1" | b"2")
-            && self
-                .0
-                .value(LAST_QTY)
-                .iter()
-                .any(|c| matches!(c, b'1'..=b'9'))
+        matches!(self.picks.value(ORD_STATUS), b"1" | b"2") && self.has_last()
+    }
+
+    fn has_last(&self) -> bool {
+        let text = self.picks.value(LAST_QTY);
+        text.iter().any(|c| matches!(c, b'1'..=b'9'))
     }
 
     fn trade(&self) -> Result<DeskExec, DeskDecodeError> {
@@ -303,12 +364,12 @@ impl Reader<'_, '_> {
     /// OrderQty(38) and Price(44): read strictly where they are news, else as far as they can be read.
     fn terms(&self, exec: DeskExec) -> Result<(Quantity, Price), DeskDecodeError> {
         let is_news = matches!(exec, DeskExec::Replaced | DeskExec::Restated);
-        let quantity = match self.0.value(ORDER_QTY) {
+        let quantity = match self.picks.value(ORDER_QTY) {
             b"" => Quantity::ZERO,
             _ if is_news => self.quantity(ORDER_QTY, tags::ORDER_QTY)?,
             text => Quantity::parse(text).unwrap_or_default(),
         };
-        let price = match self.0.value(PRICE) {
+        let price = match self.picks.value(PRICE) {
             b"" => Price::ZERO,
             _ if is_news => self.price(PRICE, tags::PRICE)?,
             text => Price::parse(text).unwrap_or_default(),
@@ -318,7 +379,7 @@ impl Reader<'_, '_> {
 
     /// CumQty(14) or LeavesQty(151).
     fn sum(&self, slot: usize, tag: u32, may_lack: bool) -> Result<Quantity, DeskDecodeError> {
-        if may_lack && self.0.value(slot).is_empty() {
+        if may_lack && self.picks.value(slot).is_empty() {
             return Ok(Quantity::ZERO);
         }
         self.quantity(slot, tag)
@@ -367,6 +428,15 @@ impl Reader<'_, '_> {
             b"2" => Ok(Side::Sell),
             _ => Err(fault(tags::SIDE, SessionRejectReason::ValueOutOfRange)),
         }
+    }
+}
+
+/// LeavesQty(151), where there is no such field.
+#[cold]
+fn rest(status: OrderStatus, quantity: Quantity, cumulated: Quantity) -> Quantity {
+    match status.is_final() {
+        true => Quantity::ZERO,
+        false => quantity.saturating_sub(cumulated),
     }
 }
 

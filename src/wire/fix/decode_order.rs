@@ -1,6 +1,6 @@
-//! A client's application message -> [`ClientRequest`], FIX 4.2 and 4.4.
+//! A client's application message -> [`ClientRequest`], in all FIX versions.
 //!
-//! Runs on the decode stage. Order of checks as the specification has it: required fields, lowest tag first; repeated ones; then the values.
+//! Runs on the decode stage. What a version requires stands in [`REQUIRED`], what it has in [`super::versions`]. Order of checks as the specification has it: required fields, lowest tag first; repeated ones; then the values.
 //! What breaks the specification is a session Reject (35=3). What the specification allows and the gateway does not take, and
 //! fields that only the context requires, are a BusinessMessageReject (35=j). Unknown accounts and symbols are no errors here:
 //! the risk stage refuses them with an ExecutionReport. TransactTime(60) must be a time; HandlInst(21) is checked and not used.
@@ -11,6 +11,7 @@ use super::pick::{Picks, SlotTable};
 use super::reject::{BusinessRejectReason, SessionRejectReason};
 use super::tags;
 use super::time::parse_utc;
+use super::versions::{self as has, Span, Steps};
 use crate::domain::order::{
     AccountRef, CancelRequest, ClientRequest, InstrumentRef, MassCancelRequest, MassScope,
     MassStatusRequest, NewOrder, ReplaceRequest, StatusRequest,
@@ -54,13 +55,16 @@ static TABLE: SlotTable = SlotTable::new(&[
     tags::TRANSACT_TIME,
     tags::MIN_QTY,
     tags::MAX_FLOOR,
+    tags::CXL_TYPE,
     tags::CASH_ORDER_QTY,
     tags::EFFECTIVE_TIME,
+    tags::MAX_SHOW,
     tags::MASS_CANCEL_REQUEST_TYPE,
     tags::CASH_MARGIN,
     tags::MASS_STATUS_REQ_ID,
     tags::MASS_STATUS_REQ_TYPE,
     tags::ORD_STATUS_REQ_ID,
+    tags::DISPLAY_QTY,
 ]);
 
 const ACCOUNT: usize = 0;
@@ -76,13 +80,22 @@ const TIME_IN_FORCE: usize = 9;
 const TRANSACT_TIME: usize = 10;
 const MIN_QTY: usize = 11;
 const MAX_FLOOR: usize = 12;
-const CASH_ORDER_QTY: usize = 13;
-const EFFECTIVE_TIME: usize = 14;
-const MASS_CANCEL_REQUEST_TYPE: usize = 15;
-const CASH_MARGIN: usize = 16;
-const MASS_STATUS_REQ_ID: usize = 17;
-const MASS_STATUS_REQ_TYPE: usize = 18;
-const ORD_STATUS_REQ_ID: usize = 19;
+const CXL_TYPE: usize = 13;
+const CASH_ORDER_QTY: usize = 14;
+const EFFECTIVE_TIME: usize = 15;
+const MAX_SHOW: usize = 16;
+const MASS_CANCEL_REQUEST_TYPE: usize = 17;
+const CASH_MARGIN: usize = 18;
+const MASS_STATUS_REQ_ID: usize = 19;
+const MASS_STATUS_REQ_TYPE: usize = 20;
+const ORD_STATUS_REQ_ID: usize = 21;
+const DISPLAY_QTY: usize = 22;
+
+/// Tags that the decoder looks at.
+#[cfg(test)]
+pub(super) fn tags_read() -> &'static [u32] {
+    TABLE.tags()
+}
 
 const fn mask(slots: &[usize]) -> u32 {
     let mut mask = 0;
@@ -94,14 +107,54 @@ const fn mask(slots: &[usize]) -> u32 {
     mask
 }
 
-const NEW_44: u32 = mask(&[CL_ORD_ID, ORD_TYPE, SIDE, SYMBOL, TRANSACT_TIME]);
-const NEW_42: u32 = NEW_44 | mask(&[HANDL_INST]);
-const CANCEL: u32 = mask(&[CL_ORD_ID, ORIG_CL_ORD_ID, SIDE, SYMBOL, TRANSACT_TIME]);
-const REPLACE_44: u32 = NEW_44 | mask(&[ORIG_CL_ORD_ID]);
-const REPLACE_42: u32 = NEW_42 | mask(&[ORIG_CL_ORD_ID]);
-const STATUS: u32 = mask(&[CL_ORD_ID, SIDE, SYMBOL]);
+/// Slots whose tags a message must have, by version.
+struct Required {
+    new: u32,
+    cancel: u32,
+    replace: u32,
+    status: u32,
+}
+
+static REQUIRED: [Required; FixVersion::ALL.len()] = {
+    let mut table = [const {
+        Required {
+            new: 0,
+            cancel: 0,
+            replace: 0,
+            status: 0,
+        }
+    }; FixVersion::ALL.len()];
+    let mut at = 0;
+    while at < table.len() {
+        let version = FixVersion::ALL[at];
+        let about_one = mask(&[SIDE]) | only(has::SYMBOL_REQUIRED, version, SYMBOL);
+        let sent_at = only(has::REQUEST_TRANSACT_TIME, version, TRANSACT_TIME);
+        let quantity = only(has::ORDER_QTY_REQUIRED, version, ORDER_QTY);
+        let original = only(has::CHAIN_REQUIRED, version, ORIG_CL_ORD_ID);
+        let new = about_one
+            | mask(&[CL_ORD_ID, ORD_TYPE])
+            | only(has::HANDL_INST_REQUIRED, version, HANDL_INST)
+            | quantity
+            | sent_at;
+        let cxl_type = only(has::CXL_TYPE, version, CXL_TYPE);
+        table[at] = Required {
+            new,
+            cancel: about_one | mask(&[CL_ORD_ID]) | original | sent_at | quantity | cxl_type,
+            replace: new | original,
+            status: about_one | only(has::CHAIN_REQUIRED, version, CL_ORD_ID),
+        };
+        at += 1;
+    }
+    table
+};
 const MASS_STATUS: u32 = mask(&[MASS_STATUS_REQ_ID, MASS_STATUS_REQ_TYPE]);
 const MASS_CANCEL: u32 = mask(&[CL_ORD_ID, MASS_CANCEL_REQUEST_TYPE, TRANSACT_TIME]);
+
+/// The slot's bit, in the versions of the span.
+const fn only(span: Span, version: FixVersion, slot: usize) -> u32 {
+    if span.covers(version) { 1 << slot } else { 0 }
+}
+
 /// Reads a client's request. `version` is the session's, and so is `sole_account`: the account of orders that name none,
 /// where the session may use just one.
 pub fn decode_order(
@@ -117,19 +170,19 @@ pub fn decode_order(
         directory,
         sole_account,
     };
-    match (message.msg_type(), version <= FixVersion::Fix42) {
-        (MsgType::NEW_ORDER_SINGLE, true) => reader.new_order(NEW_42, message.poss_resend()),
-        (MsgType::NEW_ORDER_SINGLE, false) => reader.new_order(NEW_44, message.poss_resend()),
-        (MsgType::ORDER_CANCEL_REQUEST, _) => reader.cancel(),
-        (MsgType::ORDER_CANCEL_REPLACE_REQUEST, true) => reader.replace(REPLACE_42),
-        (MsgType::ORDER_CANCEL_REPLACE_REQUEST, false) => reader.replace(REPLACE_44),
-        (MsgType::ORDER_STATUS_REQUEST, _) => reader.status(),
-        (MsgType::ORDER_MASS_STATUS_REQUEST, false) => reader.mass_status(),
-        (MsgType::ORDER_MASS_CANCEL_REQUEST, false) => reader.mass_cancel(),
-        // The specification of 4.2 has neither.
-        (MsgType::ORDER_MASS_STATUS_REQUEST | MsgType::ORDER_MASS_CANCEL_REQUEST, _) => {
+    let required = &REQUIRED[version as usize];
+    match message.msg_type() {
+        MsgType::NEW_ORDER_SINGLE => reader.new_order(required.new, message.poss_resend()),
+        MsgType::ORDER_CANCEL_REQUEST => reader.cancel(required.cancel),
+        MsgType::ORDER_CANCEL_REPLACE_REQUEST => reader.replace(required.replace),
+        MsgType::ORDER_STATUS_REQUEST => reader.status(required.status),
+        MsgType::ORDER_MASS_STATUS_REQUEST | MsgType::ORDER_MASS_CANCEL_REQUEST
+            if !has::MASS_REQUESTS.covers(version) =>
+        {
             Err(session(tags::MSG_TYPE, SessionRejectReason::InvalidMsgType))
         }
+        MsgType::ORDER_MASS_STATUS_REQUEST => reader.mass_status(),
+        MsgType::ORDER_MASS_CANCEL_REQUEST => reader.mass_cancel(),
         _ => Err(DecodeError {
             tag: 0,
             refusal: Refusal::Business(BusinessRejectReason::UnsupportedMessageType),
@@ -163,10 +216,11 @@ impl Reader<'_, '_> {
         let time_in_force = self.time_in_force()?;
         self.transact_time()?;
         self.refuse_meaningful()?;
+        let instrument = self.instrument()?;
         Ok(ClientRequest::New(NewOrder {
             client_order_id,
             account,
-            instrument: self.instrument(),
+            instrument,
             side,
             order_type,
             time_in_force,
@@ -176,16 +230,17 @@ impl Reader<'_, '_> {
         }))
     }
 
-    fn cancel(&self) -> Result<ClientRequest, DecodeError> {
-        self.require(CANCEL)?;
+    fn cancel(&self, required: u32) -> Result<ClientRequest, DecodeError> {
+        self.require(required)?;
         let client_order_id = self.client_order_id(CL_ORD_ID)?;
         let orig_client_order_id = self.client_order_id(ORIG_CL_ORD_ID)?;
         let side = self.side()?;
         self.transact_time()?;
+        self.cxl_type()?;
         Ok(ClientRequest::Cancel(CancelRequest {
             client_order_id,
             orig_client_order_id,
-            instrument: self.instrument(),
+            instrument: self.instrument()?,
             side,
         }))
     }
@@ -205,7 +260,7 @@ impl Reader<'_, '_> {
         Ok(ClientRequest::Replace(ReplaceRequest {
             client_order_id,
             orig_client_order_id,
-            instrument: self.instrument(),
+            instrument: self.instrument()?,
             side,
             order_type,
             price,
@@ -213,15 +268,14 @@ impl Reader<'_, '_> {
         }))
     }
 
-    fn status(&self) -> Result<ClientRequest, DecodeError> {
-        self.require(STATUS)?;
+    fn status(&self, required: u32) -> Result<ClientRequest, DecodeError> {
+        self.require(required)?;
         let client_order_id = self.client_order_id(CL_ORD_ID)?;
         self.side()?;
-        // OrdStatusReqID(790) begins with FIX 4.4.
-        let request_id = if self.version <= FixVersion::Fix42 {
-            Text::EMPTY
-        } else {
+        let request_id = if has::REQUEST_IDS.covers(self.version) {
             self.request_id(ORD_STATUS_REQ_ID)?
+        } else {
+            Text::EMPTY
         };
         Ok(ClientRequest::Status(StatusRequest {
             client_order_id,
@@ -231,7 +285,7 @@ impl Reader<'_, '_> {
 
     fn mass_status(&self) -> Result<ClientRequest, DecodeError> {
         self.require(MASS_STATUS)?;
-        let scope = self.mass_scope(MASS_STATUS_REQ_TYPE, b"12345678")?;
+        let scope = self.mass_scope(MASS_STATUS_REQ_TYPE, has::MASS_STATUS_TYPES)?;
         Ok(ClientRequest::MassStatus(MassStatusRequest {
             request_id: self.request_id(MASS_STATUS_REQ_ID)?,
             account: match self.picks.get(ACCOUNT) {
@@ -250,7 +304,7 @@ impl Reader<'_, '_> {
             None => None,
         };
         self.transact_time()?;
-        let scope = self.mass_scope(MASS_CANCEL_REQUEST_TYPE, b"1234567")?;
+        let scope = self.mass_scope(MASS_CANCEL_REQUEST_TYPE, has::MASS_CANCEL_TYPES)?;
         Ok(ClientRequest::MassCancel(MassCancelRequest {
             client_order_id,
             scope,
@@ -286,12 +340,12 @@ impl Reader<'_, '_> {
     }
 
     #[inline]
-    fn instrument(&self) -> InstrumentRef {
-        let symbol = self.picks.value(SYMBOL);
-        match self.directory.instrument(symbol) {
+    fn instrument(&self) -> Result<InstrumentRef, DecodeError> {
+        let symbol = self.conditional(SYMBOL, tags::SYMBOL)?;
+        Ok(match self.directory.instrument(symbol) {
             Some(instrument) => InstrumentRef::Known(instrument),
             None => InstrumentRef::Unknown(Text::cut(symbol)),
-        }
+        })
     }
 
     #[inline]
@@ -301,7 +355,7 @@ impl Reader<'_, '_> {
         } else {
             tags::ORIG_CL_ORD_ID
         };
-        ClientOrderId::new(self.picks.value(slot)).ok_or(DecodeError {
+        ClientOrderId::new(self.conditional(slot, tag)?).ok_or(DecodeError {
             tag,
             refusal: Refusal::Session(SessionRejectReason::ValueOutOfRange),
             text: "ClOrdID longer than 39 characters",
@@ -341,8 +395,7 @@ impl Reader<'_, '_> {
             other => Err(self.not_taken(
                 tags::ORD_TYPE,
                 other,
-                b"3456789ABCDEFGHIP",
-                b"346789DEGIJKLMP",
+                has::ORD_TYPES,
                 "OrdType not supported",
             )),
         }
@@ -364,13 +417,7 @@ impl Reader<'_, '_> {
         match self.picks.value(SIDE) {
             b"1" => Ok(Side::Buy),
             b"2" => Ok(Side::Sell),
-            other => Err(self.not_taken(
-                tags::SIDE,
-                other,
-                b"3456789",
-                b"3456789ABCDEFG",
-                "Side not supported",
-            )),
+            other => Err(self.not_taken(tags::SIDE, other, has::SIDES, "Side not supported")),
         }
     }
 
@@ -383,8 +430,7 @@ impl Reader<'_, '_> {
             Some(other) => Err(self.not_taken(
                 tags::TIME_IN_FORCE,
                 other,
-                b"1256",
-                b"12567",
+                has::TIMES_IN_FORCE,
                 "TimeInForce not supported",
             )),
         }
@@ -392,23 +438,32 @@ impl Reader<'_, '_> {
 
     #[inline]
     fn transact_time(&self) -> Result<(), DecodeError> {
-        match parse_utc(self.picks.value(TRANSACT_TIME)) {
-            Some(_) => Ok(()),
-            None => Err(session(tags::TRANSACT_TIME, SessionRejectReason::BadFormat)),
+        match self.picks.get(TRANSACT_TIME) {
+            Some(text) if parse_utc(text).is_none() => {
+                Err(session(tags::TRANSACT_TIME, SessionRejectReason::BadFormat))
+            }
+            _ => Ok(()),
         }
     }
 
-    fn mass_scope(&self, slot: usize, standard: &[u8]) -> Result<MassScope, DecodeError> {
+    /// CxlType(125), as long as there is one: a part of an order cannot be cancelled.
+    fn cxl_type(&self) -> Result<(), DecodeError> {
+        match self.picks.get(CXL_TYPE) {
+            Some(other) if other != b"F" && has::CXL_TYPE.covers(self.version) => {
+                let text = "CxlType not supported";
+                Err(self.not_taken(tags::CXL_TYPE, other, has::CXL_TYPES, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn mass_scope(&self, slot: usize, standard: Steps) -> Result<MassScope, DecodeError> {
         match self.picks.value(slot) {
             b"7" => Ok(MassScope::All),
-            b"1" => {
-                self.conditional(SYMBOL, tags::SYMBOL)?;
-                Ok(MassScope::Instrument(self.instrument()))
-            }
+            b"1" => Ok(MassScope::Instrument(self.instrument()?)),
             other => Err(self.not_taken(
                 TABLE.lowest_tag(1 << slot),
                 other,
-                standard,
                 standard,
                 "Mass request of this kind not supported",
             )),
@@ -424,6 +479,10 @@ impl Reader<'_, '_> {
             tags::MIN_QTY
         } else if !neutral(MAX_FLOOR, b"0") {
             tags::MAX_FLOOR
+        } else if !neutral(MAX_SHOW, b"0") {
+            tags::MAX_SHOW
+        } else if !neutral(DISPLAY_QTY, b"0") {
+            tags::DISPLAY_QTY
         } else if !neutral(CASH_ORDER_QTY, b"0") {
             tags::CASH_ORDER_QTY
         } else if self.picks.get(EFFECTIVE_TIME).is_some() {
@@ -456,22 +515,17 @@ impl Reader<'_, '_> {
         &self,
         tag: u32,
         value: &[u8],
-        standard_42: &[u8],
-        standard_44: &[u8],
+        standard: Steps,
         text: &'static str,
     ) -> DecodeError {
-        let standard = if self.version <= FixVersion::Fix42 {
-            standard_42
-        } else {
-            standard_44
-        };
-        match value {
-            [one] if standard.contains(one) => DecodeError {
+        if has::has_value(standard, self.version, value) {
+            DecodeError {
                 tag,
                 refusal: Refusal::Business(BusinessRejectReason::Other),
                 text,
-            },
-            _ => session(tag, SessionRejectReason::ValueOutOfRange),
+            }
+        } else {
+            session(tag, SessionRejectReason::ValueOutOfRange)
         }
     }
 }
@@ -501,7 +555,8 @@ fn bad_number(tag: u32, text: &[u8]) -> DecodeError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{names, order_with, with_message};
+    use super::super::order_tests::order_with;
+    use super::super::tests::{names, with_message};
     use super::*;
 
     #[test]

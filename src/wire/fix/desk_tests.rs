@@ -97,6 +97,62 @@ fn a_fill_that_cannot_be_read_is_an_error() {
 }
 
 #[test]
+fn a_desk_of_4_0_says_it_by_the_status() {
+    let from_desk = |body: &str| with_message(&framed("FIX.4.0", body), decode_desk);
+    let fill = FILL
+        .replace("|150=F|151=60|", "|20=0|")
+        .replace("|17=E1|", "|17=1|");
+    let trade = DeskExec::Trade {
+        quantity: Quantity(40),
+        price: Price(1_234_000_000),
+    };
+    let none = fill.replace("|32=40|", "|32=0|");
+    let rows = [
+        (fill.clone(), trade, 0),
+        (fill.replace("|39=1|", "|39=2|"), trade, 0),
+        // A fill while a cancel is on its way.
+        (fill.replace("|39=1|", "|39=6|"), trade, 0),
+        (none.replace("|39=1|", "|39=0|"), DeskExec::New, 0),
+        (none.clone(), DeskExec::Status, 0),
+        (none.replace("|39=1|", "|39=5|"), DeskExec::Replaced, 0),
+        (none.replace("|39=1|", "|39=6|"), DeskExec::PendingCancel, 0),
+        (fill.replace("|39=1|", "|39=4|"), DeskExec::Cancelled, 0),
+        (fill.replace("|20=0|", "|20=3|"), DeskExec::Status, 0),
+        (
+            fill.replace("|20=0|", "|19=9|20=1|"),
+            DeskExec::TradeCancel,
+            0,
+        ),
+        (none.replace("|32=0|", "|"), DeskExec::New, 32),
+        (fill.replace("|39=1|", "|"), DeskExec::New, 39),
+        (fill.replace("|31=12.340000|", "|"), DeskExec::New, 31),
+        (fill.replace("|39=1|", "|39=Q|"), DeskExec::New, 39),
+    ];
+    for (body, exec, wrong) in rows {
+        match from_desk(&body) {
+            Ok(DeskMessage::Input(DeskInput::Report(report))) => {
+                assert_eq!((report.exec, wrong), (exec, 0), "{body}");
+            }
+            Err(error) => assert_eq!(error.tag, wrong, "{body}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    let partly = fill.replace("|14=100.000000|", "|14=40|");
+    let Ok(DeskMessage::Input(DeskInput::Report(report))) = from_desk(&partly) else {
+        panic!("no report");
+    };
+    assert_eq!(
+        (report.cumulated, report.leaves),
+        (Quantity(40), Quantity(60))
+    );
+    let reject = from_desk("35=9|34=4|49=DESK|52=20231114-22:13:20|56=GATE|11=000000003d|37=1|");
+    assert!(matches!(
+        reject,
+        Ok(DeskMessage::Input(DeskInput::CancelReject(reject))) if reject.reason == 99
+    ));
+}
+
+#[test]
 fn refusals_of_the_desk_name_our_message() {
     let head = "34=4|49=DESK|52=20231114-22:13:20.123|56=GATE|";
     let Ok(DeskMessage::Refused(refusal)) =

@@ -1,7 +1,7 @@
 //! A request of the risk stage -> NewOrderSingle, OrderCancelRequest, OrderCancelReplaceRequest, OrderStatusRequest to a desk.
 //!
-//! Runs on the route stage. ClOrdID(11) is our order id, so that the desk's report finds its slot. HandlInst(21) is always written: 4.2 requires it, 4.4
-//! allows it. TransactTime(60) is SendingTime(52). Body fields ascend by tag.
+//! Runs on the route stage. ClOrdID(11) is our order id, so that the desk's report finds its slot. HandlInst(21) is always written: some versions require
+//! it, all allow it. TransactTime(60) is SendingTime(52). Body fields ascend by tag.
 
 use std::ops::Range;
 
@@ -9,12 +9,15 @@ use super::encode_report::begin;
 use super::msg_type::MsgType;
 use super::tags;
 use super::time::TimeText;
+use super::versions as has;
 use super::writer::{Header, NoRoom, Writer};
 use crate::domain::order::{DeskRequest, ToDesk};
 use crate::domain::{Directory, OrderType};
 
 /// HandlInst(21): automated, no intervention.
 const AUTOMATED: u8 = b'1';
+/// CxlType(125): all that is left.
+const FULL: u8 = b'F';
 
 /// Encodes what `order.request` asks. `header.msg_type` is set here.
 pub fn encode_to_desk(
@@ -32,8 +35,11 @@ pub fn encode_to_desk(
         }
     };
     let is_cancel = msg_type == MsgType::ORDER_CANCEL_REQUEST;
+    let version = header.version;
     let mut w = begin(out, header, msg_type, time);
-    w.bytes(tags::ACCOUNT, directory.account_name(order.account));
+    if !is_cancel || has::CANCEL_ACCOUNT.covers(version) {
+        w.bytes(tags::ACCOUNT, directory.account_name(order.account));
+    }
     w.bytes(tags::CL_ORD_ID, &order.id.to_base62());
     if !is_cancel {
         w.char(tags::HANDL_INST, AUTOMATED);
@@ -52,8 +58,15 @@ pub fn encode_to_desk(
     if !is_cancel {
         w.char(tags::TIME_IN_FORCE, order.time_in_force as u8);
     }
-    w.sending_time(tags::TRANSACT_TIME);
-    w.bytes(tags::SECURITY_EXCHANGE, directory.market(order.instrument));
+    if has::REQUEST_TRANSACT_TIME.covers(version) {
+        w.sending_time(tags::TRANSACT_TIME);
+    }
+    if is_cancel && has::CXL_TYPE.covers(version) {
+        w.char(tags::CXL_TYPE, FULL);
+    }
+    if has::SECURITY_EXCHANGE.covers(version) {
+        w.bytes(tags::SECURITY_EXCHANGE, directory.market(order.instrument));
+    }
     w.finish()
 }
 
@@ -66,7 +79,9 @@ pub fn encode_status_request(
     order: &ToDesk,
 ) -> Result<Range<usize>, NoRoom> {
     let mut w = begin(out, header, MsgType::ORDER_STATUS_REQUEST, time);
-    w.bytes(tags::ACCOUNT, directory.account_name(order.account));
+    if has::CANCEL_ACCOUNT.covers(header.version) {
+        w.bytes(tags::ACCOUNT, directory.account_name(order.account));
+    }
     w.bytes(tags::CL_ORD_ID, &order.id.to_base62());
     side_and_symbol(&mut w, directory, order);
     w.finish()

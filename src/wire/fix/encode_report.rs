@@ -1,7 +1,8 @@
 //! What the risk stage tells a client -> ExecutionReport, OrderCancelReject, OrderMassCancelReport, BusinessMessageReject.
 //!
-//! Runs on the decode stage. Each message uses only the values that its FIX version has: 4.2 tells fills as 150=1 or 2 with 20=0, busts and corrections
-//! by 20=1 and 2, answers by 20=3; 4.4 has 150=F, H, G and I. Body fields ascend by tag. TransactTime(60) is SendingTime(52).
+//! Runs on the decode stage. Each message uses only the fields and values that its FIX version has (see [`super::versions`]): up to 4.2 fills are 150=1 or 2
+//! with 20=0, busts and corrections 20=1 and 2, answers 20=3; later 150=F, H, G and I; 4.0 has 39 alone. Body fields ascend by tag. TransactTime(60) is
+//! SendingTime(52).
 
 use std::ops::Range;
 
@@ -10,17 +11,20 @@ use super::msg_type::MsgType;
 use super::reject::BusinessRejectReason;
 use super::tags;
 use super::time::TimeText;
+use super::versions as has;
 use super::writer::{Header, NoRoom, Writer};
 use crate::domain::ids::{ORDER_ID_CHARS, base62};
 use crate::domain::order::MassScope;
 use crate::domain::report::{
     ClientCancelReject, ClientExec, ClientOutput, ClientReport, MassCancelReport, ReportDetail,
 };
-use crate::domain::{Directory, FixVersion, OrderId, OrderStatus, OrderType, RejectReason};
+use crate::domain::{
+    Directory, FixVersion, OrderId, OrderStatus, OrderType, Price, Quantity, RejectReason,
+};
 
 /// Symbol(55) where the message is about none: the value that the specification provides.
 const NO_SYMBOL: &[u8] = b"[N/A]";
-/// ExecRestatementReason(378): broker option. Both versions have it, and require the field with 150=D.
+/// ExecRestatementReason(378): broker option.
 const RESTATED_BY_BROKER: u8 = b'4';
 
 /// Encodes whatever goes to a client. `header.msg_type` is set here.
@@ -65,26 +69,34 @@ pub fn encode_report(
         // "Will be 0 (zero) for ExecTransType=3" (4.2), "for ExecType=I" (4.4).
         w.char(tags::EXEC_ID, b'0');
     } else {
-        w.bytes(tags::EXEC_ID, &exec_id(report.exec_sequence));
+        exec_id(&mut w, version, tags::EXEC_ID, report.exec_sequence);
     }
     if matches!(
         report.exec,
         ClientExec::TradeCancel | ClientExec::TradeCorrect
     ) {
-        w.bytes(tags::EXEC_REF_ID, &exec_id(report.exec_ref_sequence));
+        exec_id(&mut w, version, tags::EXEC_REF_ID, report.exec_ref_sequence);
     }
-    if version <= FixVersion::Fix42 {
-        w.char(tags::EXEC_TRANS_TYPE, exec_trans_type(report.exec));
+    if has::EXEC_TRANS_TYPE.covers(version) {
+        w.char(tags::EXEC_TRANS_TYPE, has::exec_trans_type(report.exec));
     }
     if matches!(report.exec, ClientExec::Trade | ClientExec::TradeCorrect) {
         w.price(tags::LAST_PX, report.last_price);
         w.quantity(tags::LAST_QTY, report.last_quantity);
+    } else if has::LAST_REQUIRED.covers(version) {
+        w.price(tags::LAST_PX, Price::ZERO);
+        w.quantity(tags::LAST_QTY, Quantity::ZERO);
     }
-    order_id(&mut w, report.order_id);
+    order_id(&mut w, tags::ORDER_ID, report.order_id);
     w.quantity(tags::ORDER_QTY, report.quantity);
-    w.char(tags::ORD_STATUS, report.status as u8);
+    // A late fill of an order that was cancelled leaves nothing open, and is partial all the same.
+    let is_filled = report.cumulated >= report.quantity;
+    let status = has::ord_status(version, report.exec, report.status, is_filled);
+    w.char(tags::ORD_STATUS, status);
     w.char(tags::ORD_TYPE, report.order_type as u8);
-    w.bytes(tags::ORIG_CL_ORD_ID, report.orig_client_order_id.as_bytes());
+    if has::REPORT_ORIG_CL_ORD_ID.covers(version) {
+        w.bytes(tags::ORIG_CL_ORD_ID, report.orig_client_order_id.as_bytes());
+    }
     if report.order_type == OrderType::Limit {
         w.price(tags::PRICE, report.price);
     }
@@ -95,20 +107,18 @@ pub fn encode_report(
     w.char(tags::TIME_IN_FORCE, report.time_in_force as u8);
     w.sending_time(tags::TRANSACT_TIME);
     if report.status == OrderStatus::Rejected && report.reason != RejectReason::None {
-        let row = report.reason.row();
-        let code = if version <= FixVersion::Fix42 {
-            row.ord_rej_reason_42
-        } else {
-            row.ord_rej_reason_44
-        };
+        let code = has::ord_rej_reason(version, report.reason.row());
         w.u64(tags::ORD_REJ_REASON, code as u64);
     }
-    w.char(tags::EXEC_TYPE, exec_type(version, report));
-    w.quantity(tags::LEAVES_QTY, report.leaves);
-    if report.exec == ClientExec::Restated {
+    if has::EXEC_TYPE.covers(version) {
+        let exec_type = has::exec_type(version, report.exec, status, is_filled);
+        w.char(tags::EXEC_TYPE, exec_type);
+        w.quantity(tags::LEAVES_QTY, report.leaves);
+    }
+    if report.exec == ClientExec::Restated && has::RESTATED.covers(version) {
         w.char(tags::EXEC_RESTATEMENT_REASON, RESTATED_BY_BROKER);
     }
-    if version > FixVersion::Fix42 {
+    if has::REQUEST_IDS.covers(version) {
         answer(&mut w, &report.detail);
     }
     w.finish()
@@ -122,26 +132,28 @@ pub fn encode_cancel_reject(
     reject: &ClientCancelReject,
 ) -> Result<Range<usize>, NoRoom> {
     let row = reject.reason.row();
+    let version = header.version;
     let mut w = begin(out, header, MsgType::ORDER_CANCEL_REJECT, time);
     w.bytes(tags::CL_ORD_ID, reject.client_order_id.as_bytes());
-    order_id(&mut w, reject.order_id);
-    w.char(tags::ORD_STATUS, reject.status as u8);
-    w.bytes(tags::ORIG_CL_ORD_ID, reject.orig_client_order_id.as_bytes());
+    order_id(&mut w, tags::ORDER_ID, reject.order_id);
+    if has::CANCEL_REJECT_STATUS.covers(version) {
+        w.char(tags::ORD_STATUS, has::plain_status(version, reject.status));
+        w.bytes(tags::ORIG_CL_ORD_ID, reject.orig_client_order_id.as_bytes());
+    }
     w.bytes(
         tags::TEXT,
         first_of(reject.text.as_bytes(), row.text.as_bytes()),
     );
-    w.sending_time(tags::TRANSACT_TIME);
-    // 4.2 has 0 to 3 only; 2 is "broker option".
-    let code = match row.cxl_rej_reason {
-        4.. if header.version <= FixVersion::Fix42 => 2,
-        code => code,
-    };
-    w.u64(tags::CXL_REJ_REASON, code as u64);
-    w.char(
-        tags::CXL_REJ_RESPONSE_TO,
-        if reject.to_replace { b'2' } else { b'1' },
-    );
+    if has::CXL_REJ_RESPONSE_TO.covers(version) {
+        w.sending_time(tags::TRANSACT_TIME);
+    }
+    if let Some(code) = has::cxl_rej_reason(version, row.cxl_rej_reason) {
+        w.u64(tags::CXL_REJ_REASON, code as u64);
+    }
+    if has::CXL_REJ_RESPONSE_TO.covers(version) {
+        let to = if reject.to_replace { b'2' } else { b'1' };
+        w.char(tags::CXL_REJ_RESPONSE_TO, to);
+    }
     w.finish()
 }
 
@@ -158,9 +170,10 @@ pub fn encode_mass_cancel_report(
         MassScope::Instrument(_) => b'1',
     };
     let accepted = report.reason == RejectReason::None;
+    let version = header.version;
     let mut w = begin(out, header, MsgType::ORDER_MASS_CANCEL_REPORT, time);
     w.bytes(tags::CL_ORD_ID, report.client_order_id.as_bytes());
-    order_id(&mut w, report.order_id);
+    order_id(&mut w, tags::ORDER_ID, report.order_id);
     if let MassScope::Instrument(instrument) = &report.scope {
         w.bytes(tags::SYMBOL, directory.symbol_of(instrument));
     }
@@ -172,14 +185,17 @@ pub fn encode_mass_cancel_report(
         if accepted { request_type } else { b'0' },
     );
     if !accepted {
-        // 1 = invalid or unknown security; 99 = other.
-        let code = match report.reason {
-            RejectReason::UnknownInstrument => 1,
-            _ => 99,
-        };
-        w.u64(tags::MASS_CANCEL_REJECT_REASON, code);
+        // Invalid or unknown security; other, which fits no single character.
+        if report.reason == RejectReason::UnknownInstrument {
+            w.char(tags::MASS_CANCEL_REJECT_REASON, b'1');
+        } else if has::MASS_CANCEL_OTHER.covers(version) {
+            w.u64(tags::MASS_CANCEL_REJECT_REASON, 99);
+        }
     } else {
         w.u64(tags::TOTAL_AFFECTED_ORDERS, report.affected as u64);
+    }
+    if has::MASS_ACTION_REPORT_ID.covers(version) {
+        order_id(&mut w, tags::MASS_ACTION_REPORT_ID, report.order_id);
     }
     w.finish()
 }
@@ -221,15 +237,16 @@ impl<'a> BusinessReject<'a> {
     }
 }
 
-/// BusinessMessageReject (35=j). In 4.0 and 4.1, which do not have it, a Reject (35=3) with the text. FIXT.1.1 counterparties
-/// expect the application version in it.
+/// BusinessMessageReject (35=j), and a Reject (35=3) with the text in the versions that have none. FIXT.1.1 counterparties expect the application
+/// version in it.
 pub fn encode_business_reject(
     out: &mut [u8],
     header: &Header<'_>,
     time: &mut TimeText,
     reject: &BusinessReject<'_>,
 ) -> Result<Range<usize>, NoRoom> {
-    if header.version < FixVersion::Fix42 {
+    let version = header.version;
+    if !has::BUSINESS_REJECT.covers(version) {
         let text = match reject.reason {
             BusinessRejectReason::UnsupportedMessageType => "Unsupported message type",
             _ => reject.text,
@@ -244,9 +261,12 @@ pub fn encode_business_reject(
     w.text_and_tag(tags::TEXT, reject.text.as_bytes(), reject.tag);
     w.bytes(tags::REF_MSG_TYPE, reject.ref_msg_type.text().as_bytes());
     w.bytes(tags::BUSINESS_REJECT_REF_ID, reject.ref_id);
-    w.u64(tags::BUSINESS_REJECT_REASON, reject.reason as u64);
-    if let Some(version) = header.version.appl_ver_id() {
-        w.char(tags::DEFAULT_APPL_VER_ID, version);
+    w.u64(
+        tags::BUSINESS_REJECT_REASON,
+        reject.reason.code(version) as u64,
+    );
+    if let Some(application) = version.appl_ver_id() {
+        w.char(tags::DEFAULT_APPL_VER_ID, application);
     }
     w.finish()
 }
@@ -268,18 +288,23 @@ pub(super) fn begin<'a>(
     )
 }
 
-/// ExecID(17): ten base-62 characters, so that it sorts as it was given.
+/// ExecID(17) and ExecRefID(19): ten base-62 characters, so that it sorts as it was given, where it need not be a number.
 #[inline]
-fn exec_id(sequence: u64) -> [u8; ORDER_ID_CHARS] {
-    base62(sequence)
+fn exec_id(w: &mut Writer<'_>, version: FixVersion, tag: u32, sequence: u64) {
+    if has::EXEC_ID_IS_NUMBER.covers(version) {
+        w.u64(tag, sequence);
+    } else {
+        let text: [u8; ORDER_ID_CHARS] = base62(sequence);
+        w.bytes(tag, &text);
+    }
 }
 
 #[inline]
-fn order_id(w: &mut Writer<'_>, id: OrderId) {
+fn order_id(w: &mut Writer<'_>, tag: u32, id: OrderId) {
     if id == OrderId::NONE {
-        w.bytes(tags::ORDER_ID, b"NONE");
+        w.bytes(tag, b"NONE");
     } else {
-        w.bytes(tags::ORDER_ID, &id.to_base62());
+        w.bytes(tag, &id.to_base62());
     }
 }
 
@@ -295,43 +320,6 @@ fn report_text(report: &ClientReport) -> &[u8] {
     match &report.detail {
         ReportDetail::Desk(text) => first_of(text.as_bytes(), own),
         _ => own,
-    }
-}
-
-/// ExecTransType(20), which ends with FIX 4.2.
-fn exec_trans_type(exec: ClientExec) -> u8 {
-    match exec {
-        ClientExec::TradeCancel => b'1',
-        ClientExec::TradeCorrect => b'2',
-        ClientExec::Status => b'3',
-        _ => b'0',
-    }
-}
-
-/// ExecType(150).
-fn exec_type(version: FixVersion, report: &ClientReport) -> u8 {
-    match (report.exec, version <= FixVersion::Fix42) {
-        (ClientExec::PendingNew, _) => b'A',
-        (ClientExec::New, _) => b'0',
-        (ClientExec::Cancelled, _) => b'4',
-        (ClientExec::Replaced, _) => b'5',
-        (ClientExec::Rejected, _) => b'8',
-        (ClientExec::Expired, _) => b'C',
-        (ClientExec::DoneForDay, _) => b'3',
-        (ClientExec::Restated, _) => b'D',
-        (ClientExec::PendingCancel, _) => b'6',
-        (ClientExec::PendingReplace, _) => b'E',
-        (ClientExec::Trade, false) => b'F',
-        (ClientExec::TradeCancel, false) => b'H',
-        (ClientExec::TradeCorrect, false) => b'G',
-        (ClientExec::Status, false) => b'I',
-        // A late fill of an order that was cancelled leaves nothing open, and is partial all the same.
-        (ClientExec::Trade, true) if report.cumulated >= report.quantity => b'2',
-        (ClientExec::Trade, true) => b'1',
-        // What 20 says is not said again: 150 tells the state that the order is in.
-        (ClientExec::TradeCancel | ClientExec::TradeCorrect | ClientExec::Status, true) => {
-            report.status as u8
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! ranges inside its frame; fields stand in the order of the wire; length-prefixed data fields may contain any byte.
 //! Garbled messages are errors; what FIX answers with a Reject is a message with a [`Fault`], so that it can be answered.
 
+use super::digits;
 use super::msg_type::MsgType;
 use super::reject::SessionRejectReason;
 use super::tags;
@@ -105,33 +106,6 @@ pub struct Message<'a> {
     poss_dup: bool,
     poss_resend: bool,
     fault: Option<Fault>,
-}
-
-/// Digits only, at least one; `None` for anything else or above 64 bits.
-#[inline]
-pub fn digits(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    let mut value = 0u64;
-    if text.len() <= 19 {
-        for &c in text {
-            let digit = c.wrapping_sub(b'0');
-            if digit > 9 {
-                return None;
-            }
-            value = value * 10 + digit as u64;
-        }
-        return Some(value);
-    }
-    for &c in text {
-        let digit = c.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value.checked_mul(10)?.checked_add(digit as u64)?;
-    }
-    Some(value)
 }
 
 /// Indexes the fields of `frame` (one whole message, as [`super::frame::next_frame`] cuts it).

@@ -7,7 +7,9 @@ pub mod decode_desk;
 pub mod decode_order;
 #[cfg(test)]
 mod desk_tests;
+pub mod dialect;
 pub mod dictionary;
+mod digits;
 pub mod encode_desk;
 pub mod encode_report;
 pub mod field;
@@ -15,6 +17,8 @@ pub mod field;
 mod field_tests;
 pub mod frame;
 pub mod msg_type;
+#[cfg(test)]
+mod order_tests;
 mod pick;
 #[cfg(test)]
 mod property_tests;
@@ -23,11 +27,13 @@ pub mod tags;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod versions;
 pub mod writer;
 
 pub use decode_desk::{DeskDecodeError, DeskMessage, DeskRefusal, decode_desk};
 pub use decode_order::{DecodeError, Refusal, decode_order};
 pub use dictionary::Dictionary;
+pub use digits::digits;
 pub use encode_desk::{encode_status_request, encode_to_desk};
 pub use encode_report::{BusinessReject, encode_business_reject, encode_output};
 pub use field::{Fault, FieldIndex, Message, ParseError, parse};

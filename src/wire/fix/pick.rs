@@ -6,7 +6,7 @@
 use super::field::{Message, PLACED_TAGS, REPEATED};
 
 /// Most tags of one decoder: bits of the mask.
-pub const SLOTS_MAX: usize = 20;
+pub const SLOTS_MAX: usize = 24;
 
 /// Which tags go into which slots.
 pub struct SlotTable {
@@ -35,6 +35,12 @@ impl SlotTable {
             slot += 1;
         }
         table
+    }
+
+    /// Its tags.
+    #[cfg(test)]
+    pub fn tags(&self) -> &[u32] {
+        &self.tags[..self.count]
     }
 
     /// Lowest tag of a mask of slots that is not empty.

@@ -14,6 +14,9 @@ macro_rules! reject_reasons {
         }
 
         impl SessionRejectReason {
+            /// All of them, by code.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
             /// Text(58).
             pub fn text(self) -> &'static str {
                 match self {
@@ -62,6 +65,8 @@ impl SessionRejectReason {
         match version {
             FixVersion::Fix40 | FixVersion::Fix41 => None,
             FixVersion::Fix42 => (code <= 11).then_some(code),
+            // 99 begins with 4.4.
+            FixVersion::Fix43 => (code <= 17).then_some(code),
             _ => Some(code),
         }
     }
@@ -81,4 +86,14 @@ pub enum BusinessRejectReason {
     ConditionallyRequiredFieldMissing = 5,
     /// Not permitted for the session
     NotAuthorized = 6,
+}
+
+impl BusinessRejectReason {
+    /// The code where the version has it, else 0: see Text(58).
+    pub fn code(self, version: FixVersion) -> u16 {
+        match self {
+            Self::NotAuthorized if version <= FixVersion::Fix42 => 0,
+            reason => reason as u16,
+        }
+    }
 }

@@ -70,6 +70,7 @@ tags! {
     ON_BEHALF_OF_COMP_ID = 115, "OnBehalfOfCompID";
     ORIG_SENDING_TIME = 122, "OrigSendingTime";
     GAP_FILL_FLAG = 123, "GapFillFlag";
+    CXL_TYPE = 125, "CxlType";
     DELIVER_TO_COMP_ID = 128, "DeliverToCompID";
     RESET_SEQ_NUM_FLAG = 141, "ResetSeqNumFlag";
     EXEC_TYPE = 150, "ExecType";
@@ -77,6 +78,7 @@ tags! {
     CASH_ORDER_QTY = 152, "CashOrderQty";
     EFFECTIVE_TIME = 168, "EffectiveTime";
     SECURITY_EXCHANGE = 207, "SecurityExchange";
+    MAX_SHOW = 210, "MaxShow";
     XML_DATA_LEN = 212, "XmlDataLen";
     XML_DATA = 213, "XmlData";
     ENCODED_TEXT_LEN = 354, "EncodedTextLen";
@@ -104,6 +106,8 @@ tags! {
     TOT_NUM_REPORTS = 911, "TotNumReports";
     LAST_RPT_REQUESTED = 912, "LastRptRequested";
     DEFAULT_APPL_VER_ID = 1137, "DefaultApplVerID";
+    DISPLAY_QTY = 1138, "DisplayQty";
+    MASS_ACTION_REPORT_ID = 1369, "MassActionReportID";
 }
 
 /// The data field that must follow a length field, and whose value may contain any byte.

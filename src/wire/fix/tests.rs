@@ -2,9 +2,10 @@
 //! dialects mean the same.
 
 use super::encode_report::{BusinessReject, encode_business_reject, encode_output};
+use super::order_tests::ORDER_44;
 use super::*;
 use crate::domain::directory::tests::directory;
-use crate::domain::order::{AccountRef, ClientRequest, InstrumentRef, MassScope};
+use crate::domain::order::{ClientRequest, InstrumentRef, MassScope};
 use crate::domain::report::{
     ClientCancelReject, ClientExec, ClientOutput, ClientReport, MassCancelReport, ReportDetail,
 };
@@ -197,6 +198,85 @@ fn a_fill_is_written_byte_for_byte() {
 }
 
 #[test]
+fn before_exec_type_the_status_tells_what_happened() {
+    use ClientExec as E;
+    use OrderStatus as S;
+    // exec, status, leaves -> 20 and 39 in 4.0, 39 and 150 in 4.1
+    let rows: [(E, S, u64, [&[u8]; 4]); 9] = [
+        (E::New, S::New, 9, [b"0", b"0", b"0", b"0"]),
+        (E::Trade, S::PendingCancel, 9, [b"0", b"1", b"6", b"1"]),
+        (E::Trade, S::Filled, 0, [b"0", b"2", b"2", b"2"]),
+        (E::TradeCancel, S::New, 9, [b"1", b"0", b"0", b"0"]),
+        (E::Replaced, S::PartiallyFilled, 9, [b"0", b"5", b"1", b"5"]),
+        (E::Restated, S::New, 9, [b"0", b"5", b"0", b"5"]),
+        (
+            E::PendingCancel,
+            S::PendingCancel,
+            9,
+            [b"0", b"6", b"6", b"6"],
+        ),
+        (
+            E::PendingReplace,
+            S::PendingReplace,
+            9,
+            [b"0", b"6", b"6", b"6"],
+        ),
+        (E::Status, S::PendingReplace, 9, [b"3", b"6", b"6", b"6"]),
+    ];
+    for (exec, status, leaves, [trans, status_40, status_41, type_41]) in rows {
+        let mut report = report(exec, status);
+        report.cumulated = Quantity(report.quantity.0 - leaves);
+        report.orig_client_order_id = Text::new(b"before").unwrap();
+        let bytes = encoded(FixVersion::Fix40, ClientOutput::Report(report));
+        with_message(&bytes, |message| {
+            assert_eq!(message.get(tags::EXEC_TRANS_TYPE), Some(trans), "{exec:?}");
+            assert_eq!(message.get(tags::ORD_STATUS), Some(status_40), "{exec:?}");
+            for tag in [tags::EXEC_TYPE, tags::LEAVES_QTY, tags::ORIG_CL_ORD_ID] {
+                assert_eq!(message.get(tag), None, "{exec:?}");
+            }
+            let is_number = |tag| message.get_u64(tag).is_some();
+            assert!(is_number(tags::EXEC_ID) && is_number(tags::LAST_QTY));
+            assert!(ascending_body(message), "{}", shown(&bytes));
+        });
+        let bytes = encoded(FixVersion::Fix41, ClientOutput::Report(report));
+        with_message(&bytes, |message| {
+            assert_eq!(message.get(tags::ORD_STATUS), Some(status_41), "{exec:?}");
+            assert_eq!(message.get(tags::EXEC_TYPE), Some(type_41), "{exec:?}");
+            assert_eq!(message.get(tags::ORIG_CL_ORD_ID), Some(&b"before"[..]));
+            assert_eq!(message.get(tags::EXEC_RESTATEMENT_REASON), None);
+        });
+    }
+}
+
+#[test]
+fn a_business_reject_is_a_reject_where_there_is_none() {
+    let error = DecodeError {
+        tag: tags::ORD_TYPE,
+        refusal: Refusal::Business(BusinessRejectReason::Other),
+        text: "OrdType not supported",
+    };
+    let reject = BusinessReject::of(
+        &error,
+        BusinessRejectReason::Other,
+        4,
+        MsgType::NEW_ORDER_SINGLE,
+        b"ord-1",
+    );
+    let mut time = TimeText::new(Precision::Seconds);
+    for version in [FixVersion::Fix40, FixVersion::Fix41] {
+        let mut out = [0; 512];
+        let range = encode_business_reject(&mut out, &header(version), &mut time, &reject).unwrap();
+        let body =
+            "35=3|34=7|49=GATE|52=20231114-22:13:20|56=CLIENT|45=4|58=OrdType not supported (40)|";
+        let begin = std::str::from_utf8(version.begin_string()).unwrap();
+        assert_eq!(shown(&out[range]), shown(&framed(begin, body)));
+    }
+    let not_authorized = BusinessRejectReason::NotAuthorized;
+    assert_eq!(not_authorized.code(FixVersion::Fix42), 0);
+    assert_eq!(not_authorized.code(FixVersion::Fix43), 6);
+}
+
+#[test]
 fn reject_codes_exist_in_their_version() {
     for row in crate::domain::reject::REJECTS {
         let mut report = report(ClientExec::Rejected, OrderStatus::Rejected);
@@ -205,6 +285,7 @@ fn reject_codes_exist_in_their_version() {
         for (version, code) in [
             (FixVersion::Fix42, row.ord_rej_reason_42),
             (FixVersion::Fix44, row.ord_rej_reason_44),
+            (FixVersion::Fix50Sp2, row.ord_rej_reason_44),
         ] {
             let bytes = encoded(version, ClientOutput::Report(report));
             with_message(&bytes, |message| {
@@ -226,7 +307,7 @@ fn reject_codes_exist_in_their_version() {
             let bytes = encoded(version, ClientOutput::CancelReject(reject));
             with_message(&bytes, |message| {
                 let code = message.get_u64(tags::CXL_REJ_REASON).unwrap();
-                assert!(code <= 3 || version == FixVersion::Fix44 && code == 6);
+                assert!(code <= 3 || version >= FixVersion::Fix44 && code == 6);
                 assert_eq!(message.get(tags::CXL_REJ_RESPONSE_TO), Some(&b"2"[..]));
                 assert!(ascending_body(message));
             });
@@ -338,192 +419,4 @@ fn each_version_refuses_a_message_type_in_its_own_way() {
         let begin_string = str::from_utf8(version.begin_string()).unwrap();
         assert_eq!(shown(&out[range]), shown(&framed(begin_string, &body)));
     }
-}
-
-const ORDER_44: &str = "35=D|34=4|49=CLIENT|52=20231114-22:13:20.123|56=GATE|1=ACC1|11=ord-1|38=100|40=2|44=10.5|54=1|55=600000|59=0|60=20231114-22:13:20.123|";
-
-/// `ORDER_44` with one field put in the place of another; an empty one takes it out.
-pub(super) fn order_with(old: &str, new: &str) -> Vec<u8> {
-    let old = format!("|{old}|");
-    assert!(ORDER_44.contains(&old), "{old}");
-    let new = if new.is_empty() {
-        "|".to_string()
-    } else {
-        format!("|{new}|")
-    };
-    framed("FIX.4.4", &ORDER_44.replace(&old, &new))
-}
-
-#[test]
-fn an_order_is_read_or_refused_for_the_right_reason() {
-    use BusinessRejectReason as B;
-    use Refusal::{Business, Session};
-    use SessionRejectReason as R;
-    let long_id = format!("11={}", "x".repeat(40));
-    let refused: [(&str, &str, u32, Refusal); 36] = [
-        ("44=10.5", "44=1e5", 44, Session(R::BadFormat)),
-        ("44=10.5", "44=-0", 44, Session(R::ValueOutOfRange)),
-        ("44=10.5", "44=-1", 44, Session(R::ValueOutOfRange)),
-        ("44=10.5", "44=1.123456789", 44, Session(R::ValueOutOfRange)),
-        ("44=10.5", "44=abc", 44, Session(R::BadFormat)),
-        ("44=10.5", "44=.", 44, Session(R::BadFormat)),
-        ("44=10.5", "44=1.2.3", 44, Session(R::BadFormat)),
-        (
-            "44=10.5",
-            "",
-            44,
-            Business(B::ConditionallyRequiredFieldMissing),
-        ),
-        (
-            "38=100",
-            "38=9223372036854775808",
-            38,
-            Session(R::ValueOutOfRange),
-        ),
-        ("38=100", "38=-5", 38, Session(R::ValueOutOfRange)),
-        ("38=100", "38=1.5", 38, Session(R::ValueOutOfRange)),
-        ("38=100", "38=1e5", 38, Session(R::BadFormat)),
-        (
-            "38=100",
-            "",
-            38,
-            Business(B::ConditionallyRequiredFieldMissing),
-        ),
-        (
-            "1=ACC1",
-            "",
-            1,
-            Business(B::ConditionallyRequiredFieldMissing),
-        ),
-        ("11=ord-1", "", 11, Session(R::RequiredTagMissing)),
-        ("11=ord-1", &long_id, 11, Session(R::ValueOutOfRange)),
-        ("55=600000", "", 55, Session(R::RequiredTagMissing)),
-        ("54=1", "", 54, Session(R::RequiredTagMissing)),
-        ("54=1", "54=5", 54, Business(B::Other)),
-        ("54=1", "54=Z", 54, Session(R::ValueOutOfRange)),
-        ("54=1", "54=12", 54, Session(R::ValueOutOfRange)),
-        ("54=1", "54=1|54=2", 54, Session(R::TagRepeated)),
-        ("40=2", "", 40, Session(R::RequiredTagMissing)),
-        ("40=2", "40=3", 40, Business(B::Other)),
-        ("40=2", "40=z", 40, Session(R::ValueOutOfRange)),
-        ("59=0", "59=1", 59, Business(B::Other)),
-        ("59=0", "59=9", 59, Session(R::ValueOutOfRange)),
-        (
-            "60=20231114-22:13:20.123",
-            "",
-            60,
-            Session(R::RequiredTagMissing),
-        ),
-        (
-            "60=20231114-22:13:20.123",
-            "60=20231314-22:13:20",
-            60,
-            Session(R::BadFormat),
-        ),
-        ("59=0", "59=0|21=4", 21, Session(R::ValueOutOfRange)),
-        ("59=0", "59=0|110=50", 110, Business(B::Other)),
-        ("59=0", "59=0|111=50", 111, Business(B::Other)),
-        ("59=0", "59=0|152=50", 152, Business(B::Other)),
-        (
-            "59=0",
-            "59=0|168=20231114-22:13:20",
-            168,
-            Business(B::Other),
-        ),
-        ("59=0", "59=0|544=2", 544, Business(B::Other)),
-        ("38=100", "38=100|38=100", 38, Session(R::TagRepeated)),
-    ];
-    for (old, new, tag, refusal) in refused {
-        let error = request(&order_with(old, new), FixVersion::Fix44).unwrap_err();
-        assert_eq!((error.tag, error.refusal), (tag, refusal), "{new}");
-    }
-    let taken = [
-        ("38=100", "38=0"),
-        ("38=100", "38=100.00"),
-        ("59=0", ""),
-        ("59=0", "59=0|21=1"),
-        ("59=0", "59=0|110=0|111=0|544=1"),
-        ("59=0", "59=0|207=XSHG|9001=abc"),
-        ("60=20231114-22:13:20.123", "60=20231114-22:13:20"),
-        ("60=20231114-22:13:20.123", "60=20231114-22:13:20.123456789"),
-    ];
-    for (old, new) in taken {
-        assert!(
-            request(&order_with(old, new), FixVersion::Fix44).is_ok(),
-            "{new}"
-        );
-    }
-}
-
-#[test]
-fn market_orders_ignore_the_price_and_unknown_names_are_echoed() {
-    let market = ORDER_44.replace("40=2|44=10.5|", "40=1|44=nonsense|");
-    let Ok(ClientRequest::New(order)) = request(&framed("FIX.4.4", &market), FixVersion::Fix44)
-    else {
-        panic!("not an order");
-    };
-    assert_eq!(
-        (order.order_type, order.price),
-        (OrderType::Market, Price::ZERO)
-    );
-    let unknown = ORDER_44
-        .replace("|1=ACC1|", "|1=A-NAME-LONGER-THAN-15|")
-        .replace("|55=600000|", "|55=60000|");
-    let Ok(ClientRequest::New(order)) = request(&framed("FIX.4.4", &unknown), FixVersion::Fix44)
-    else {
-        panic!("not an order");
-    };
-    assert_eq!(
-        order.account,
-        AccountRef::Unknown(Text::cut(b"A-NAME-LONGER-THAN-15"))
-    );
-    assert_eq!(
-        order.instrument,
-        InstrumentRef::Unknown(Text::cut(b"60000"))
-    );
-}
-
-#[test]
-fn required_fields_and_types_follow_the_version() {
-    let error = request(&framed("FIX.4.2", ORDER_44), FixVersion::Fix42).unwrap_err();
-    assert_eq!(error.tag, tags::HANDL_INST);
-    assert_eq!(
-        error.refusal,
-        Refusal::Session(SessionRejectReason::RequiredTagMissing)
-    );
-    let with_21 = ORDER_44.replace("|38=", "|21=1|38=");
-    assert!(request(&framed("FIX.4.2", &with_21), FixVersion::Fix42).is_ok());
-
-    let head = "34=4|49=CLIENT|52=20231114-22:13:20.123|56=GATE|";
-    let time = "60=20231114-22:13:20.123|";
-    let rest = [
-        format!("35=F|{head}11=c|41=o|54=1|55=X|{time}"),
-        format!("35=G|{head}11=c|21=1|38=5|40=2|41=o|44=1|54=1|55=X|{time}"),
-        format!("35=H|{head}11=c|54=1|55=X|790=r|"),
-        format!("35=AF|{head}1=ACC1|584=r|585=7|"),
-        format!("35=AF|{head}55=X|584=r|585=1|"),
-        format!("35=q|{head}11=c|530=7|{time}"),
-        format!("35=q|{head}11=c|54=2|55=X|530=1|{time}"),
-    ];
-    for body in rest {
-        let result = request(&framed("FIX.4.4", &body), FixVersion::Fix44);
-        assert!(result.is_ok(), "{body}: {result:?}");
-        let result = request(&framed("FIX.4.2", &body), FixVersion::Fix42);
-        let is_new_in_43 = body.starts_with("35=AF") || body.starts_with("35=q");
-        match result {
-            Err(error) if is_new_in_43 => {
-                assert_eq!(
-                    error.refusal,
-                    Refusal::Session(SessionRejectReason::InvalidMsgType)
-                );
-            }
-            Ok(ClientRequest::Status(status)) => assert!(status.request_id.is_empty()),
-            other => assert!(other.is_ok() && !is_new_in_43, "{body}"),
-        }
-    }
-    let other = framed("FIX.4.4", &format!("35=V|{head}"));
-    assert_eq!(
-        request(&other, FixVersion::Fix44).unwrap_err().refusal,
-        Refusal::Business(BusinessRejectReason::UnsupportedMessageType)
-    );
 }

@@ -184,7 +184,7 @@ fn parse_fraction(text: &[u8]) -> Option<u64> {
         [b'.', _, _, _, _, _, _, _, _, _] => 1,
         _ => return None,
     };
-    super::field::digits(&text[1..]).map(|value| value * unit)
+    super::digits(&text[1..]).map(|value| value * unit)
 }
 
 fn is_leap(year: u32) -> bool {

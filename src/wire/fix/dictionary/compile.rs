@@ -177,6 +177,8 @@ pub(super) struct Tables {
     /// By any other MsgType, sorted.
     more: Box<[([u8; 4], u16)]>,
     pub messages: Box<[MessageTable]>,
+    /// Types that exist, and of which nothing more is told; sorted.
+    known: Box<[[u8; 4]]>,
     /// Header and trailer alone, for unknown types.
     pub frame: MessageTable,
     pub groups: Box<[Level]>,
@@ -194,6 +196,13 @@ impl Tables {
             None => self.place_of_more(text),
         };
         self.messages.get((place as usize).wrapping_sub(1))
+    }
+
+    /// Whether the type exists, though nothing is told of its body.
+    #[cold]
+    pub fn is_known_type(&self, msg_type: MsgType) -> bool {
+        let (text, _) = msg_type.padded();
+        self.known.binary_search(&text).is_ok()
     }
 
     fn place_of_more(&self, text: [u8; 4]) -> u16 {
@@ -270,6 +279,11 @@ impl<'m> Compiler<'m> {
         }
         let level = self.message_level(0, &[])?;
         let frame = self.table(level, is_combined as usize);
+        let known = self.models.iter().flat_map(|model| &model.known_types);
+        let mut known: Vec<_> = known
+            .map(|text| MsgType::from_bytes(text.as_bytes()).padded().0)
+            .collect();
+        known.sort_unstable();
         let mut more: Vec<_> = more.into_iter().collect();
         more.sort();
         let fields = self.fields.map(Fields::new);
@@ -277,6 +291,7 @@ impl<'m> Compiler<'m> {
             one,
             more: more.into(),
             messages: messages.into(),
+            known: known.into(),
             frame,
             groups: self.groups.into(),
             values: self.values.into(),

@@ -38,7 +38,7 @@ pub(super) fn fits(format: Format, text: &[u8]) -> bool {
         Format::Char => text.len() == 1,
         Format::Boolean => matches!(text, b"Y" | b"N"),
         Format::Int => all_digits(text.strip_prefix(b"-").unwrap_or(text)),
-        Format::DayOfMonth => matches!(super::super::field::digits(text), Some(1..=31)),
+        Format::DayOfMonth => matches!(super::super::digits(text), Some(1..=31)),
         Format::Words => text.split(|&c| c == b' ').all(|word| !word.is_empty()),
         Format::Chars => text.split(|&c| c == b' ').all(|word| word.len() == 1),
         Format::Country => text.len() == 2 && text.iter().all(u8::is_ascii_alphabetic),

@@ -234,6 +234,8 @@ pub struct Model {
     pub components: Vec<ComponentModel>,
     /// Fields, by tag.
     pub fields: Vec<FieldModel>,
+    /// Types of messages that exist, and of which nothing more is told: any fields may stand in their bodies.
+    pub known_types: Vec<String>,
 }
 
 impl Model {

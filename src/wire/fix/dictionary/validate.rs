@@ -10,7 +10,8 @@
 use super::compile::{Entry, Kind, Level, MessageTable, SET_WORDS, Section, Set, Tables};
 use super::{Checks, Fault};
 use super::{fast, format};
-use crate::wire::fix::field::{Field, Message, digits};
+use crate::wire::fix::digits;
+use crate::wire::fix::field::{Field, Message};
 use crate::wire::fix::reject::SessionRejectReason as Reason;
 use crate::wire::fix::tags;
 
@@ -48,6 +49,8 @@ struct Walk<'a> {
     bytes: &'a [u8],
     checks: &'a Checks,
     is_known: bool,
+    /// Any fields may stand in the body.
+    is_open: bool,
     section: Section,
     /// The count of the outermost group that the walk is in, and the member that it looks at.
     within: Option<u32>,
@@ -84,12 +87,13 @@ fn look_closely(
         bytes: message.bytes(),
         checks,
         is_known: table.is_some(),
+        is_open: table.is_none() && tables.is_known_type(message.msg_type()),
         section: Section::Header,
         within: None,
         at: 0,
         fault: None,
     };
-    if !walk.is_known && checks.unknown_msg_type {
+    if !walk.is_known && !walk.is_open && checks.unknown_msg_type {
         walk.report(Stage::MsgType, 0, None, Reason::InvalidMsgType);
     }
     // The last one is CheckSum, unless there were more fields than are kept.
@@ -269,6 +273,9 @@ impl<'a> Walk<'a> {
     /// A field that the message does not have, at this place.
     #[cold]
     fn foreign(&mut self, at: usize, field: &Field, seen: &mut ForeignSet) {
+        if self.is_open {
+            return;
+        }
         let section = usual_section(field.tag);
         if section < self.section {
             self.out_of_order(at, field);

@@ -1,0 +1,234 @@
+//! A switchboard's log with everything around it, in one directory: for programs that use the session layer without the gateway.
+//!
+//! Opened at start, on the thread that will own the switchboard: reads what earlier processes left, brings to disk what one that was
+//! killed had only in memory, and begins the log of a new epoch. Then a journal thread writes behind the switchboard, and another one
+//! reads old messages for resends. What always holds: one process at a time; nothing that stood in the log is lost by a `kill -9`.
+//!
+//! `DIR/log` has the segments, `DIR/staging` the window: for the lowest latency, a directory in memory.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use ringbuf::byte_log;
+
+use super::boot::{BootError, failed};
+use super::build::begin_log;
+use super::log_reader::{LogError, LogPlace, LogReader};
+use super::log_store::{self, LogStore, SegmentReader, SegmentWriter};
+use super::runner::{self, Lifecycle, Phase};
+use crate::domain::Now;
+use crate::journal::read::Why;
+use crate::journal::{Log, LogId};
+use crate::stage::archive::{self, Archive, ArchiveReader};
+use crate::stage::journal::{Drain, JournalStage};
+use crate::stage::recovered::{Recovered, Recovery};
+use crate::status::page::{heap_words, page_bytes};
+use crate::status::{Identity, Page, Shape};
+use crate::sys::clock::Clock;
+use crate::sys::staging::StagingRegion;
+use crate::sys::thread;
+
+/// What a switchboard is made of.
+pub struct SessionStore {
+    /// For the switchboard
+    pub log: Log,
+    /// For [`crate::stage::Switchboard::set_archive`]
+    pub archive: Archive,
+    /// For [`crate::stage::Switchboard::resume`]
+    pub recovered: Recovered,
+    /// To be stopped last
+    pub keeper: Keeper,
+}
+
+/// The same before any thread runs.
+pub struct SessionParts {
+    /// For the switchboard
+    pub log: Log,
+    /// For [`crate::stage::Switchboard::set_archive`]
+    pub archive: Archive,
+    /// For [`crate::stage::Switchboard::resume`]
+    pub recovered: Recovered,
+    /// To be turned by somebody: writes the log
+    pub journal: JournalStage<LogStore>,
+    /// To be turned by somebody: reads it for resends
+    pub reader: ArchiveReader<SegmentReader>,
+}
+
+/// The threads behind the log. Dropped without [`Keeper::stop`] it leaves records in the window, where the next process finds them.
+pub struct Keeper {
+    lifecycle: Lifecycle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// The switchboard is gone: everything goes to disk.
+    pub fn stop(self) {
+        self.lifecycle.enter(Phase::Written);
+        for thread in self.threads {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl SessionStore {
+    /// Of the peers with these names, and its threads run; `window_bytes` (a power of two) is what may wait for the disk.
+    pub fn open(
+        directory: &Path,
+        names: &[String],
+        window_bytes: usize,
+        now: Now,
+    ) -> Result<Self, BootError> {
+        let SessionParts {
+            log,
+            archive,
+            recovered,
+            journal,
+            reader,
+        } = SessionParts::open(directory, names, window_bytes, now)?;
+        let lifecycle = Lifecycle::default();
+        let (journal_lifecycle, archive_lifecycle) = (lifecycle.clone(), lifecycle.clone());
+        let threads = [
+            thread::spawn("gh-journal", move || {
+                runner::journal(journal, Clock::new(), &journal_lifecycle);
+            }),
+            thread::spawn("gh-archive", move || {
+                runner::archive(reader, &archive_lifecycle);
+            }),
+        ];
+        let threads = threads.into_iter().collect::<Result<_, _>>();
+        Ok(Self {
+            log,
+            archive,
+            recovered,
+            keeper: Keeper {
+                lifecycle,
+                threads: threads.map_err(failed("cannot start a thread"))?,
+            },
+        })
+    }
+}
+
+impl SessionParts {
+    /// As [`SessionStore::open`]; nothing runs.
+    pub fn open(
+        directory: &Path,
+        names: &[String],
+        window_bytes: usize,
+        now: Now,
+    ) -> Result<Self, BootError> {
+        let staging = directory.join("staging");
+        let place = LogPlace::new(directory.join("log"), Some(staging.clone()));
+        for path in [&place.directory, &staging] {
+            fs::create_dir_all(path).map_err(failed(format!("cannot make {}", path.display())))?;
+        }
+        let id = LogId::Client;
+        let window = staging.join(format!("{}.window", id.name()));
+        let recovered = take_over(&place, id, &window, names.len())?;
+        let epoch = log_store::next_epoch(&place.directory)
+            .map_err(failed(format!("cannot read {}", place.directory.display())))?;
+        let store = LogStore::create(&place.directory, id, epoch)
+            .map_err(failed("cannot create the log"))?;
+        let region = StagingRegion::create(&window, window_bytes)
+            .map_err(failed(format!("cannot make {}", window.display())))?;
+        let (writer, reader) = byte_log::create(region.into_region()).map_err(|error| {
+            failed(format!("cannot use {}", window.display()))(io::Error::other(error))
+        })?;
+        let log = begin_log(id, epoch, writer, names, now);
+        let drain = Drain::new(id, names.to_vec(), reader, store);
+        let (archive, reader) = archive::archive(SegmentReader::new(&place.directory, id));
+        let reader = reader.with_channels(recovered.channels(names));
+        Ok(Self {
+            log,
+            archive,
+            recovered,
+            journal: JournalStage::new(vec![drain], page(names, now)),
+            reader,
+        })
+    }
+}
+
+/// A status page that nobody reads.
+fn page(names: &[String], now: Now) -> crate::status::StageWriter {
+    let shape = Shape {
+        sessions: names.to_vec(),
+        links: Vec::new(),
+        accounts: Vec::new(),
+    };
+    let identity = Identity {
+        process_id: std::process::id(),
+        start_wall_ns: now.wall_ns,
+        boot_id_hash: 0,
+    };
+    let words = heap_words(page_bytes(&shape));
+    Page::format(words, &shape, identity).into_writers().journal
+}
+
+/// Reads all that earlier processes wrote, and leaves no window behind.
+fn take_over(
+    place: &LogPlace,
+    id: LogId,
+    window: &Path,
+    peers: usize,
+) -> Result<Recovered, BootError> {
+    // Held while it is read: fails while another process uses it.
+    let held = match StagingRegion::open(window) {
+        Ok(region) => Some(region),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        // Its making was cut short: nothing was written to it.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+        Err(error) => {
+            return Err(failed(format!("cannot take over {}", window.display()))(
+                error,
+            ));
+        }
+    };
+    let recovered = recover(place, id, peers).map_err(|error| {
+        failed("cannot read the log of earlier processes; move it away to begin anew")(
+            io::Error::other(error),
+        )
+    })?;
+    match fs::remove_file(window) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(failed(format!("cannot remove {}", window.display()))(error));
+        }
+        _ => drop(held),
+    }
+    Ok(recovered)
+}
+
+/// What all epochs of a log tell of the sessions. Records that are in a window alone are written to their places on disk.
+pub fn recover(place: &LogPlace, id: LogId, peers: usize) -> Result<Recovered, LogError> {
+    let mut recovery = Recovery::new(id, peers);
+    let mut reader = LogReader::open(place.clone(), id)?;
+    let mut rescued: Option<SegmentWriter> = None;
+    let io_error = |path: &PathBuf| {
+        let path = path.clone();
+        |error| LogError::Io { path, error }
+    };
+    loop {
+        match reader.advance() {
+            Ok(true) => {}
+            Ok(false) => break,
+            // What was being written when the host went down did not happen.
+            Err(LogError::Broken(broken)) if broken.why == Why::TornTail => continue,
+            Err(error) => return Err(error),
+        }
+        let (epoch, offset) = (reader.epoch(), reader.offset());
+        recovery.feed(epoch, offset, &reader.record());
+        if reader.is_from_window() {
+            let writer = match rescued.take().filter(|writer| writer.epoch() == epoch) {
+                Some(writer) => rescued.insert(writer),
+                None => rescued.insert(SegmentWriter::new(&place.directory, id, epoch)),
+            };
+            let written = writer.write_at(reader.bytes(), offset);
+            written.map_err(io_error(&place.directory))?;
+        }
+    }
+    if let Some(writer) = &mut rescued {
+        writer.sync().map_err(io_error(&place.directory))?;
+    }
+    Ok(recovery.finish())
+}

@@ -1,0 +1,377 @@
+//! What a switchboard's log tells of its sessions after the process is gone: their numbers, what they sent, what was not answered.
+//!
+//! Pure; fed by a cold thread, at start, with all records of all epochs in order. Peers are told apart by the names in the log, so that
+//! a changed configuration mixes no sessions. What always holds:
+//!
+//! - A record is the act. A number is used once the record of its message is there, whether or not a byte left. A received message
+//!   counts as its record says: that is written when the session has decided, and before anything follows from it.
+//! - Only the very last record of a process may lack what should have followed. Where that is a message which the application was
+//!   not given (a Logon, a request, one to be rejected), it does not count: its peer repeats it, or fills the gap.
+//! - A message that the application was given and that caused no record is unanswered; the application is given it again.
+//! - An epoch whose sessions did not go on with older numbers began at 1.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::event_record::{NEW_LOG, Numbers, numbers};
+use super::peer::anchors;
+use super::sent::SentIndex;
+use crate::journal::log::place;
+use crate::journal::{LogId, Record, RecordKind, names};
+use crate::limits::KEPT_MESSAGES_MAX;
+use crate::session::ResetCause;
+use crate::wire::fix::{FieldIndex, digits, parse};
+
+/// Channel of records that belong to no session.
+const NO_CHANNEL: u16 = u16::MAX;
+
+/// Reads a log, record by record.
+pub struct Recovery {
+    log: LogId,
+    anchors: usize,
+    epoch: u16,
+    /// When that began, nanoseconds since 1970
+    epoch_began_ns: u64,
+    peers: Vec<(String, Track)>,
+    by_name: HashMap<String, usize>,
+    /// Peers of the epoch's channels
+    channels: Vec<Option<usize>>,
+    places: HashMap<(u16, u16), usize>,
+    /// Whose number was expected before the last record, where that may not count
+    undo: Option<(usize, u64)>,
+    index: Box<FieldIndex>,
+}
+
+/// What is known of one session.
+struct Track {
+    next_in: u64,
+    next_out: u64,
+    began: u8,
+    began_wall_ns: u64,
+    /// The last epoch that used its numbers
+    epoch: Option<u16>,
+    sent: SentIndex,
+    /// By epoch and sequence of their records
+    unanswered: BTreeMap<(u16, u64), Vec<u8>>,
+    /// Came too early, by number: sequence of the record, and bytes
+    early: HashMap<u64, (u64, Vec<u8>)>,
+}
+
+/// What was found.
+pub struct Recovered {
+    pub(super) peers: HashMap<String, RecoveredPeer>,
+    places: HashMap<(u16, u16), String>,
+}
+
+/// One session as its last process left it.
+pub struct RecoveredPeer {
+    /// The number expected from the peer
+    pub next_in: u64,
+    /// The number of our next message
+    pub next_out: u64,
+    /// When the numbers began, nanoseconds since 1970
+    pub began_wall_ns: u64,
+    /// Messages that the application was given, and of which the log knows no outcome, in the order in which it was given them
+    pub unanswered: Vec<Unanswered>,
+    pub(super) began: u8,
+    pub(super) sent: SentIndex,
+}
+
+/// A message that the application was given.
+pub struct Unanswered {
+    /// Start number of the process that received it
+    pub epoch: u16,
+    /// Its record there
+    pub sequence: u64,
+    /// As it came
+    pub message: Vec<u8>,
+}
+
+impl Recovery {
+    /// For a log of this kind, of a switchboard with so many peers.
+    pub fn new(log: LogId, peers: usize) -> Self {
+        Self {
+            log,
+            anchors: anchors(peers),
+            epoch: 0,
+            epoch_began_ns: 0,
+            peers: Vec::new(),
+            by_name: HashMap::new(),
+            channels: Vec::new(),
+            places: HashMap::new(),
+            undo: None,
+            index: Box::new(FieldIndex::new()),
+        }
+    }
+
+    /// The next record; `offset` is its place in the files of its epoch.
+    pub fn feed(&mut self, epoch: u16, offset: u64, record: &Record<'_>) {
+        if record.kind == RecordKind::Start || epoch != self.epoch {
+            self.begin_epoch(epoch, record.time_ns);
+        }
+        self.undo = None;
+        match record.kind {
+            RecordKind::Names => {
+                for (channel, name) in names::read(record) {
+                    self.name(channel, name);
+                }
+            }
+            RecordKind::MessageIn => self.received(record),
+            RecordKind::MessageOut | RecordKind::AdminOut => {
+                self.sent(place(epoch, offset), record)
+            }
+            RecordKind::Carried => self.carried(record),
+            RecordKind::Connection if record.channel != NO_CHANNEL => self.event(record),
+            _ => {}
+        }
+    }
+
+    /// Another log has the outcome of the message whose record has this sequence in that epoch.
+    pub fn close(&mut self, epoch: u16, sequence: u64) {
+        for (_, track) in &mut self.peers {
+            track.unanswered.remove(&(epoch, sequence));
+        }
+    }
+
+    /// After the last record.
+    pub fn finish(mut self) -> Recovered {
+        self.settle();
+        let name = |at: &usize| self.peers[*at].0.clone();
+        let places = self.places.iter().map(|(of, at)| (*of, name(at))).collect();
+        let peers = self.peers.into_iter();
+        Recovered {
+            peers: peers.map(|(name, track)| (name, track.finish())).collect(),
+            places,
+        }
+    }
+
+    fn begin_epoch(&mut self, epoch: u16, time_ns: u64) {
+        self.settle();
+        (self.epoch, self.epoch_began_ns) = (epoch, time_ns);
+        self.channels.clear();
+        for (_, track) in &mut self.peers {
+            track.early.clear();
+        }
+    }
+
+    /// A process ended behind the last record.
+    fn settle(&mut self) {
+        if let Some((at, next_in)) = self.undo.take() {
+            self.peers[at].1.next_in = next_in;
+        }
+    }
+
+    fn name(&mut self, channel: u16, name: &str) {
+        let at = match self.by_name.get(name) {
+            Some(&at) => at,
+            None => {
+                let track = Track::new(self.anchors, self.epoch_began_ns);
+                self.peers.push((name.to_owned(), track));
+                self.by_name.insert(name.to_owned(), self.peers.len() - 1);
+                self.peers.len() - 1
+            }
+        };
+        if self.channels.len() <= channel as usize {
+            self.channels.resize(channel as usize + 1, None);
+        }
+        self.channels[channel as usize] = Some(at);
+        self.places.insert((self.epoch, channel), at);
+    }
+
+    /// The peer of a channel; one without a name is known by its channel.
+    fn peer(&mut self, channel: u16) -> usize {
+        if let Some(Some(at)) = self.channels.get(channel as usize) {
+            return *at;
+        }
+        self.name(channel, &format!("#{channel}"));
+        self.peer(channel)
+    }
+
+    /// The peer of a channel whose numbers are in use in this epoch.
+    fn in_use(&mut self, channel: u16) -> (usize, &mut Track) {
+        let (at, epoch) = (self.peer(channel), self.epoch);
+        let track = &mut self.peers[at].1;
+        if track.epoch != Some(epoch) {
+            // Its process did not go on with them.
+            *track = Track::new(self.anchors, self.epoch_began_ns);
+            track.epoch = Some(epoch);
+        }
+        (at, track)
+    }
+
+    fn received(&mut self, record: &Record<'_>) {
+        let epoch = self.epoch;
+        let (at, track) = self.in_use(record.channel);
+        let before = std::mem::replace(&mut track.next_in, record.next_in);
+        if record.delivered {
+            let body = record.body.to_vec();
+            track.unanswered.insert((epoch, record.sequence), body);
+            return;
+        }
+        self.undo = Some((at, before));
+        let number = parse(record.body, &mut self.index).map_or(None, |it| it.msg_seq_num());
+        let next_in = record.next_in;
+        let early = next_in + 1..next_in + KEPT_MESSAGES_MAX as u64;
+        if let Some(number) = number.filter(|number| early.contains(number)) {
+            let kept = (record.sequence, record.body.to_vec());
+            let track = &mut self.peers[at].1;
+            track.early.retain(|number, _| *number >= next_in);
+            track.early.insert(number, kept);
+        }
+    }
+
+    fn sent(&mut self, place: u64, record: &Record<'_>) {
+        let (epoch, is_own) = (self.epoch, record.cause.log == self.log);
+        let (_, track) = self.in_use(record.channel);
+        let Some(number) = number_of(record.body) else {
+            return;
+        };
+        if number != track.sent.next() {
+            track.sent.reset(number);
+        }
+        track.sent.push(number, 0, place);
+        track.next_out = number + 1;
+        let is_answer = record.kind == RecordKind::MessageOut || is_reject(record.body);
+        if is_own && is_answer {
+            track.unanswered.remove(&(epoch, record.cause.sequence));
+        }
+    }
+
+    fn carried(&mut self, record: &Record<'_>) {
+        let epoch = self.epoch;
+        let at = self.peer(record.channel);
+        let unanswered = &mut self.peers[at].1.unanswered;
+        unanswered.remove(&(record.cause.output, record.cause.sequence));
+        unanswered.insert((epoch, record.sequence), record.body.to_vec());
+    }
+
+    fn event(&mut self, record: &Record<'_>) {
+        let (epoch, what) = (self.epoch, numbers(record.body));
+        if let Numbers::Set { .. } = what {
+            self.in_use(record.channel);
+        }
+        let at = self.peer(record.channel);
+        let track = &mut self.peers[at].1;
+        match what {
+            Numbers::Began { began, wall_ns } => {
+                (track.began, track.began_wall_ns) = (began, wall_ns);
+                return;
+            }
+            Numbers::Resumed { next_in, next_out } => {
+                (track.next_in, track.next_out) = (next_in, next_out);
+                track.epoch = Some(epoch);
+                if track.sent.next() != next_out {
+                    track.sent.reset(next_out);
+                }
+                return;
+            }
+            _ if track.epoch != Some(epoch) => return,
+            _ => {}
+        }
+        match what {
+            Numbers::Set {
+                cause,
+                next_in,
+                next_out,
+            } => {
+                track.next_out = next_out;
+                if track.sent.next() != next_out {
+                    track.sent.reset(next_out);
+                }
+                track.early.clear();
+                if record.cause.log == LogId::None {
+                    track.next_in = next_in;
+                } // else the record of the message that caused it has said what is expected
+                if cause != ResetCause::PeerSequenceReset as u8 {
+                    (track.began, track.began_wall_ns) = (cause, record.time_ns);
+                }
+            }
+            Numbers::Renewed => track.began_wall_ns = record.time_ns,
+            Numbers::Disconnected => track.early.clear(),
+            Numbers::NoAnswer => {
+                track.unanswered.remove(&(epoch, record.cause.sequence));
+            }
+            Numbers::Turn {
+                number,
+                next_in,
+                delivered,
+            } => {
+                let before = std::mem::replace(&mut track.next_in, next_in);
+                let kept = track.early.remove(&number);
+                match kept.filter(|(sequence, _)| *sequence == record.cause.sequence) {
+                    Some((sequence, message)) if delivered => {
+                        track.unanswered.insert((epoch, sequence), message);
+                    }
+                    _ => self.undo = Some((at, before)),
+                }
+            }
+            Numbers::Began { .. } | Numbers::Resumed { .. } | Numbers::Other => {}
+        }
+    }
+}
+
+impl Track {
+    fn new(anchors: usize, began_wall_ns: u64) -> Self {
+        Self {
+            next_in: 1,
+            next_out: 1,
+            began: NEW_LOG,
+            began_wall_ns,
+            epoch: None,
+            sent: SentIndex::new(1, anchors, 1),
+            unanswered: BTreeMap::new(),
+            early: HashMap::new(),
+        }
+    }
+
+    fn finish(self) -> RecoveredPeer {
+        let unanswered = self.unanswered.into_iter();
+        RecoveredPeer {
+            next_in: self.next_in,
+            next_out: self.next_out,
+            began_wall_ns: self.began_wall_ns,
+            unanswered: unanswered
+                .map(|((epoch, sequence), message)| Unanswered {
+                    epoch,
+                    sequence,
+                    message,
+                })
+                .collect(),
+            began: self.began,
+            sent: self.sent,
+        }
+    }
+}
+
+impl Recovered {
+    /// The session of this name.
+    pub fn peer(&self, name: &str) -> Option<&RecoveredPeer> {
+        self.peers.get(name)
+    }
+
+    /// Which of these `names` the channels of earlier epochs belong to: by epoch and channel. For the reader of old messages.
+    pub fn channels(&self, names: &[String]) -> HashMap<(u16, u16), u32> {
+        let by_name: HashMap<&str, u32> =
+            (0..).zip(names).map(|(at, name)| (&**name, at)).collect();
+        let places = self.places.iter();
+        places
+            .filter_map(|(place, name)| Some((*place, *by_name.get(&**name)?)))
+            .collect()
+    }
+}
+
+/// MsgSeqNum(34) of a message of ours: it stands behind 8, 9 and 35.
+fn number_of(message: &[u8]) -> Option<u64> {
+    let value = message
+        .splitn(5, |&b| b == 1)
+        .nth(3)?
+        .strip_prefix(b"34=")?;
+    digits(value)
+}
+
+/// Whether a message of ours is a Reject(35=3).
+fn is_reject(message: &[u8]) -> bool {
+    message.splitn(4, |&b| b == 1).nth(2) == Some(b"35=3")
+}
+
+#[cfg(test)]
+mod tests;
