@@ -546,6 +546,14 @@ impl<'a> Message<'a> {
         self.fault
     }
 
+    /// Whether there are more fields than are kept: then CheckSum is not the last one of those.
+    pub(super) fn is_cut(&self) -> bool {
+        let value = self.bytes.len() - TRAILER_BYTES + 3;
+        self.fields
+            .last()
+            .is_none_or(|last| last.start as usize != value)
+    }
+
     /// Value of the first field with `tag`; empty where it was sent without a value.
     pub fn get(&self, tag: u32) -> Option<&'a [u8]> {
         if (tag as usize) < LOW_TAGS && tag != tags::CHECK_SUM {

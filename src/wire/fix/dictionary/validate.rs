@@ -97,13 +97,19 @@ fn look_closely(
         walk.report(Stage::MsgType, 0, None, Reason::InvalidMsgType);
     }
     // The last one is CheckSum, unless there were more fields than are kept.
-    if let [fields @ .., last] = walk.fields
-        && last.tag == tags::CHECK_SUM
+    let is_cut = message.is_cut();
+    if let [fields @ .., _] = walk.fields
+        && !is_cut
     {
         walk.fields = fields;
     }
     walk.message();
     match walk.fault {
+        // What was not looked at must not be left out in silence, whatever is checked.
+        None if is_cut => Err(Fault {
+            tag: None,
+            reason: Reason::Other,
+        }),
         None => Ok(()),
         Some((_, fault)) => Err(fault),
     }
@@ -450,5 +456,39 @@ impl ForeignSet {
         let was = *word & bit != 0;
         *word |= bit;
         was
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::limits::FIELDS_MAX;
+    use crate::wire::fix::dictionary::{Checks, Dictionary, Fault};
+    use crate::wire::fix::{FieldIndex, SessionRejectReason, parse};
+
+    #[test]
+    fn fields_beyond_those_that_are_kept_are_not_left_out_in_silence() {
+        let model =
+            Dictionary::from_quickfix_xml(include_str!("../../../../tests/fuzz/seeds/small.xml"));
+        let dictionary = Dictionary::compile(&model.unwrap(), None).unwrap();
+        let checks = Checks {
+            user_defined_fields: false,
+            ..Checks::ALL
+        };
+        let validated = |own: usize, last: &str| {
+            let own: String = (0..own).map(|n| format!("{}=x|", 5001 + n)).collect();
+            let body = format!("35=0|34=2|49=A|52=20260921-14:13:20|56=B|112=T|{own}{last}");
+            let frame = crate::wire::fix::tests::framed("FIX.4.4", &body);
+            let mut index = FieldIndex::new();
+            dictionary.validate(&parse(&frame, &mut index).unwrap(), &checks)
+        };
+        // 8, 9, six of the header and body, and CheckSum are there too.
+        assert_eq!(validated(FIELDS_MAX - 9, ""), Ok(()));
+        let many = Err(Fault {
+            tag: None,
+            reason: SessionRejectReason::Other,
+        });
+        assert_eq!(validated(FIELDS_MAX - 8, ""), many);
+        assert!(validated(FIELDS_MAX - 9, "10=000|9999=x|").is_err());
+        assert_eq!(validated(FIELDS_MAX, ""), many);
     }
 }
