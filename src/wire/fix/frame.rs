@@ -246,7 +246,7 @@ pub fn checksum(bytes: &[u8]) -> u8 {
 fn read_header(message: &[u8], frame_bytes_max: usize) -> Header {
     // `8=FIX.4.x` first, as nearly all messages begin.
     let end = match message.get(5..10) {
-        Some(&[a, b, c, d, SOH]) if a != SOH && b != SOH && c != SOH && d != SOH => 9,
+        Some(&[b'.', b'0'..=b'9', b'.', b'0'..=b'9', SOH]) => 9,
         _ => {
             let mut at = START.len();
             loop {
@@ -509,7 +509,14 @@ mod tests {
         let long_trailer = b"8=FIX.4.4\x019=10\x0135=0\x0134=2\x0110=0163\x01".to_vec();
         let mut no_trailer = b"8=FIX.4.4\x019=5\x0135=0\x0134=2\x01".to_vec();
         no_trailer.resize(MAX, b'x');
-        for bad in [&[][..], &short_trailer, &long_trailer, &no_trailer] {
+        let no_version = b"8=FIX.4.=\x019=10\x0135=0\x0134=2\x0110=163\x01".to_vec();
+        for bad in [
+            &[][..],
+            &short_trailer,
+            &long_trailer,
+            &no_trailer,
+            &no_version,
+        ] {
             let bytes = [&good, bad, &good, &good].concat();
             let (whole, _) = in_pieces(&bytes, bytes.len());
             for piece in 1..40 {
