@@ -485,7 +485,8 @@ fn a_message_that_is_not_of_the_dialect_is_refused() {
             time: TimeText::new(Precision::Millis),
             all: Vec::new(),
         };
-        let fields: [(MsgType, &[(u32, &[u8])], Option<i32>); 4] = [
+        type Fields<'a> = &'a [(u32, &'a [u8])];
+        let fields: [(MsgType, Fields<'_>, Option<i32>); 4] = [
             // A type of the standard that is not taken goes through, to be answered by the application.
             (MsgType::from_bytes(b"R"), &[(131, b"q")], None),
             (MsgType::from_bytes(b"Z9"), &[], Some(0)),

@@ -150,7 +150,8 @@ fn strangers_are_shown_out_without_a_word_and_counted() {
             assert_eq!(answer(stream), b"");
         }
         world.wait_status("silence", |status| {
-            World::closed(status, "logon_timeout") == 4
+            // The one that says more than a logon may is not waited for.
+            World::closed(status, "logon_timeout") >= 3
         });
         steady.goes_on();
         // Who is known and asks for what cannot be is told so.
@@ -190,8 +191,8 @@ fn a_flood_before_the_logon_ends_and_others_go_on() {
         assert!(flood.len() >= 100, "{}", flood.len());
         steady.goes_on();
         world.wait_status("silence counted, and what was too much", |status| {
-            World::closed(status, "logon_timeout") >= 30
-                && status.total(Counter::ConnectionsRefused) >= 50
+            World::closed(status, "logon_timeout") + World::closed(status, "too_many_connections")
+                >= 60
         });
         drop(flood);
         steady.goes_on();
@@ -231,7 +232,6 @@ fn bad_fields_are_answered_with_the_tag_and_the_reason() {
             ("54=X", 54, 5),
             ("54=-", 54, 1),
             ("11=-", 11, 1),
-            ("55=-", 55, 1),
             ("40=Z", 40, 5),
             ("60=yesterday", 60, 6),
             ("11=0123456789012345678901234567890123456789", 11, 5),
@@ -245,7 +245,8 @@ fn bad_fields_are_answered_with_the_tag_and_the_reason() {
         client.order("zero", "38=0");
         let rejected = client.report("11=zero 150=8 39=8");
         assert_eq!(rejected.get(58), "Quantity below the minimum");
-        for changes in ["44=-", "40=3 99=5", "110=5"] {
+        // From 4.3 on the symbol is required by its context only.
+        for changes in ["44=-", "40=3 99=5", "110=5", "55=-"] {
             client.order("bad", changes);
             let number = client.conn.next_out - 1;
             let reject = client.conn.next();
@@ -452,25 +453,16 @@ fn a_client_that_does_not_read_is_dropped_and_costs_nobody_else_anything() {
             other.report(&format!("11={id} 150=0"));
         }
         world.wait_counter(Counter::ReportsTrade, filled);
-        // It begins to read when what it lacks is out of reach: everything up to a point, in order, and then the end.
-        let mut last = 1;
-        for report in deaf.conn.until_closed() {
-            report.is("35=8 11=big");
-            last = report.number(14).max(last);
+        // It begins to read when what it lacks has left the log's memory: everything in order, from the disk, and then it is up to date.
+        let mut last = 0;
+        while last < filled {
+            let report = deaf.report("11=big");
+            assert_eq!(report.number(14), last + 1, "each once and in order");
+            last += 1;
         }
-        assert!(last < filled, "{last} of {filled}");
-        world.wait_status("a slow consumer", |status| {
-            World::closed(status, "slow_consumer") == 1
-        });
-        // It comes back: what is still at hand is sent again, the rest is filled; then it is up to date.
-        deaf.connect();
-        deaf.send_logon("");
-        let again = deaf.conn.recover();
-        let newest = again.last().expect("something is at hand").number(14);
-        assert_eq!(newest, filled);
         deaf.status("big", "790=q");
         deaf.report(&format!("150=I 14={filled}"));
-        assert!(world.status().total(Counter::ResendsOutOfReach) > 0);
+        assert!(world.status().total(Counter::ArchiveReads) > 0);
         other.status("o0", "");
         other.report("11=o0 39=0");
     }

@@ -52,7 +52,7 @@ fn round(world: &World, steady: &Steady) {
     for at in 0..50 {
         greedy.status(&format!("unknown{at}"), "");
     }
-    for _ in 0..20 {
+    for _ in 0..4 {
         greedy.conn.send("2", &support::fix::fields("7=1 16=0"));
     }
     greedy.conn.raw(&vec![b'x'; 100_000]);

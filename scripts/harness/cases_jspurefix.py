@@ -121,7 +121,9 @@ def jspurefix_on_both_sides(world, table, tools):
     for client in clients:
         client.wait_ready()
         client.wait_answered(client.order())
-        table.equal(f"{client.comp_id}: killed and back, its numbers go on", len(ledgers.epochs(client.messages()[1])), 1)
+        table.equal(
+            f"{client.comp_id}: killed and back, its numbers go on", len(ledgers.epochs(client.messages()[1])), 1
+        )
     desk.process.kill()
     wait_until(lambda: not _ready(world, config), "the gateway sees that the desk is gone", ANSWER_S)
     desk.start()
@@ -183,12 +185,16 @@ def _skips(client, table):
     own word, and must not have been taken."""
     client.tell("skip", count=5)
     given_up, _ = client.order()
-    wait_until(lambda: fixtext.of_kind(client.messages()[1], "4"), f"{client.comp_id}: it fills the gap", ANSWER_S, 0.05)
+    wait_until(
+        lambda: fixtext.of_kind(client.messages()[1], "4"), f"{client.comp_id}: it fills the gap", ANSWER_S, 0.05
+    )
     early = next(m for m in client.messages()[1] if m.get(11) == given_up)
     fill = fixtext.of_kind(client.messages()[1], "4")[0]
     client.wait_answered(client.order())
     taken = any(m.get(11) == given_up for m in client.messages()[0])
-    table.equal(f"{client.comp_id}: an order is taken where it was not given up", taken, int(fill.get(36)) <= int(early.get(34)))
+    table.equal(
+        f"{client.comp_id}: an order is taken where it was not given up", taken, int(fill.get(36)) <= int(early.get(34))
+    )
     table.equal(f"{client.comp_id}: skips, is asked once", len(fixtext.of_kind(client.messages()[0], "2")), 1)
 
 
@@ -201,7 +207,9 @@ def _settled(world, table, config, clients, desk):
         known |= ledgers.by_order(incoming)
         table.equal(f"{client.comp_id}: numbers that it missed", ledgers.numbers_missing(incoming), [])
         for way, sent, received in zip(
-            ("to", "from"), (outgoing, world.logged(config, client.comp_id)[1]), (world.logged(config, client.comp_id)[0], incoming)
+            ("to", "from"),
+            (outgoing, world.logged(config, client.comp_id)[1]),
+            (world.logged(config, client.comp_id)[0], incoming),
         ):
             ledgers.same_messages(table, f"{client.comp_id}, {way} the gateway", sent, received)
         rejects = fixtext.of_kind(incoming + outgoing, "3", "j")

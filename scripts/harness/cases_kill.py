@@ -128,9 +128,13 @@ def desk_is_killed(world, table, tools, version="4.4"):
     table.equal(f"{name}: in doubt, but at the desk", sorted(doubtful & set(book.orders)), [])
     ledgers.same_orders(table, name, ledgers.by_order(incoming), ledgers.of_book(book))
     table.equal(f"{name}: orders twice at the desk", len(book.came), len(book.orders))
-    table.equal(f"{name}: orders sent to the desk again", [m for m in to_desk if m.kind == "D" and m.get(43) == "Y"], [])
+    table.equal(
+        f"{name}: orders sent to the desk again", [m for m in to_desk if m.kind == "D" and m.get(43) == "Y"], []
+    )
     table.equal(f"{name}: report numbers that the client missed", ledgers.numbers_missing(incoming), [])
-    table.equal(f"{name}: numbers of the link go on", (len(ledgers.epochs(from_desk)), len(ledgers.epochs(to_desk))), (1, 1))
+    table.equal(
+        f"{name}: numbers of the link go on", (len(ledgers.epochs(from_desk)), len(ledgers.epochs(to_desk))), (1, 1)
+    )
     table.equal(f"{name}: rejects", fixtext.of_kind(incoming + outgoing + to_desk + from_desk, "3", "j"), [])
     taken, sent = world.logged(config, "desk-1")
     ledgers.same_messages(table, f"{name}, to the gateway", from_desk, taken)
@@ -151,7 +155,11 @@ def _settle(world, table, name, config, client):
     def in_doubt():
         return sum(link["in_doubt"] for link in world.status(config)["links"])
 
-    wait_until(lambda: len(unanswered()) == in_doubt(), f"{name}: {len(unanswered())} unanswered, {in_doubt()} in doubt", SETTLE_S)
+    wait_until(
+        lambda: len(unanswered()) == in_doubt(),
+        f"{name}: {len(unanswered())} unanswered, {in_doubt()} in doubt",
+        SETTLE_S,
+    )
     waiting = unanswered()
     for order_id, order in waiting.items():
         client.ask(order_id, order.get(54))

@@ -57,9 +57,7 @@ def a_whole_day_again(world, table, tools):
     capture.stop()
     table.equal("desk ends with", desk.stop(), 0)
     incoming, outgoing = (merged(*parts) for parts in zip(client.messages(), other.messages()))
-    wire_equals(
-        table, capture, {(listen, "to", "from clients"): outgoing, (listen, "from", "to clients"): incoming}
-    )
+    wire_equals(table, capture, {(listen, "to", "from clients"): outgoing, (listen, "from", "to clients"): incoming})
 
 
 def _says(report):

@@ -37,7 +37,9 @@ def main():
     parser.add_argument("--layout", default="auto", choices=["auto", "pipeline", "fused"])
     parser.add_argument("--keep", action="store_true", help="keep the logs of good cases too")
     parser.add_argument("--long", action="store_true", help="all versions in all cases, and more of what is random")
-    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES | LONG_CASES)}; all but the long ones by default")
+    parser.add_argument(
+        "cases", nargs="*", help=f"of {', '.join(CASES | LONG_CASES)}; all but the long ones by default"
+    )
     arguments = parser.parse_args()
     known = CASES | LONG_CASES
     names = arguments.cases or list(known if arguments.long else CASES)

@@ -90,7 +90,9 @@ def of_book(book):
 
 def same_orders(table, what, client, desk):
     """Both ledgers name the same orders, and say the same of each."""
-    rejected = {name for name, fate in client.items() if name not in desk and fate.status == "8" and not fate.executions}
+    rejected = {
+        name for name, fate in client.items() if name not in desk and fate.status == "8" and not fate.executions
+    }
     table.equal(f"{what}: orders that only one side knows", sorted((set(client) - rejected) ^ set(desk)), [])
     differ = {
         name: (client[name].same(), desk[name].same())

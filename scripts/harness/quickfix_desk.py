@@ -10,7 +10,6 @@ import typing
 
 import quickfix
 
-import fixtext
 from quickfix_engine import Engine
 
 # Quantity -> fills.

@@ -80,9 +80,7 @@ class Process:
             if text in self.text():
                 return True
             if self.child.poll() is not None:
-                raise Failure(
-                    f"{self.name} ended with {self.child.returncode} before it said '{text}': {self.tail()}"
-                )
+                raise Failure(f"{self.name} ended with {self.child.returncode} before it said '{text}': {self.tail()}")
             return False
 
         wait_until(printed, f"{self.name} says '{text}'; it said: {self.tail()}", timeout_s)
@@ -204,7 +202,16 @@ class World:
     def ctl(self, config, *command):
         """An operator's command; its answer."""
         run = subprocess.run(
-            [self.binary, "ctl", "--socket", config.control_socket, "--json", "--reason", "interop", *map(str, command)],
+            [
+                self.binary,
+                "ctl",
+                "--socket",
+                config.control_socket,
+                "--json",
+                "--reason",
+                "interop",
+                *map(str, command),
+            ],
             capture_output=True,
             timeout=10,
             check=False,

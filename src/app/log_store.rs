@@ -125,7 +125,7 @@ impl SegmentWriter {
     }
 }
 
-/// Reads what [`LogStore`]s have written, of this epoch and of those before, by [`place`]; for a cold thread beside the journal's.
+/// Reads what [`LogStore`]s have written, of this epoch and of those before, by [`crate::journal::log::place`]; for a cold thread beside the journal's.
 pub struct SegmentReader {
     directory: PathBuf,
     log: LogId,

@@ -1,7 +1,7 @@
 //! The simulated desk's FIX, in all versions: requests in, reports out.
 //!
 //! Pure; called by the desk server between the session layer and the desk book. Each version gets only its own fields and
-//! enumerations, see [`versions`]. Body fields ascend by tag. An ExecID is a prefix (the run, so that a restarted desk does not repeat itself) and the
+//! enumerations, see `wire::fix::versions`. Body fields ascend by tag. An ExecID is a prefix (the run, so that a restarted desk does not repeat itself) and the
 //! desk's number; in 4.0, where it is a number, the prefix becomes one.
 
 use std::ops::Range;

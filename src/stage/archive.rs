@@ -148,6 +148,7 @@ impl Chunk {
 pub struct Archive {
     asked: Arc<ArrayQueue<Box<Chunk>>>,
     answered: Arc<ArrayQueue<Box<Chunk>>>,
+    #[expect(clippy::vec_box, reason = "a chunk travels as its box")]
     free: Vec<Box<Chunk>>,
     outstanding: usize,
 }

@@ -326,7 +326,7 @@ fn index_slots(peers: usize) -> usize {
 
 /// Anchors of each peer, likewise.
 pub(super) fn anchors(peers: usize) -> usize {
-    let each = RESEND_ANCHORS_TOTAL / peers.max(1) & !1;
+    let each = (RESEND_ANCHORS_TOTAL / peers.max(1)) & !1;
     each.clamp(RESEND_ANCHORS_MIN, RESEND_ANCHORS_MAX)
 }
 

@@ -1,3 +1,7 @@
+//! What single records do to what is recovered: each test is a log of a few records, and what is known after it.
+//!
+//! The whole, over processes that are killed, is proven by `tests/session_recovery.rs`.
+
 use super::*;
 use crate::journal::Cause;
 use crate::stage::event_record::{of_beginning, of_no_answer, of_reset, of_resumption, of_turn};

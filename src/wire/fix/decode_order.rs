@@ -1,6 +1,6 @@
 //! A client's application message -> [`ClientRequest`], in all FIX versions.
 //!
-//! Runs on the decode stage. What a version requires stands in [`REQUIRED`], what it has in [`super::versions`]. Order of checks as the specification has it: required fields, lowest tag first; repeated ones; then the values.
+//! Runs on the decode stage. What a version requires stands in `REQUIRED`, what it has in [`super::versions`]. Order of checks as the specification has it: required fields, lowest tag first; repeated ones; then the values.
 //! What breaks the specification is a session Reject (35=3). What the specification allows and the gateway does not take, and
 //! fields that only the context requires, are a BusinessMessageReject (35=j). Unknown accounts and symbols are no errors here:
 //! the risk stage refuses them with an ExecutionReport. TransactTime(60) must be a time; HandlInst(21) is checked and not used.

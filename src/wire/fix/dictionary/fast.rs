@@ -289,7 +289,7 @@ const EACH: u64 = 0x0101_0101_0101_0101;
 #[inline(always)]
 fn short_decimal(word: u64, len: u32) -> bool {
     // Digits become 0 to 9; what lies behind the text becomes 0.
-    let digits = (word ^ EACH * 0x30) << (64 - 8 * len);
+    let digits = (word ^ (EACH * 0x30)) << (64 - 8 * len);
     let others = no_digits(digits);
     if others == 0 {
         return true;
@@ -302,7 +302,7 @@ fn short_decimal(word: u64, len: u32) -> bool {
 /// Not zero where a byte is above 9. A carry comes out of such a byte only.
 #[inline(always)]
 fn no_digits(word: u64) -> u64 {
-    (word.wrapping_add(EACH * 0x06) | word) & EACH * 0xf0
+    (word.wrapping_add(EACH * 0x06) | word) & (EACH * 0xf0)
 }
 
 /// By month; February's 29th is for the closer look.
@@ -350,7 +350,7 @@ fn millis_timestamp(text: &[u8; 22], proven: &mut [u64; 2]) -> bool {
 /// `YYYYMMDD`
 #[inline(always)]
 fn is_date(text: u64) -> bool {
-    let digits = text ^ EACH * 0x30;
+    let digits = text ^ (EACH * 0x30);
     if no_digits(digits) != 0 {
         return false;
     }

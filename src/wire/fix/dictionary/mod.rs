@@ -1,7 +1,7 @@
 //! Dictionaries: what messages of a version, or of a counterparty's dialect, look like, and whether a message does.
 //!
 //! [`Dictionary::from_quickfix_xml`] reads a text into a [`Model`] ([`model`]); [`Dictionary::compile`] makes tables of it
-//! ([`compile`]); [`Dictionary::validate`] walks over a parsed message once ([`validate`]). Shared by all sessions of a version;
+//! (`compile`); [`Dictionary::validate`] walks over a parsed message once (`validate`). Shared by all sessions of a version;
 //! immutable. Always: validation allocates nothing, its work is linear in the message's fields, and of several mistakes it
 //! reports the one that the session layer's order of checks comes to first.
 

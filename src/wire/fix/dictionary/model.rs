@@ -1,7 +1,7 @@
 //! A dictionary as it was read: messages, components, groups and fields, with their names. Cold; nothing on the hot path sees it.
 //!
 //! Owned by whoever read it. Always: every field that a part names is in `fields`, every component index is in range, components do
-//! not contain themselves, groups are not empty and nest at most `DICTIONARY_DEPTH_MAX` deep. [`super::compile`] relies on it;
+//! not contain themselves, groups are not empty and nest at most `DICTIONARY_DEPTH_MAX` deep. `compile` relies on it;
 //! loaders prove it with [`Model::check`].
 
 use std::collections::HashMap;

@@ -256,11 +256,9 @@ impl<'a> Walk<'a> {
                 if values.takes_one(text) {
                     return;
                 }
-                if !format::fits(values.format, text) {
-                    if self.checks.formats {
-                        self.report_field(Step::Format, field.tag, Reason::BadFormat);
-                        return;
-                    }
+                if self.checks.formats && !format::fits(values.format, text) {
+                    self.report_field(Step::Format, field.tag, Reason::BadFormat);
+                    return;
                 }
                 if !values.take(text) && self.checks.enumerations {
                     self.report_field(Step::Enumeration, field.tag, Reason::ValueOutOfRange);
