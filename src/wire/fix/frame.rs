@@ -162,7 +162,7 @@ fn without_trailer(
     frame_bytes_max: usize,
     partial: &mut Partial,
 ) -> Framing {
-    if message.len() < body_end + TRAILER_BYTES && is_trailer_so_far(&message[..], body_end) {
+    if message.len() < body_end + TRAILER_BYTES && is_trailer_so_far(message, body_end) {
         partial.wanted = (body_end + TRAILER_BYTES) as u32;
         return Framing::NeedMore { skip };
     }
