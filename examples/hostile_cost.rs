@@ -1,8 +1,9 @@
 //! What a peer's bytes cost, by what they are: typical messages, and a table of hostile streams. Counted by callgrind:
 //! `scripts/hostile-cost`.
 //!
-//! Counted is [`counted`]: framing, parsing, the dictionary where the case has one, the session, and the answers that it makes,
-//! as bytes. Each case is one call, on a session that is logged on; their names and lengths are printed in order.
+//! Counted is [`delivery`]: framing, parsing, the dictionary where the case has one, the session, and the answers that it makes,
+//! as bytes. Each case has a session of its own that is logged on. Of each, in order, is printed: its name,
+//! whether there is a dictionary, bytes in, bytes of the answers, messages delivered, answers, garbled messages.
 //! Not counted: sockets, logs, and what an application makes of a message.
 
 use std::hint::black_box;
@@ -13,7 +14,9 @@ use gatehouse::domain::Now;
 use gatehouse::limits::FRAME_BYTES_MAX;
 use gatehouse::session::{self, Action, Actions, Role, Session, SessionIds};
 use gatehouse::wire::fix::dictionary::Dictionary;
-use gatehouse::wire::fix::{FieldIndex, Framing, MsgType, Precision, TimeText, next_frame, parse};
+use gatehouse::wire::fix::{
+    FieldIndex, Framing, MsgType, Partial, Precision, TimeText, next_frame_of, parse,
+};
 
 const NOW: Now = Now {
     mono_ns: 1_000_000_000,
@@ -35,6 +38,8 @@ struct Peer {
     delivered: u64,
     answers: u64,
     garbled: u64,
+    bytes_out: usize,
+    partial: Partial,
 }
 
 impl Peer {
@@ -50,43 +55,44 @@ impl Peer {
             delivered: 0,
             answers: 0,
             garbled: 0,
+            bytes_out: 0,
+            partial: Partial::default(),
         };
         peer.session.on_connected(NOW, &mut peer.actions);
         let logon = message(&format!("35=A|34=1|{}98=0|108=30|", names()));
-        peer.take(&logon, logon.len());
+        peer.read(&logon);
         assert!(peer.session.can_send_application(), "logged on");
         // So many messages can be asked for again.
         for _ in 0..1000 {
             peer.session.next_out(NOW);
         }
-        (peer.delivered, peer.answers) = (0, 0);
+        (peer.delivered, peer.answers, peer.bytes_out) = (0, 0, 0);
         peer
     }
 
-    /// The stream, in deliveries of that many bytes, as the switchboard takes it.
-    fn take(&mut self, stream: &[u8], delivery: usize) {
-        let (mut at, mut have) = (0, 0);
-        while have < stream.len() {
-            have = stream.len().min(have + delivery);
-            loop {
-                match next_frame(&stream[at..have], FRAME_BYTES_MAX) {
-                    Framing::NeedMore { skip } => {
-                        at += skip;
-                        break;
-                    }
-                    Framing::Malformed { skip, .. } => {
-                        self.garbled += 1;
-                        self.actions.clear();
-                        self.session.on_malformed(NOW, &mut self.actions);
-                        at += skip;
-                    }
-                    Framing::Frame { skip, len } => {
-                        self.message(&stream[at + skip..at + skip + len]);
-                        at += skip + len;
-                    }
+    /// What stands in the receive buffer; how much of it is consumed.
+    #[inline(never)]
+    fn read(&mut self, received: &[u8]) -> usize {
+        let mut at = 0;
+        while !self.partial.wants_more_than(received.len() - at) {
+            match next_frame_of(&received[at..], FRAME_BYTES_MAX, &mut self.partial) {
+                Framing::NeedMore { skip } => {
+                    at += skip;
+                    break;
+                }
+                Framing::Malformed { skip, .. } => {
+                    self.garbled += 1;
+                    self.actions.clear();
+                    self.session.on_malformed(NOW, &mut self.actions);
+                    at += skip;
+                }
+                Framing::Frame { skip, len } => {
+                    self.message(&received[at + skip..at + skip + len]);
+                    at += skip + len;
                 }
             }
         }
+        at
     }
 
     fn message(&mut self, frame: &[u8]) {
@@ -104,7 +110,7 @@ impl Peer {
                     let number = self.session.next_out(NOW);
                     let header = self.ids.header(MsgType::HEARTBEAT, number, NOW);
                     let made = session::admin(&header, admin, &mut self.time, &mut self.out);
-                    black_box(&self.out[made.expect("there is room")]);
+                    self.bytes_out += black_box(&self.out[made.expect("there is room")]).len();
                     self.answers += 1;
                 }
                 Some(Action::Deliver) => self.delivered += 1,
@@ -114,10 +120,23 @@ impl Peer {
     }
 }
 
-/// What is counted.
+/// What is counted: all that one delivery causes.
 #[inline(never)]
-fn counted(peer: &mut Peer, stream: &[u8], delivery: usize) {
-    peer.take(black_box(stream), black_box(delivery));
+fn delivery(peer: &mut Peer, received: &[u8]) -> usize {
+    if peer.partial.wants_more_than(received.len()) {
+        return 0;
+    }
+    peer.read(received)
+}
+
+/// A stream, in deliveries of that many bytes.
+#[inline(never)]
+fn case(peer: &mut Peer, stream: &[u8], bytes: usize) {
+    let (mut at, mut have) = (0, 0);
+    while have < stream.len() {
+        have = stream.len().min(have + bytes);
+        at += delivery(peer, black_box(&stream[at..have]));
+    }
 }
 
 fn main() {
@@ -125,16 +144,17 @@ fn main() {
     let cases = cases();
     // One case alone, to see where its instructions go.
     let only = std::env::args().nth(1);
-    for (name, stream, delivery) in &cases {
+    for (name, stream, bytes) in &cases {
         if only.as_ref().is_some_and(|only| only != name) {
             continue;
         }
-        for (with, dictionary) in [("", None), (" +dictionary", Some(Arc::clone(&dictionary)))] {
+        for (with, dictionary) in [("no", None), ("yes", Some(Arc::clone(&dictionary)))] {
             let mut peer = Peer::new(dictionary);
-            counted(&mut peer, stream, *delivery);
+            case(&mut peer, stream, *bytes);
             println!(
-                "{name}{with}\t{}\t{}\t{}\t{}",
+                "{name}\t{with}\t{}\t{}\t{}\t{}\t{}",
                 stream.len(),
+                peer.bytes_out,
                 peer.delivered,
                 peer.answers,
                 peer.garbled
@@ -328,6 +348,7 @@ fn cases() -> Vec<Case> {
         ),
         // No messages at all.
         ("8=FIX8=FIX", b"8=FIX".repeat(BYTES / 5), SEGMENT),
+        ("8=FIX.8=FIX.", b"8=FIX.".repeat(BYTES / 6), SEGMENT),
         (
             "beginnings of messages",
             b"8=FIX.4.4\x019=99\x0135=".repeat(BYTES / 18),
@@ -374,9 +395,10 @@ fn cases() -> Vec<Case> {
         ("a length of 5 and no trailer", endless(5), SEGMENT),
     ];
     // The same, cut small.
-    for (name, body, delivery) in [
+    for (name, body, bytes) in [
         ("orders, 64 bytes at a time", flood(order), 64),
         ("orders, byte by byte", flood(order), 1),
+        ("8=FIX.8=FIX., byte by byte", b"8=FIX.".repeat(BYTES / 6), 1),
         ("heartbeats, byte by byte", flood(heartbeat), 1),
         ("8=FIX8=FIX, byte by byte", b"8=FIX".repeat(BYTES / 5), 1),
         (
@@ -386,7 +408,7 @@ fn cases() -> Vec<Case> {
         ),
         ("a length of 5 and no trailer, byte by byte", endless(5), 1),
     ] {
-        cases.push((name, body, delivery));
+        cases.push((name, body, bytes));
     }
     cases
 }

@@ -20,8 +20,8 @@ VERSIONS = ["4.0", "4.1", "4.2", "4.3", "4.4", "5.0", "5.0SP1", "5.0SP2"]
 # Longest input, and the executions that the proof asks for: 100 million in all.
 TARGETS = {
     "frame": (300, 40_000_000),
-    "parse": (1024, 20_000_000),
-    "validate": (512, 20_000_000),
+    "parse": (1400, 20_000_000),
+    "validate": (1400, 20_000_000),
     "dictionary": (2048, 3_000_000),
     "session": (768, 10_000_000),
     "records": (512, 7_000_000),

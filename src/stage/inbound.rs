@@ -111,7 +111,13 @@ impl<S: Sockets> Switchboard<S> {
             if received.is_empty() {
                 return;
             }
-            let more = match fix::next_frame(received, FRAME_BYTES_MAX) {
+            let partial = &mut self.partials[connection.slot as usize];
+            let framing = if partial.wants_more_than(received.len()) {
+                Framing::NeedMore { skip: 0 }
+            } else {
+                fix::next_frame_of(received, FRAME_BYTES_MAX, partial)
+            };
+            let more = match framing {
                 Framing::NeedMore { skip } => {
                     let rest = received.len() - skip;
                     self.consume(connection, skip);

@@ -28,7 +28,7 @@ use crate::limits::{
     CONNECTION_EVENTS_PER_CYCLE, CONTROL_QUEUE_COMMANDS, FRAME_BYTES_MAX, SESSION_TIMERS_PER_TICK,
 };
 use crate::session::{self, Action, Actions, Admin, DisconnectReason, LogoutText, Notice};
-use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Precision, TimeText};
+use crate::wire::fix::{FieldIndex, Header, MsgType, NoRoom, Partial, Precision, TimeText};
 
 /// A received message in the log.
 #[derive(Clone, Copy)]
@@ -62,6 +62,8 @@ pub struct Switchboard<S: Sockets> {
     /// The record of the message that is being dealt with
     pub(super) incoming: Option<Incoming>,
     pub(super) bindings: Vec<Binding>,
+    /// What is known of the bytes that a connection's socket keeps.
+    pub(super) partials: Vec<Partial>,
     /// Connections that have not logged on: without any, nobody walks over the bindings.
     pub(super) waiting: usize,
     pub(super) strangers: Strangers,
@@ -124,6 +126,7 @@ impl<S: Sockets> Switchboard<S> {
             connected: 0,
             waiting: 0,
             bindings: vec![Binding::Free; connections_max],
+            partials: vec![Partial::default(); connections_max],
             strangers: Strangers::new(connections_max, count, logon_timeout_ns),
             names,
             scratch: Box::new(FieldIndex::new()),
@@ -382,6 +385,7 @@ impl<S: Sockets> Switchboard<S> {
 
     /// Replaces the binding of the connection's slot; returns the former one.
     pub(super) fn rebind(&mut self, connection: ConnectionId, binding: Binding) -> Binding {
+        self.partials[connection.slot as usize] = Partial::default();
         self.waiting += matches!(binding, Binding::Waiting(_)) as usize;
         let before = std::mem::replace(&mut self.bindings[connection.slot as usize], binding);
         if let Binding::Waiting(waiting) = &before {

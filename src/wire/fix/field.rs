@@ -223,7 +223,7 @@ impl Rare {
     fn note(&mut self, tag: u32, value: &[u8]) {
         self.has_high_tags |= tag >= PLACED_TAGS;
         if tag > TAG_MAX {
-            self.set_fault(tag, SessionRejectReason::InvalidTagNumber);
+            return self.set_fault(tag, SessionRejectReason::InvalidTagNumber);
         }
         if value.is_empty() {
             self.set_fault(tag, SessionRejectReason::TagWithoutValue);
@@ -298,20 +298,21 @@ fn read_tag(frame: &[u8], at: usize, word: u32) -> Option<(u32, usize)> {
 fn read_long_tag(frame: &[u8], at: usize) -> Option<(u32, usize)> {
     // A number below zero is no tag, but it is a number: such a field is rejected, and not the whole message ignored.
     let minus = frame[at] == b'-';
-    let at = at + minus as usize;
-    let mut tag = 0u32;
-    for (i, &c) in frame[at..].iter().enumerate() {
-        let digit = c.wrapping_sub(b'0');
+    let first = at + minus as usize;
+    let (mut at, mut tag) = (first, 0u32);
+    loop {
+        let c = *frame.get(at)?;
+        let digit = c.wrapping_sub(b'0') as u32;
         if digit > 9 {
             let tag = if minus { tag.wrapping_neg() } else { tag };
-            return (c == b'=' && i > 0).then_some((tag, at + i + 1));
+            return (c == b'=' && at > first).then_some((tag, at + 1));
         }
-        tag = tag * 10 + digit as u32;
+        tag = tag * 10 + digit;
         if tag > TAG_MAX {
             return None;
         }
+        at += 1;
     }
-    None
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -550,6 +551,14 @@ impl<'a> Message<'a> {
     #[inline]
     pub fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+
+    /// Whether there are more fields than are kept: then CheckSum is not the last one of those.
+    pub(super) fn is_cut(&self) -> bool {
+        let value = self.bytes.len() - TRAILER_BYTES + 3;
+        self.fields
+            .last()
+            .is_none_or(|last| last.start as usize != value)
     }
 
     /// Value of the first field with `tag`; empty where it was sent without a value.

@@ -1,20 +1,24 @@
 //! Cuts one FIX message out of the bytes received, and proves its length and checksum.
 //!
-//! Owned by whoever owns the connection; holds no state: what is not consumed is looked at again, and that look is short,
-//! because everything that was searched is either consumed or part of a frame whose end is known.
-//! Always: `skip + len <= bytes.len()`; an answer other than `NeedMore { skip: 0 }` consumes something.
+//! Owned by whoever owns the connection, who keeps a [`Partial`] with it: what was looked at is not looked at again, however
+//! small the pieces that bytes come in. Always: `skip + len <= bytes.len()`; an answer other than `NeedMore { skip: 0 }` consumes
+//! something; the work is linear in the bytes.
 
 const SOH: u8 = 1;
-const START: &[u8] = b"8=FIX";
+const START: &[u8; 5] = b"8=FIX";
 /// Longest BeginString(8): `FIXT.1.1`, and room for its successors.
 const BEGIN_STRING_BYTES_MAX: usize = 12;
 /// Digits of BodyLength(9), leading zeros included.
 const BODY_LENGTH_DIGITS_MAX: usize = 8;
 /// `10=NNN<SOH>`
 const TRAILER_BYTES: usize = 7;
-const TRAILER_START: &[u8] = b"\x0110=";
+const TRAILER_START: &[u8; 4] = b"\x0110=";
 /// `35=0<SOH>`
 const BODY_BYTES_MIN: usize = 5;
+/// So much later may the end of a malformed message be seen when it comes in pieces, so that not each byte costs a look.
+const LATE_BYTES_MAX: usize = 8;
+/// `8=FIX<SOH>9=5<SOH>`, the shortest body, the trailer
+const MESSAGE_BYTES_MIN: usize = 10 + BODY_BYTES_MIN + TRAILER_BYTES;
 
 /// What stands at the front of the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +57,26 @@ pub enum Garbled {
     CheckSum,
 }
 
+/// What is known of bytes that are no whole message yet, so that a peer that sends them one by one does not have them looked at
+/// again and again. Belongs to a connection's bytes, from the first that is not consumed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Partial {
+    /// With fewer bytes there is nothing to be said.
+    wanted: u32,
+    /// The message does not end where its length says: from where its end is looked for; else zero.
+    searched: u32,
+    /// Where the value of field 10 begins, once that is found; else zero.
+    trailer: u32,
+}
+
+impl Partial {
+    /// Whether so many bytes are not enough for an answer.
+    #[inline]
+    pub fn wants_more_than(&self, have: usize) -> bool {
+        have < self.wanted as usize
+    }
+}
+
 enum Header {
     NeedMore,
     Bad(Garbled),
@@ -62,17 +86,37 @@ enum Header {
 /// Looks for the first message in `bytes`. A message longer than `frame_bytes_max` in all is malformed as soon as its
 /// BodyLength can be read.
 pub fn next_frame(bytes: &[u8], frame_bytes_max: usize) -> Framing {
+    look(bytes, frame_bytes_max, &mut Partial::default())
+}
+
+/// The same for bytes that come in pieces: `partial` is what the call before left, the caller has consumed what that one said,
+/// and nothing else has changed but what was added at the end. To be called when `partial` does not want more; earlier it costs
+/// time, no more. What is malformed may be seen a few bytes later.
+pub fn next_frame_of(bytes: &[u8], frame_bytes_max: usize, partial: &mut Partial) -> Framing {
+    let before = std::mem::take(partial);
+    if before.searched == 0 {
+        return look(bytes, frame_bytes_max, partial);
+    }
+    let search = Search {
+        from: before.searched as usize,
+        trailer: before.trailer as usize,
+    };
+    find_end(bytes, 0, search, frame_bytes_max, partial)
+}
+
+#[inline(always)]
+fn look(bytes: &[u8], frame_bytes_max: usize, partial: &mut Partial) -> Framing {
     let skip = if bytes.starts_with(START) {
         0
     } else {
-        match find_start(bytes, 0) {
-            Start::At(at) => at,
-            Start::None { keep_from } => return Framing::NeedMore { skip: keep_from },
+        match find(bytes, 0, START) {
+            Found::At(at) => at,
+            Found::None { keep_from } => return need_more(keep_from, bytes.len(), partial),
         }
     };
     let message = &bytes[skip..];
     let (start, len) = match read_header(message, frame_bytes_max) {
-        Header::NeedMore => return Framing::NeedMore { skip },
+        Header::NeedMore => return need_more(skip, bytes.len(), partial),
         Header::Bad(why) => return malformed(bytes, skip, why),
         Header::Body { start, len } => (start, len),
     };
@@ -81,13 +125,13 @@ pub fn next_frame(bytes: &[u8], frame_bytes_max: usize) -> Framing {
         .get(..total)
         .and_then(<[u8]>::split_last_chunk::<TRAILER_BYTES>)
     else {
-        return without_trailer(message, skip, start + len, frame_bytes_max);
+        return without_trailer(message, skip, start + len, frame_bytes_max, partial);
     };
     let [b'1', b'0', b'=', hundreds, tens, units, SOH] = *trailer else {
-        return without_trailer(message, skip, start + len, frame_bytes_max);
+        return without_trailer(message, skip, start + len, frame_bytes_max, partial);
     };
     if content[start + len - 1] != SOH {
-        return without_trailer(message, skip, start + len, frame_bytes_max);
+        return without_trailer(message, skip, start + len, frame_bytes_max, partial);
     }
     let digit = |c: u8| c.wrapping_sub(b'0') as u32;
     let (h, t, u) = (digit(hundreds), digit(tens), digit(units));
@@ -98,6 +142,16 @@ pub fn next_frame(bytes: &[u8], frame_bytes_max: usize) -> Framing {
     Framing::Frame { skip, len: total }
 }
 
+/// The beginning of a message, or of its beginning, stands at `skip`; nothing, where that is the end.
+#[cold]
+fn need_more(skip: usize, end: usize, partial: &mut Partial) -> Framing {
+    partial.wanted = match end - skip {
+        0 => 0,
+        have => MESSAGE_BYTES_MIN.max(have + 1) as u32,
+    };
+    Framing::NeedMore { skip }
+}
+
 /// No trailer of the usual form stands at `body_end`, where BodyLength says, or not yet. The message ends with the first field 10
 /// at or behind that place, as other engines see it; so a wrong length may take messages behind it along.
 #[cold]
@@ -106,25 +160,81 @@ fn without_trailer(
     skip: usize,
     body_end: usize,
     frame_bytes_max: usize,
+    partial: &mut Partial,
+) -> Framing {
+    if message.len() < body_end + TRAILER_BYTES && is_trailer_so_far(message, body_end) {
+        partial.wanted = (body_end + TRAILER_BYTES) as u32;
+        return Framing::NeedMore { skip };
+    }
+    let search = Search {
+        from: body_end - 1,
+        trailer: 0,
+    };
+    find_end(message, skip, search, frame_bytes_max, partial)
+}
+
+/// Whether `10=` and no SOH stand behind the body, as far as there are bytes.
+fn is_trailer_so_far(message: &[u8], body_end: usize) -> bool {
+    let trailer = message.get(body_end - 1..).unwrap_or_default();
+    let begins = trailer
+        .iter()
+        .zip(TRAILER_START)
+        .all(|(byte, wanted)| byte == wanted);
+    begins
+        && !trailer
+            .iter()
+            .skip(TRAILER_START.len())
+            .any(|&byte| byte == SOH)
+}
+
+/// Where the end of a message is looked for whose length is wrong.
+struct Search {
+    from: usize,
+    /// Where the value of field 10 begins; zero as long as it is not found.
+    trailer: usize,
+}
+
+#[cold]
+fn find_end(
+    message: &[u8],
+    skip: usize,
+    mut search: Search,
+    frame_bytes_max: usize,
+    partial: &mut Partial,
 ) -> Framing {
     let reach = message.len().min(frame_bytes_max);
-    let from = (body_end - 1).min(reach);
-    let trailer = memchr::memmem::find(&message[from..reach], TRAILER_START).map(|at| from + at);
-    let end = trailer.and_then(|at| {
-        let value = at + TRAILER_START.len();
-        memchr::memchr(SOH, &message[value..reach]).map(|len| value + len + 1)
-    });
-    match end {
-        Some(end) => Framing::Malformed {
-            skip: skip + end,
-            why: Garbled::BodyLength,
-        },
-        None if reach < frame_bytes_max => Framing::NeedMore { skip },
-        None => Framing::Malformed {
+    let within = &message[..reach];
+    if search.trailer == 0 {
+        match find(within, search.from, TRAILER_START) {
+            Found::At(at) => {
+                search.trailer = at + TRAILER_START.len();
+                search.from = search.trailer;
+            }
+            Found::None { keep_from } => search.from = keep_from,
+        }
+    }
+    if search.trailer != 0 {
+        let value = within.get(search.from..).unwrap_or_default();
+        if let Some(len) = memchr::memchr(SOH, value) {
+            return Framing::Malformed {
+                skip: skip + search.from + len + 1,
+                why: Garbled::BodyLength,
+            };
+        }
+        search.from = reach;
+    }
+    if reach == frame_bytes_max {
+        return Framing::Malformed {
             skip: skip + reach,
             why: Garbled::TooLong,
-        },
+        };
     }
+    *partial = Partial {
+        wanted: (reach + LATE_BYTES_MAX).min(frame_bytes_max) as u32,
+        searched: search.from as u32,
+        trailer: search.trailer as u32,
+    };
+    Framing::NeedMore { skip }
 }
 
 /// Sum of all bytes modulo 256.
@@ -136,19 +246,20 @@ pub fn checksum(bytes: &[u8]) -> u8 {
 fn read_header(message: &[u8], frame_bytes_max: usize) -> Header {
     // `8=FIX.4.x` first, as nearly all messages begin.
     let end = match message.get(5..10) {
-        Some(&[a, b, c, d, SOH]) if a != SOH && b != SOH && c != SOH && d != SOH => 9,
+        Some(&[b'.', b'0'..=b'9', b'.', b'0'..=b'9', SOH]) => 9,
         _ => {
-            let window = &message[..message.len().min(2 + BEGIN_STRING_BYTES_MAX + 1)];
-            match window.iter().position(|&byte| byte == SOH) {
-                // A beginning that was cut off by another one.
-                Some(end) if window[2..end].contains(&b'=') => {
-                    return Header::Bad(Garbled::HeaderOrder);
+            let mut at = START.len();
+            loop {
+                match message.get(at) {
+                    None => return Header::NeedMore,
+                    Some(&SOH) => break at,
+                    // A beginning that was cut off by another one, or no version.
+                    Some(b'=') => return Header::Bad(Garbled::HeaderOrder),
+                    Some(_) if at == 2 + BEGIN_STRING_BYTES_MAX => {
+                        return Header::Bad(Garbled::HeaderOrder);
+                    }
+                    Some(_) => at += 1,
                 }
-                Some(end) => end,
-                None if window.len() > 2 + BEGIN_STRING_BYTES_MAX => {
-                    return Header::Bad(Garbled::HeaderOrder);
-                }
-                None => return Header::NeedMore,
             }
         }
     };
@@ -201,38 +312,36 @@ fn unexpected(bytes: &[u8], want: &[u8]) -> Header {
     }
 }
 
-enum Start {
+enum Found {
     At(usize),
     None { keep_from: usize },
 }
 
-/// The first `8=FIX` at or after `from`; else where a beginning of one, cut off by the end, stands.
+/// The first `wanted` at or after `from`; else where a beginning of one, cut off by the end, stands, or the end. A plain loop:
+/// whatever stands there, it takes the same few instructions for each byte.
 #[cold]
-fn find_start(bytes: &[u8], from: usize) -> Start {
-    let mut at = from;
-    while let Some(found) = memchr::memchr(b'8', &bytes[at.min(bytes.len())..]) {
-        at += found;
-        let rest = &bytes[at..];
-        let have = rest.len().min(START.len());
-        if rest[..have] == START[..have] {
-            return if have == START.len() {
-                Start::At(at)
-            } else {
-                Start::None { keep_from: at }
-            };
-        }
+fn find<const N: usize>(bytes: &[u8], from: usize, wanted: &[u8; N]) -> Found {
+    let rest = bytes.get(from..).unwrap_or_default();
+    if let Some(at) = rest.array_windows().position(|window| window == wanted) {
+        return Found::At(from + at);
+    }
+    let mut at = bytes.len() - rest.len().min(N - 1);
+    // Byte by byte: for so few a call would be dear.
+    while bytes[at..]
+        .iter()
+        .zip(wanted)
+        .any(|(byte, wanted)| byte != wanted)
+    {
         at += 1;
     }
-    Start::None {
-        keep_from: bytes.len(),
-    }
+    Found::None { keep_from: at }
 }
 
 /// Consumes the message that began at `start` up to the next possible one.
 #[cold]
 fn malformed(bytes: &[u8], start: usize, why: Garbled) -> Framing {
-    let skip = match find_start(bytes, start + START.len()) {
-        Start::At(at) | Start::None { keep_from: at } => at,
+    let skip = match find(bytes, start + START.len(), START) {
+        Found::At(at) | Found::None { keep_from: at } => at,
     };
     Framing::Malformed { skip, why }
 }
@@ -368,5 +477,57 @@ mod tests {
             }
             assert!(calls <= bytes.len() / START.len() + 2);
         }
+    }
+
+    /// Frames of `bytes` as they come in pieces, and how often they were looked at.
+    fn in_pieces(bytes: &[u8], piece: usize) -> (Vec<(usize, usize)>, usize) {
+        let (mut found, mut looks) = (Vec::new(), 0);
+        let (mut at, mut have, mut partial) = (0, 0, Partial::default());
+        while have < bytes.len() {
+            have = bytes.len().min(have + piece);
+            while !partial.wants_more_than(have - at) {
+                looks += 1;
+                match next_frame_of(&bytes[at..have], MAX, &mut partial) {
+                    Framing::NeedMore { skip } => {
+                        at += skip;
+                        break;
+                    }
+                    Framing::Frame { skip, len } => {
+                        found.push((at + skip, at + skip + len));
+                        at += skip + len;
+                    }
+                    Framing::Malformed { skip, .. } => at += skip,
+                }
+            }
+        }
+        (found, looks)
+    }
+
+    #[test]
+    fn pieces_are_looked_at_seldom_and_give_the_same() {
+        let good = heartbeat();
+        let short_trailer = b"8=FIX.4.4\x019=10\x0135=0\x0134=2\x0110=3\x01".to_vec();
+        let long_trailer = b"8=FIX.4.4\x019=10\x0135=0\x0134=2\x0110=0163\x01".to_vec();
+        let mut no_trailer = b"8=FIX.4.4\x019=5\x0135=0\x0134=2\x01".to_vec();
+        no_trailer.resize(MAX, b'x');
+        let no_version = b"8=FIX.4.=\x019=10\x0135=0\x0134=2\x0110=163\x01".to_vec();
+        for bad in [
+            &[][..],
+            &short_trailer,
+            &long_trailer,
+            &no_trailer,
+            &no_version,
+        ] {
+            let bytes = [&good, bad, &good, &good].concat();
+            let (whole, _) = in_pieces(&bytes, bytes.len());
+            for piece in 1..40 {
+                let (found, looks) = in_pieces(&bytes, piece);
+                assert_eq!(found, whole, "{piece}");
+                // Four for each message, and what is searched for its end.
+                assert!(looks <= 16 + bytes.len() / LATE_BYTES_MAX, "{looks} looks");
+            }
+        }
+        let (found, looks) = in_pieces(&good, 1);
+        assert_eq!((found.len(), looks), (1, 4), "{found:?}");
     }
 }

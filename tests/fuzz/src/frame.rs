@@ -5,7 +5,7 @@
 //! than a frame may be; the pieces give the same frames as the whole.
 #![no_main]
 
-use gatehouse::wire::fix::{Framing, next_frame};
+use gatehouse::wire::fix::{Framing, Partial, next_frame_of};
 use libfuzzer_sys::fuzz_target;
 
 /// Low, so that short inputs reach it.
@@ -23,12 +23,16 @@ fuzz_target!(|data: &[u8]| {
 /// The frames of `stream` when it comes `piece` bytes at a time, as ranges of it.
 fn frames(stream: &[u8], piece: usize) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
-    let (mut at, mut have) = (0, 0);
+    let (mut at, mut have, mut partial) = (0, 0, Partial::default());
     while have < stream.len() {
         have = stream.len().min(have + piece);
         loop {
             let bytes = &stream[at..have];
-            let skip = match next_frame(bytes, FRAME_MAX) {
+            if partial.wants_more_than(bytes.len()) && have < stream.len() {
+                assert!(bytes.len() < FRAME_MAX, "it waits for too much");
+                break;
+            }
+            let skip = match next_frame_of(bytes, FRAME_MAX, &mut partial) {
                 Framing::NeedMore { skip } => {
                     assert!(skip <= bytes.len());
                     assert!(bytes.len() - skip < FRAME_MAX, "it waits for too much");

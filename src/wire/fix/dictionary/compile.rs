@@ -15,7 +15,7 @@ use crate::wire::fix::msg_type::MsgType;
 pub(super) const SET_WORDS: usize = DICTIONARY_LEVEL_FIELDS_MAX / 64;
 /// A set of a level's entries.
 pub(super) type Set = [u64; SET_WORDS];
-/// Tags from the lowest one of a level on that are looked up directly.
+/// So many tags, of a level from its lowest one on, of all fields from the first on, are looked up directly.
 const DENSE_TAGS: u32 = 4096;
 /// Parts looked at for one level: components that contain each other many times make no endless work.
 const PARTS_MAX: usize = 64 * DICTIONARY_LEVEL_FIELDS_MAX;
@@ -127,8 +127,47 @@ pub(super) struct MessageTable {
     pub source: u8,
 }
 
-/// How the fields of a dictionary are checked wherever they stand, by tag.
-pub(super) type Fields = Box<[(u32, Kind, u16)]>;
+/// How the fields of a dictionary are checked wherever they stand.
+#[derive(Debug)]
+pub(super) struct Fields {
+    /// By tag, position plus one in `dense`; zero for none.
+    places: Box<[u16]>,
+    dense: Box<[(Kind, u16)]>,
+    /// Those with higher tags, by tag.
+    high: Box<[(u32, Kind, u16)]>,
+}
+
+impl Fields {
+    fn new(fields: HashMap<u32, (Kind, u16)>) -> Self {
+        let is_dense = |(tag, _): &(u32, (Kind, u16))| *tag < DENSE_TAGS;
+        let (mut dense, mut high): (Vec<_>, Vec<_>) = fields.into_iter().partition(is_dense);
+        dense.sort_by_key(|(tag, _)| *tag);
+        high.sort_by_key(|(tag, _)| *tag);
+        let mut places = vec![0; dense.last().map_or(0, |(tag, _)| *tag as usize + 1)];
+        for (at, (tag, _)) in dense.iter().enumerate() {
+            places[*tag as usize] = at as u16 + 1;
+        }
+        let parts = |(tag, (kind, detail))| (tag, kind, detail);
+        Self {
+            places: places.into(),
+            dense: dense.into_iter().map(|(_, field)| field).collect(),
+            high: high.into_iter().map(parts).collect(),
+        }
+    }
+
+    /// The field with that tag.
+    pub fn get(&self, tag: u32) -> Option<(Kind, u16)> {
+        if let Some(place) = self.places.get(tag as usize) {
+            return self.dense.get((*place as usize).wrapping_sub(1)).copied();
+        }
+        let at = self
+            .high
+            .binary_search_by_key(&tag, |(tag, ..)| *tag)
+            .ok()?;
+        Some((self.high[at].1, self.high[at].2))
+    }
+}
+const _: () = assert!(DENSE_TAGS < u16::MAX as u32);
 
 /// Everything.
 #[derive(Debug)]
@@ -264,14 +303,7 @@ impl<'m> Compiler<'m> {
         known.sort_unstable();
         let mut more: Vec<_> = more.into_iter().collect();
         more.sort();
-        let fields = self.fields.map(|fields| {
-            let mut fields: Vec<_> = fields
-                .into_iter()
-                .map(|(tag, (kind, detail))| (tag, kind, detail))
-                .collect();
-            fields.sort_by_key(|(tag, ..)| *tag);
-            fields.into_boxed_slice()
-        });
+        let fields = self.fields.map(Fields::new);
         Ok(Tables {
             one,
             more: more.into(),

@@ -95,13 +95,19 @@ pub(super) fn look_closely(
         walk.report(Stage::MsgType, 0, None, Reason::InvalidMsgType);
     }
     // The last one is CheckSum, unless there were more fields than are kept.
-    if let [fields @ .., last] = walk.fields
-        && last.tag == tags::CHECK_SUM
+    let is_cut = message.is_cut();
+    if let [fields @ .., _] = walk.fields
+        && !is_cut
     {
         walk.fields = fields;
     }
     walk.message();
     match walk.fault {
+        // What was not looked at must not be left out in silence, whatever is checked.
+        None if is_cut => Err(Fault {
+            tag: None,
+            reason: Reason::Other,
+        }),
         None => Ok(()),
         Some((_, fault)) => Err(fault),
     }
@@ -277,6 +283,9 @@ impl<'a> Walk<'a> {
             self.out_of_order(at, field);
         }
         self.section = section;
+        if self.has_earlier(rank(section, field.tag, Step::Misplaced)) {
+            return;
+        }
         if seen.insert(field.tag) {
             self.report_field(Step::Repeated, field.tag, Reason::TagRepeated);
         }
@@ -297,9 +306,7 @@ impl<'a> Walk<'a> {
 
     /// How the dictionary defines the tag, whatever message it is for.
     fn definition(&self, tag: u32) -> Option<(Kind, u16)> {
-        let fields = &self.tables.fields[self.message.source as usize];
-        let at = fields.binary_search_by_key(&tag, |(tag, ..)| *tag).ok()?;
-        Some((fields[at].1, fields[at].2))
+        self.tables.fields[self.message.source as usize].get(tag)
     }
 
     /// User-defined, unknown to the dictionary, and not to be minded.
@@ -363,6 +370,12 @@ impl<'a> Walk<'a> {
         self.report(Stage::Field, rank, Some(tag), reason);
     }
 
+    /// Whether the fault that is kept comes before all that a field of that rank could have, whatever is wrong with it.
+    fn has_earlier(&self, rank: u64) -> bool {
+        let rank = (Stage::Field as u64) << 56 | rank;
+        self.fault.is_some_and(|(kept, _)| kept < rank)
+    }
+
     #[cold]
     fn report(&mut self, stage: Stage, rank: u64, tag: Option<u32>, reason: Reason) {
         let rank = (stage as u64) << 56 | rank;
@@ -384,8 +397,14 @@ fn rank(section: Section, tag: u32, step: Step) -> u64 {
     section << 48 | (tag as u64) << 16 | step as u64
 }
 
+/// ApplExtID
+const HIGHEST_HEADER_TAG: u32 = 1156;
+
 /// Where a field belongs that the dictionary does not have there: header fields of other versions are header fields.
 fn usual_section(tag: u32) -> Section {
+    if tag > HIGHEST_HEADER_TAG {
+        return Section::Body;
+    }
     match tag {
         34
         | 35
@@ -411,7 +430,7 @@ fn usual_section(tag: u32) -> Section {
         | 627..=630
         | 1128
         | 1129
-        | 1156 => Section::Header,
+        | HIGHEST_HEADER_TAG => Section::Header,
         89 | 93 => Section::Trailer,
         _ => Section::Body,
     }
@@ -433,5 +452,39 @@ impl ForeignSet {
         let was = *word & bit != 0;
         *word |= bit;
         was
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::limits::FIELDS_MAX;
+    use crate::wire::fix::dictionary::{Checks, Dictionary, Fault};
+    use crate::wire::fix::{FieldIndex, SessionRejectReason, parse};
+
+    #[test]
+    fn fields_beyond_those_that_are_kept_are_not_left_out_in_silence() {
+        let model =
+            Dictionary::from_quickfix_xml(include_str!("../../../../tests/fuzz/seeds/small.xml"));
+        let dictionary = Dictionary::compile(&model.unwrap(), None).unwrap();
+        let checks = Checks {
+            user_defined_fields: false,
+            ..Checks::ALL
+        };
+        let validated = |own: usize, last: &str| {
+            let own: String = (0..own).map(|n| format!("{}=x|", 5001 + n)).collect();
+            let body = format!("35=0|34=2|49=A|52=20260921-14:13:20|56=B|112=T|{own}{last}");
+            let frame = crate::wire::fix::tests::framed("FIX.4.4", &body);
+            let mut index = FieldIndex::new();
+            dictionary.validate(&parse(&frame, &mut index).unwrap(), &checks)
+        };
+        // 8, 9, six of the header and body, and CheckSum are there too.
+        assert_eq!(validated(FIELDS_MAX - 9, ""), Ok(()));
+        let many = Err(Fault {
+            tag: None,
+            reason: SessionRejectReason::Other,
+        });
+        assert_eq!(validated(FIELDS_MAX - 8, ""), many);
+        assert!(validated(FIELDS_MAX - 9, "10=000|9999=x|").is_err());
+        assert_eq!(validated(FIELDS_MAX, ""), many);
     }
 }
