@@ -50,7 +50,12 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let owner = |role| Owner::new(role, &plan(role, FixVersion::Fix44), 1, 1);
+        let owner = |role| {
+            let mut plan = plan(role, FixVersion::Fix44);
+            // Here bytes may be under way for any time; what is too old is rejected, and told, and not lost.
+            plan.sending_time_tolerance_s = 1_000_000;
+            Owner::new(role, &plan, 1, 1)
+        };
         let mut pair = Self {
             acceptor: owner(Role::Acceptor),
             initiator: owner(Role::Initiator),
