@@ -175,12 +175,12 @@ mod tests {
     #[test]
     fn every_check_has_its_word_and_its_switch() {
         assert_eq!(SWITCHES.map(|(name, _)| name), CHECKS);
-        for at in 0..SWITCHES.len() {
+        for (name, switch) in SWITCHES {
             let mut checks = Checks::ALL;
-            *SWITCHES[at].1(&mut checks) = false;
+            *switch(&mut checks) = false;
             let off = SWITCHES.iter().filter(|(_, switch)| !*switch(&mut checks));
-            assert_eq!(off.count(), 1, "{}", SWITCHES[at].0);
-            assert!(format!("{checks:?}").contains(&format!("{}: false", SWITCHES[at].0)));
+            assert_eq!(off.count(), 1, "{name}");
+            assert!(format!("{checks:?}").contains(&format!("{name}: false")));
         }
     }
 }

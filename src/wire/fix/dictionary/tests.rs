@@ -119,10 +119,13 @@ fn orders_as_they_must_be() {
     assert_eq!(validate(&format!("AB|{HEADER}58=x|"), &Checks::ALL), Ok(()));
 }
 
+/// A message, what is to be found in it, and the check that finds it.
+type Mistake = (String, Result<(), Fault>, fn(&mut Checks));
+
 /// One mistake each, with the switch of the check that finds it.
-fn mistakes() -> Vec<(String, Result<(), Fault>, fn(&mut Checks))> {
+fn mistakes() -> Vec<Mistake> {
     let behind = |more: &str| format!("D|{HEADER}{ORDER}{more}");
-    let mut all: Vec<(String, Result<(), Fault>, fn(&mut Checks))> = Vec::new();
+    let mut all: Vec<Mistake> = Vec::new();
     let mut add = |text: String, tag, reason, switch: fn(&mut Checks)| {
         all.push((text, Err(Fault { tag, reason }), switch));
     };
@@ -214,7 +217,7 @@ fn mistakes() -> Vec<(String, Result<(), Fault>, fn(&mut Checks))> {
     for (text, tag) in [
         (format!("D|{ORDER}{HEADER}"), 49),
         (
-            format!("D|49=A|56=B|11=id|34=7|52=20261123-10:11:12|55=X|54=1|"),
+            "D|49=A|56=B|11=id|34=7|52=20261123-10:11:12|55=X|54=1|".to_owned(),
             34,
         ),
         (behind("115=x|"), 115),
