@@ -108,6 +108,7 @@ fn connections_of_one_address_are_bounded_and_counted() {
         |_| {},
         |mut board| {
             board.bindings = vec![super::super::peer::Binding::Free; 1024];
+            board.partials = vec![crate::wire::fix::Partial::default(); 1024];
             board
         },
     );

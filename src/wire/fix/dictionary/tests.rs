@@ -1,4 +1,6 @@
 //! What a small dictionary of our own takes and what it does not; what the loader says of texts that are none.
+//!
+//! The dictionary is our own, small, and has one of everything.
 
 use super::{Checks, Dictionary, Fault, Model};
 use crate::wire::fix::reject::SessionRejectReason::{self as Reason, *};
@@ -486,7 +488,7 @@ fn what_is_no_dictionary_is_said_with_line_element_and_remedy() {
             "<component name='Thing'>",
             "it stands twice",
         ),
-        ("</fields>", "</field>", 57, "the file", "fields"),
+        ("</fields>", "</field>", 55, "the file", "fields"),
     ] {
         assert!(DIALECT.contains(from), "{from}");
         let text = DIALECT.replacen(from, to, 1);
