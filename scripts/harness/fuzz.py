@@ -27,7 +27,8 @@ TARGETS = {
     "records": (512, 7_000_000),
 }
 MEMORY_MB_MAX = 512
-INPUT_S_MAX = 5
+# By the clock: a busy machine may let a process wait for many seconds.
+INPUT_S_MAX = 60
 PIECES = 20
 TIME = "20250615-15:06:40"
 
