@@ -112,9 +112,13 @@ impl<S: Sockets> Switchboard<S> {
     ) -> bool {
         let peer = &mut self.peers[at];
         if peer.resend == ResendPolicy::GapFillAll {
-            peer.cursor.request(begin, end);
-            self.fall_behind(at, now);
-            self.tell(at, now, PeerEvent::GapFilled { begin, end }, application);
+            // What never left is no gap: it goes out, and the peer has it once.
+            let end = peer.cursor.last_sent(end);
+            if begin <= end {
+                peer.cursor.request(begin, end);
+                self.fall_behind(at, now);
+                self.tell(at, now, PeerEvent::GapFilled { begin, end }, application);
+            }
             return true;
         }
         let judgement = peer.requests.judge(now, &peer.cursor, begin, end);

@@ -187,6 +187,8 @@ impl DeskSide {
             self.look_for_doubts();
         }
         self.links[peer].lost();
+        // The numbers of that time: they say nothing of those that follow.
+        self.gap_filled[peer] = None;
     }
 
     fn look_for_doubts(&mut self) {
