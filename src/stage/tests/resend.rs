@@ -403,3 +403,65 @@ fn early_messages_are_forgotten_with_the_connection() {
     clients.turn();
     assert_eq!(delivered(&mut clients), [3, 4]);
 }
+
+/// Sessions whose first order is missing, with so many early ones each, in turn.
+fn with_early_orders(sessions: usize, last: u64) -> Clients {
+    let mut clients = Clients::new(sessions, 2);
+    for session in 0..sessions {
+        clients.log_on(session, session as u32, 1);
+        for number in 3..=last {
+            order_of(&mut clients, session, number);
+        }
+    }
+    (0..20).for_each(|_| clients.turn());
+    clients
+}
+
+fn order_of(clients: &mut Clients, session: usize, number: u64) {
+    let account = session + 1;
+    let fields = format!(
+        "11=a{number}|1=A{account}|21=1|38=100|40=2|44=10|54=1|55=SYM0|59=0|60=19700101-00:00:00|"
+    );
+    clients.say(session, session as u32, "D", number, &fields);
+}
+
+/// How many orders of each session reached the risk stage.
+fn count_delivered(clients: &mut Clients, counts: &mut [u64]) {
+    while let Some(input) = clients.from_client.pop() {
+        counts[input.session.0 as usize] += 1;
+    }
+}
+
+#[test]
+fn early_messages_of_all_sessions_get_room_in_turn() {
+    const SESSIONS: usize = 5;
+    let mut clients = with_early_orders(SESSIONS, 100);
+    for session in 0..SESSIONS {
+        clients.say(session, session as u32, "4", 2, "36=3|123=Y|");
+    }
+    let mut counts = [0; SESSIONS];
+    for _ in 0..300 {
+        clients.turn();
+        count_delivered(&mut clients, &mut counts);
+        let apart = counts.iter().max().unwrap() - counts.iter().min().unwrap();
+        assert!(apart <= 20, "{counts:?}");
+    }
+    assert_eq!(counts, [98; SESSIONS]);
+}
+
+#[test]
+fn early_messages_do_not_wait_behind_what_others_send_later() {
+    let mut clients = with_early_orders(2, 60);
+    order_of(&mut clients, 1, 2);
+    clients.turn();
+    order_of(&mut clients, 0, 2);
+    for number in 61..=400 {
+        order_of(&mut clients, 0, number);
+    }
+    let mut counts = [0; 2];
+    for _ in 0..200 {
+        clients.turn();
+        count_delivered(&mut clients, &mut counts);
+    }
+    assert_eq!(counts[1], 59, "{counts:?}");
+}
