@@ -238,11 +238,12 @@ impl<S: Sockets> Switchboard<S> {
         let repeats = peer.cursor.is_repeating();
         let is_paced = peer.pace.admits(now, RESEND_MESSAGES_PER_S)
             && self.pace.admits(now, RESEND_MESSAGES_PER_S_TOTAL);
-        if repeats && !is_paced {
-            return Progress::Wait;
-        }
+        // First: who reads nothing is slow, whatever else it would have to wait for.
         if self.sockets.send_room(connection) < FRAME_BYTES_MAX + RESEND_GROWTH_BYTES {
             return Progress::Full;
+        }
+        if repeats && !is_paced {
+            return Progress::Wait;
         }
         let place = match peer.resend {
             ResendPolicy::Replay => peer.sent.get(number),

@@ -9,9 +9,11 @@ use crate::domain::time::NS_PER_S;
 use crate::io::LogRead;
 use crate::limits::{
     KEPT_MESSAGES_MAX, RESEND_BURST, RESEND_CHUNKS, RESEND_DISK_PATIENCE_NS, RESEND_IGNORED_MAX,
-    RESEND_MESSAGES_PER_CYCLE, RESEND_MESSAGES_PER_S, RESEND_REPEATS_MAX,
+    RESEND_MESSAGES_PER_CYCLE, RESEND_MESSAGES_PER_S, RESEND_MESSAGES_PER_S_TOTAL,
+    RESEND_REPEATS_MAX,
 };
 use crate::stage::archive::{ArchiveReader, archive};
+use crate::stage::pace::Pace;
 
 /// The log's file, in memory.
 #[derive(Clone, Default)]
@@ -464,4 +466,26 @@ fn early_messages_do_not_wait_behind_what_others_send_later() {
         count_delivered(&mut clients, &mut counts);
     }
     assert_eq!(counts[1], 59, "{counts:?}");
+}
+
+#[test]
+fn who_reads_nothing_is_slow_however_many_others_are_served() {
+    let mut stored = Stored::new(3, 1_500);
+    for session in 0..3 {
+        let slot = session as u32;
+        stored.clients.say(session, slot, "2", 2, "7=2|16=0|");
+    }
+    stored.clients.wire().full[1] = true;
+    stored.turn_ns = NS_PER_S / 2;
+    for _ in 0..25 {
+        // Just one more may be repeated in this turn.
+        let now = at(stored.clients.now_ns + stored.turn_ns + 1);
+        let pace = &mut stored.clients.stage.board().pace;
+        *pace = Pace::default();
+        for _ in 1..RESEND_BURST {
+            pace.take(now, RESEND_MESSAGES_PER_S_TOTAL);
+        }
+        stored.work(1);
+    }
+    assert_eq!(stored.clients.closed(Reason::SlowConsumer), 1);
 }
