@@ -22,6 +22,7 @@ use crate::limits::{
 };
 use crate::session::resend::RESEND_GROWTH_BYTES;
 use crate::session::{ResendPolicy, ResendTools, Step};
+use crate::wire::fix::{MsgType, parse};
 
 /// What became of one step of a cursor.
 enum Progress {
@@ -98,6 +99,36 @@ impl<S: Sockets> Switchboard<S> {
         ) {
             peer.cursor.extend(number);
             self.fall_behind(at, now);
+        }
+    }
+
+    /// The connection is about to be closed, and the peer behind: a Logout that was our last word goes before what it will ask
+    /// for when it is back.
+    pub(super) fn say_goodbye(&mut self, at: usize, now: Now) {
+        let Self {
+            peers,
+            sockets,
+            log,
+            traffic,
+            scratch,
+            ..
+        } = self;
+        let peer = &mut peers[at];
+        let (last, Some(connection)) = (peer.sent.next() - 1, peer.connection) else {
+            return;
+        };
+        if peer.cursor.last_sent(last) == last {
+            return; // it went
+        }
+        let Stored::Recent(position) = peer.sent.get(last) else {
+            return;
+        };
+        let Some(record) = log.read_back(position) else {
+            return;
+        };
+        let kind = parse(record.body, scratch).map(|message| message.msg_type());
+        if kind == Ok(MsgType::LOGOUT) {
+            transmit_bytes(sockets, now, peer, traffic, connection, record.body);
         }
     }
 

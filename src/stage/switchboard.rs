@@ -491,6 +491,9 @@ impl<S: Sockets> Switchboard<S> {
         application: &mut A,
     ) {
         if let Some(connection) = self.peers[at].connection {
+            if !abort {
+                self.say_goodbye(at, now);
+            }
             self.unbind(connection);
             self.sockets.close(connection, abort);
             self.on_disconnected(at, now, why, application);

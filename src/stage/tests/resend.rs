@@ -489,3 +489,26 @@ fn who_reads_nothing_is_slow_however_many_others_are_served() {
     }
     assert_eq!(stored.clients.closed(Reason::SlowConsumer), 1);
 }
+
+#[test]
+fn a_logout_does_not_wait_behind_a_resend_that_ends_with_it() {
+    let mut stored = Stored::new(1, 300);
+    stored.ask(2, "7=2|16=0|");
+    stored.clients.say(0, 0, "5", 3, "");
+    stored.work(2);
+    let sent = stored.clients.wire().sent(0);
+    assert!(
+        sent.last().is_some_and(|it| it.contains("|35=5|34=302|")),
+        "{sent:?}"
+    );
+    assert_eq!(stored.clients.stage.board().connected(), 0);
+    // It was one of ours like others: what it left behind is repeated.
+    stored.clients.log_on(0, 1, 4);
+    stored.clients.say(0, 1, "2", 5, "7=300|16=302|");
+    stored.work(1_000);
+    let sent = stored.clients.wire().sent(1);
+    let numbers: Vec<_> = sent.iter().map(|it| read(it)).collect();
+    assert_eq!(numbers[0], (303, false, None));
+    assert_eq!(numbers[1..3], [(300, true, None), (301, true, None)]);
+    assert_eq!(numbers[3], (302, true, Some(303)));
+}
