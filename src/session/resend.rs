@@ -81,11 +81,7 @@ impl ResendCursor {
     /// On [`super::Action::Resend`]. While a resend is under way, the two become one: what the peer asks for again is repeated,
     /// what never left stays a first sending.
     pub fn request(&mut self, begin: u64, end: u64) {
-        let end = if self.has_tail() {
-            end.min(self.tail_next - 1)
-        } else {
-            end
-        };
+        let end = self.last_sent(end);
         if begin > end {
             return; // it waits in the tail and goes out anyway
         }
@@ -106,11 +102,15 @@ impl ResendCursor {
 
     /// Whether a resend is under way that goes on to `end`, or up to what never left.
     pub fn covers(&self, end: u64) -> bool {
-        let end = match self.has_tail() {
+        self.is_repeating() && self.last_sent(end) <= self.end
+    }
+
+    /// The last number up to `end` that has left; those behind it wait for their first sending.
+    pub fn last_sent(&self, end: u64) -> u64 {
+        match self.has_tail() {
             true => end.min(self.tail_next - 1),
             false => end,
-        };
-        self.is_repeating() && end <= self.end
+        }
     }
 
     /// A new message was committed under `number` while the cursor is open: it waits its turn.

@@ -22,6 +22,7 @@ use crate::limits::{
 };
 use crate::session::resend::RESEND_GROWTH_BYTES;
 use crate::session::{ResendPolicy, ResendTools, Step};
+use crate::wire::fix::{MsgType, parse};
 
 /// What became of one step of a cursor.
 enum Progress {
@@ -101,6 +102,36 @@ impl<S: Sockets> Switchboard<S> {
         }
     }
 
+    /// The connection is about to be closed, and the peer behind: a Logout that was our last word goes before what it will ask
+    /// for when it is back.
+    pub(super) fn say_goodbye(&mut self, at: usize, now: Now) {
+        let Self {
+            peers,
+            sockets,
+            log,
+            traffic,
+            scratch,
+            ..
+        } = self;
+        let peer = &mut peers[at];
+        let (last, Some(connection)) = (peer.sent.next() - 1, peer.connection) else {
+            return;
+        };
+        if peer.cursor.last_sent(last) == last {
+            return; // it went
+        }
+        let Stored::Recent(position) = peer.sent.get(last) else {
+            return;
+        };
+        let Some(record) = log.read_back(position) else {
+            return;
+        };
+        let kind = parse(record.body, scratch).map(|message| message.msg_type());
+        if kind == Ok(MsgType::LOGOUT) {
+            transmit_bytes(sockets, now, peer, traffic, connection, record.body);
+        }
+    }
+
     /// The peer asks for `begin..=end` again. Says whether the session goes on.
     pub(super) fn resend<A: Application>(
         &mut self,
@@ -112,9 +143,13 @@ impl<S: Sockets> Switchboard<S> {
     ) -> bool {
         let peer = &mut self.peers[at];
         if peer.resend == ResendPolicy::GapFillAll {
-            peer.cursor.request(begin, end);
-            self.fall_behind(at, now);
-            self.tell(at, now, PeerEvent::GapFilled { begin, end }, application);
+            // What never left is no gap: it goes out, and the peer has it once.
+            let end = peer.cursor.last_sent(end);
+            if begin <= end {
+                peer.cursor.request(begin, end);
+                self.fall_behind(at, now);
+                self.tell(at, now, PeerEvent::GapFilled { begin, end }, application);
+            }
             return true;
         }
         let judgement = peer.requests.judge(now, &peer.cursor, begin, end);
@@ -234,11 +269,12 @@ impl<S: Sockets> Switchboard<S> {
         let repeats = peer.cursor.is_repeating();
         let is_paced = peer.pace.admits(now, RESEND_MESSAGES_PER_S)
             && self.pace.admits(now, RESEND_MESSAGES_PER_S_TOTAL);
-        if repeats && !is_paced {
-            return Progress::Wait;
-        }
+        // First: who reads nothing is slow, whatever else it would have to wait for.
         if self.sockets.send_room(connection) < FRAME_BYTES_MAX + RESEND_GROWTH_BYTES {
             return Progress::Full;
+        }
+        if repeats && !is_paced {
+            return Progress::Wait;
         }
         let place = match peer.resend {
             ResendPolicy::Replay => peer.sent.get(number),

@@ -45,6 +45,8 @@ pub struct DeskSide {
     acknowledge_timeout_ns: Vec<u64>,
     /// Those that were reported.
     doubts: Doubts,
+    /// Per link: its incarnation when its numbers began; what was sent before proves nothing by them.
+    numbers_since: Vec<u32>,
     /// Walk over the table of requests in flight, looking for doubts.
     doubt_slot: usize,
     doubts_left: usize,
@@ -77,6 +79,7 @@ impl DeskSide {
             // Twice: what a lost link left stays until it is reported.
             in_flight: InFlight::new(2 * window),
             doubts: Doubts::new(count, 2 * window),
+            numbers_since: vec![0; count],
             status,
             told_ready: vec![false; count],
             last_event: vec![0; count],
@@ -154,7 +157,9 @@ impl DeskSide {
             // Removal may shift another entry into this slot: it is looked at again.
             self.in_flight.remove(entry.id);
             self.links[entry.link as usize].settled(entry.incarnation);
-            self.doubts.add(entry);
+            if entry.incarnation >= self.numbers_since[entry.link as usize] {
+                self.doubts.add(entry);
+            }
             let (subject, detail) = (entry.link as u64, entry.id.raw());
             self.status
                 .error(ErrorCode::InDoubt, subject, detail, now.wall_ns);
@@ -187,6 +192,8 @@ impl DeskSide {
             self.look_for_doubts();
         }
         self.links[peer].lost();
+        // The numbers of that time: they say nothing of those that follow.
+        self.gap_filled[peer] = None;
     }
 
     fn look_for_doubts(&mut self) {
@@ -417,6 +424,7 @@ impl Application for DeskSide {
                 self.doubts.forget(peer);
                 self.last_event[peer] = sequence;
                 self.lose(peer);
+                self.numbers_since[peer] = self.links[peer].incarnation;
             }
             PeerEvent::GapFilled { begin, end } => {
                 let gap = self.gap_filled[peer].get_or_insert(GapFilled {

@@ -288,7 +288,7 @@ impl<S: Sockets> Switchboard<S> {
         peer.is_due = true;
         if !peer.is_listed_due {
             peer.is_listed_due = true;
-            self.due.push(at);
+            self.due.push_back(at);
         }
         false
     }
@@ -353,14 +353,22 @@ impl<S: Sockets> Switchboard<S> {
         true
     }
 
-    /// A bounded number of the peers whose kept messages wait for room.
+    /// A bounded number of the peers whose kept messages wait for room, in turn.
     pub(super) fn serve_due<A: Application>(&mut self, now: Now, application: &mut A) -> usize {
         let turns = KEPT_TURNS_PER_CYCLE.min(self.due.len());
-        for _ in 0..turns {
-            let at = self.due.swap_remove(0);
+        for done in 0..turns {
+            let Some(at) = self.due.pop_front() else {
+                return done;
+            };
             self.peers[at].is_listed_due = false;
-            if self.peers[at].is_due {
-                self.serve_kept(at, now, application);
+            let expected = self.peers[at].session.expected_in();
+            if self.peers[at].is_due
+                && !self.serve_kept(at, now, application)
+                && self.peers[at].session.expected_in() == expected
+            {
+                // No room for any, nor is there for the others': it stays the first.
+                self.due.rotate_right(1);
+                return done;
             }
         }
         turns

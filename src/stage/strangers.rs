@@ -179,8 +179,13 @@ impl<S: Sockets> Switchboard<S> {
         let Self {
             strangers,
             bindings,
+            waiting,
             ..
         } = self;
+        // Those that are gone must not stand before those that are looked at.
+        if strangers.queue.len() >= *waiting + STRANGERS_LOOKED_AT / 2 {
+            strangers.queue.retain(|&it| is_waiting(bindings, it));
+        }
         let is_of_address = |it: &&ConnectionId| {
             matches!(bindings[it.slot as usize], Binding::Waiting(waiting)
                 if waiting.connection == **it && waiting.source.ip() == address)

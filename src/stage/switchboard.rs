@@ -56,7 +56,7 @@ pub struct Switchboard<S: Sockets> {
     /// Where old messages are read from
     pub(super) archive: Option<Archive>,
     /// Peers whose kept messages wait, each once.
-    pub(super) due: Vec<usize>,
+    pub(super) due: VecDeque<usize>,
     /// What an earlier process left unanswered
     pub(super) unanswered: VecDeque<Waiting>,
     /// The record of the message that is being dealt with
@@ -119,7 +119,7 @@ impl<S: Sockets> Switchboard<S> {
             next_serving: 0,
             pace: Pace::default(),
             archive: None,
-            due: Vec::with_capacity(peers.len()),
+            due: VecDeque::with_capacity(peers.len()),
             unanswered: VecDeque::new(),
             incoming: None,
             peers,
@@ -185,7 +185,12 @@ impl<S: Sockets> Switchboard<S> {
         if !self.unanswered.is_empty() {
             return self.take_up(now, application);
         }
-        let mut work = self.sockets.poll();
+        let mut work = 0;
+        if !self.due.is_empty() {
+            // They came before what waits in the sockets.
+            work += self.serve_due(now, application);
+        }
+        work += self.sockets.poll();
         for _ in 0..CONNECTION_EVENTS_PER_CYCLE {
             let Some(event) = self.sockets.next_event() else {
                 break;
@@ -196,9 +201,6 @@ impl<S: Sockets> Switchboard<S> {
         if now.mono_ns >= self.next_tick_ns {
             self.next_tick_ns = now.mono_ns + NS_PER_MS;
             self.tick(now, application);
-        }
-        if !self.due.is_empty() {
-            work += self.serve_due(now, application);
         }
         work + self.serve_behind(now, application)
     }
@@ -489,6 +491,9 @@ impl<S: Sockets> Switchboard<S> {
         application: &mut A,
     ) {
         if let Some(connection) = self.peers[at].connection {
+            if !abort {
+                self.say_goodbye(at, now);
+            }
             self.unbind(connection);
             self.sockets.close(connection, abort);
             self.on_disconnected(at, now, why, application);

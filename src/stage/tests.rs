@@ -507,3 +507,42 @@ fn a_link_that_was_disabled_while_connecting_does_not_log_on() {
     assert_eq!(links.wire().sent(0), [""; 0]);
     assert_eq!(links.stage.board().connected(), 0);
 }
+
+#[test]
+fn a_request_that_waits_for_the_socket_is_not_in_doubt_when_the_desk_asks_for_it() {
+    let mut links = Links::new(4, 64);
+    links.told();
+    links.wire().full[0] = true;
+    let order = links.ask(1, DeskRequest::New);
+    links.turn();
+    // The desk knows from a number that something is missing, and it is: it has not left.
+    links.say("2", 2, "7=2|16=0|");
+    (0..50).for_each(|_| links.turn());
+    assert_eq!(links.told(), []);
+    links.wire().full[0] = false;
+    links.turn();
+    assert_eq!(links.sent_kinds(), ["D"]);
+    links.acknowledge(3, order);
+    links.turn();
+    assert_eq!(links.stage.in_flight(), 0);
+}
+
+#[test]
+fn numbers_that_were_gap_filled_mean_nothing_after_a_reset() {
+    let mut links = Links::new(4096, 64);
+    links.told();
+    links.ask(1, DeskRequest::New);
+    links.turn();
+    // In one turn: its number is gap-filled, and the desk begins anew.
+    links.say("2", 2, "7=2|16=0|");
+    links.say("A", 1, "98=0|108=30|141=Y|");
+    links.turn();
+    let new = links.ask(2, DeskRequest::New);
+    (0..2_000).for_each(|_| links.turn());
+    let doubts: Vec<_> = links
+        .told()
+        .into_iter()
+        .filter(|it| matches!(it, DeskInput::InDoubt { .. }))
+        .collect();
+    assert_eq!(doubts, [DeskInput::InDoubt { id: id(1) }], "{new:?}");
+}

@@ -9,9 +9,11 @@ use crate::domain::time::NS_PER_S;
 use crate::io::LogRead;
 use crate::limits::{
     KEPT_MESSAGES_MAX, RESEND_BURST, RESEND_CHUNKS, RESEND_DISK_PATIENCE_NS, RESEND_IGNORED_MAX,
-    RESEND_MESSAGES_PER_CYCLE, RESEND_MESSAGES_PER_S, RESEND_REPEATS_MAX,
+    RESEND_MESSAGES_PER_CYCLE, RESEND_MESSAGES_PER_S, RESEND_MESSAGES_PER_S_TOTAL,
+    RESEND_REPEATS_MAX,
 };
 use crate::stage::archive::{ArchiveReader, archive};
+use crate::stage::pace::Pace;
 
 /// The log's file, in memory.
 #[derive(Clone, Default)]
@@ -402,4 +404,111 @@ fn early_messages_are_forgotten_with_the_connection() {
     clients.order(1, 3);
     clients.turn();
     assert_eq!(delivered(&mut clients), [3, 4]);
+}
+
+/// Sessions whose first order is missing, with so many early ones each, in turn.
+fn with_early_orders(sessions: usize, last: u64) -> Clients {
+    let mut clients = Clients::new(sessions, 2);
+    for session in 0..sessions {
+        clients.log_on(session, session as u32, 1);
+        for number in 3..=last {
+            order_of(&mut clients, session, number);
+        }
+    }
+    (0..20).for_each(|_| clients.turn());
+    clients
+}
+
+fn order_of(clients: &mut Clients, session: usize, number: u64) {
+    let account = session + 1;
+    let fields = format!(
+        "11=a{number}|1=A{account}|21=1|38=100|40=2|44=10|54=1|55=SYM0|59=0|60=19700101-00:00:00|"
+    );
+    clients.say(session, session as u32, "D", number, &fields);
+}
+
+/// How many orders of each session reached the risk stage.
+fn count_delivered(clients: &mut Clients, counts: &mut [u64]) {
+    while let Some(input) = clients.from_client.pop() {
+        counts[input.session.0 as usize] += 1;
+    }
+}
+
+#[test]
+fn early_messages_of_all_sessions_get_room_in_turn() {
+    const SESSIONS: usize = 5;
+    let mut clients = with_early_orders(SESSIONS, 100);
+    for session in 0..SESSIONS {
+        clients.say(session, session as u32, "4", 2, "36=3|123=Y|");
+    }
+    let mut counts = [0; SESSIONS];
+    for _ in 0..300 {
+        clients.turn();
+        count_delivered(&mut clients, &mut counts);
+        let apart = counts.iter().max().unwrap() - counts.iter().min().unwrap();
+        assert!(apart <= 20, "{counts:?}");
+    }
+    assert_eq!(counts, [98; SESSIONS]);
+}
+
+#[test]
+fn early_messages_do_not_wait_behind_what_others_send_later() {
+    let mut clients = with_early_orders(2, 60);
+    order_of(&mut clients, 1, 2);
+    clients.turn();
+    order_of(&mut clients, 0, 2);
+    for number in 61..=400 {
+        order_of(&mut clients, 0, number);
+    }
+    let mut counts = [0; 2];
+    for _ in 0..200 {
+        clients.turn();
+        count_delivered(&mut clients, &mut counts);
+    }
+    assert_eq!(counts[1], 59, "{counts:?}");
+}
+
+#[test]
+fn who_reads_nothing_is_slow_however_many_others_are_served() {
+    let mut stored = Stored::new(3, 1_500);
+    for session in 0..3 {
+        let slot = session as u32;
+        stored.clients.say(session, slot, "2", 2, "7=2|16=0|");
+    }
+    stored.clients.wire().full[1] = true;
+    stored.turn_ns = NS_PER_S / 2;
+    for _ in 0..25 {
+        // Just one more may be repeated in this turn.
+        let now = at(stored.clients.now_ns + stored.turn_ns + 1);
+        let pace = &mut stored.clients.stage.board().pace;
+        *pace = Pace::default();
+        for _ in 1..RESEND_BURST {
+            pace.take(now, RESEND_MESSAGES_PER_S_TOTAL);
+        }
+        stored.work(1);
+    }
+    assert_eq!(stored.clients.closed(Reason::SlowConsumer), 1);
+}
+
+#[test]
+fn a_logout_does_not_wait_behind_a_resend_that_ends_with_it() {
+    let mut stored = Stored::new(1, 300);
+    stored.ask(2, "7=2|16=0|");
+    stored.clients.say(0, 0, "5", 3, "");
+    stored.work(2);
+    let sent = stored.clients.wire().sent(0);
+    assert!(
+        sent.last().is_some_and(|it| it.contains("|35=5|34=302|")),
+        "{sent:?}"
+    );
+    assert_eq!(stored.clients.stage.board().connected(), 0);
+    // It was one of ours like others: what it left behind is repeated.
+    stored.clients.log_on(0, 1, 4);
+    stored.clients.say(0, 1, "2", 5, "7=300|16=302|");
+    stored.work(1_000);
+    let sent = stored.clients.wire().sent(1);
+    let numbers: Vec<_> = sent.iter().map(|it| read(it)).collect();
+    assert_eq!(numbers[0], (303, false, None));
+    assert_eq!(numbers[1..3], [(300, true, None), (301, true, None)]);
+    assert_eq!(numbers[3], (302, true, Some(303)));
 }

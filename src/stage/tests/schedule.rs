@@ -381,3 +381,19 @@ fn a_session_that_comes_back_finds_the_numbers_that_were_set() {
     let sent = clients.wire().sent(0);
     assert!(sent[0].contains("|35=A|34=70|"), "{sent:?}");
 }
+
+#[test]
+fn doubts_of_older_numbers_do_not_hold_a_reset() {
+    let mut links = Links::scheduled();
+    links.log_on_at_s(0, 10, 1);
+    let order = links.ask(0, DeskRequest::New);
+    links.at_s(12);
+    // The desk begins anew in the middle of the day: nothing can be proved by the number of that order any more.
+    links.say("A", 1, "98=0|108=30|141=Y|");
+    links.let_doubts_be_found(13);
+    assert!(links.told().contains(&DeskInput::InDoubt { id: order }));
+    assert_eq!(links.numbers(), (2, 2));
+    links.end_the_day(20, 2);
+    links.at_s(25);
+    assert_eq!(links.numbers(), (1, 1));
+}

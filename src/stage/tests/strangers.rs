@@ -5,7 +5,8 @@
 use super::*;
 use crate::domain::time::NS_PER_S;
 use crate::limits::{
-    LOGON_DELAY_NS_MAX, LOGON_FAILURES_FREE, STRANGER_BYTES_MAX, STRANGERS_PER_SOURCE_MIN,
+    LOGON_DELAY_NS_MAX, LOGON_FAILURES_FREE, STRANGER_BYTES_MAX, STRANGERS_LOOKED_AT,
+    STRANGERS_PER_SOURCE_MIN,
 };
 
 impl Clients {
@@ -132,6 +133,40 @@ fn connections_of_one_address_are_bounded_and_counted() {
     let closed: Vec<_> = (0..open.len()).filter(|&slot| !open[slot]).collect();
     assert_eq!(closed, [1]);
     assert_eq!(clients.closed(Reason::TooManyConnections), 1);
+}
+
+#[test]
+fn a_client_gets_in_at_a_crowded_address_however_many_came_and_went() {
+    let mut clients = Clients::with(
+        1,
+        8,
+        |_| {},
+        |mut board| {
+            board.bindings = vec![super::super::peer::Binding::Free; 1024];
+            board.partials = vec![crate::wire::fix::Partial::default(); 1024];
+            board.strangers = super::super::strangers::Strangers::new(1024, 1, LOGON_NS);
+            board
+        },
+    );
+    // One stays, so that those behind it are not simply the oldest.
+    clients.wire().accept_from(30, AWAY);
+    for _ in 0..STRANGERS_LOOKED_AT {
+        clients.wire().accept_from(31, AWAY);
+        clients.turn();
+        clients.wire().hang_up(31);
+        clients.turn();
+    }
+    let most = STRANGERS_PER_SOURCE_MIN as u32;
+    for slot in 0..most {
+        clients.wire().accept_from(slot, HOME);
+        clients.turn();
+    }
+    let bytes = clients.logon_of(0);
+    clients.wire().accept_from(most, HOME);
+    clients.speak(most, &bytes);
+    clients.turn();
+    assert_eq!(clients.stage.board().connected(), 1);
+    assert!(!clients.is_open(0) && clients.is_open(30));
 }
 
 #[test]

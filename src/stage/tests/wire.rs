@@ -15,6 +15,8 @@ const SLOTS: usize = 2 * super::SLOTS;
 pub(super) struct Wire {
     events: VecDeque<SocketEvent>,
     pub(super) open: [bool; SLOTS],
+    /// Whose peer reads nothing
+    pub(super) full: [bool; SLOTS],
     received: Vec<Vec<u8>>,
     sent: Vec<Vec<u8>>,
 }
@@ -24,6 +26,7 @@ impl Wire {
         Self {
             events: VecDeque::new(),
             open: [false; SLOTS],
+            full: [false; SLOTS],
             received: vec![Vec::new(); SLOTS],
             sent: vec![Vec::new(); SLOTS],
         }
@@ -116,11 +119,15 @@ impl Sockets for Wire {
         self.events.push_back(SocketEvent::Readable(connection));
     }
     fn send_room(&self, connection: ConnectionId) -> usize {
-        self.open[connection.slot as usize] as usize * (1 << 20)
+        let slot = connection.slot as usize;
+        (self.open[slot] && !self.full[slot]) as usize * (1 << 20)
     }
     fn send(&mut self, connection: ConnectionId, bytes: &[u8]) -> bool {
-        self.sent[connection.slot as usize].extend_from_slice(bytes);
-        self.open[connection.slot as usize]
+        let taken = self.send_room(connection) >= bytes.len();
+        if taken {
+            self.sent[connection.slot as usize].extend_from_slice(bytes);
+        }
+        taken
     }
     fn flush(&mut self) {}
     fn close(&mut self, connection: ConnectionId, _: bool) {
