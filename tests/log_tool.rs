@@ -382,3 +382,22 @@ fn wrong_arguments_and_damage_are_told() {
     );
     assert!(String::from_utf8_lossy(&output.stdout).contains("|35=A|"));
 }
+
+#[test]
+fn a_refused_logon_is_told_as_ours_and_uses_up_no_number() {
+    let mut world = World::start(|_| {});
+    let mut client = world.stranger(0);
+    client.connect();
+    client.send_logon("108=9999");
+    client.conn.expect("5");
+    client.conn.until_closed();
+    let told = good(&["explain", "session0", "--json"], &world);
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    // As `gatehouse ctl session list` says.
+    let listed = world.ctl(protocol::Command::SessionList).data;
+    assert_eq!(told["summary"]["next_in"], listed[0]["next_in"], "{told}");
+    assert_eq!(told["summary"]["next_out"], listed[0]["next_out"]);
+    let state = told["summary"]["state"].as_str().expect("a state");
+    assert!(!state.contains("The peer refused"), "{state}");
+    world.stop();
+}

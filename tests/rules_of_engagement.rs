@@ -20,6 +20,8 @@ fn the_rules_of_engagement_are_those_of_the_dialect() {
     for version in FixVersion::ALL {
         let one = dialect::markdown::write(dialect::own(), Some(version));
         assert!(one.contains("| 11 | ClOrdID |") && one.len() < now.len());
+        // No heading without anything below it.
+        assert_eq!(one.contains("### Blocks"), one.contains("\n* **"));
         let has_mass_cancel = one.contains("OrderMassCancelRequest (35=q)");
         assert_eq!(has_mass_cancel, version >= FixVersion::Fix43);
     }

@@ -29,14 +29,20 @@ pub struct CheckArgs {
 /// Runs it.
 pub fn run(args: &CheckArgs) -> ExitCode {
     let (plan, diagnostics) = super::examine(&args.path);
-    if args.json {
-        println!("{:#}", as_json(plan.as_ref(), &diagnostics));
+    let text = if args.json {
+        format!("{:#}\n", as_json(plan.as_ref(), &diagnostics))
     } else {
         eprint!("{}", diagnostics.render(styled(&io::stderr())));
         match &plan {
-            Some(plan) => print!("{}", summary(&args.path, plan)),
-            None => eprintln!("{}", verdict(&diagnostics)),
+            Some(plan) => summary(&args.path, plan),
+            None => {
+                eprintln!("{}", verdict(&diagnostics));
+                String::new()
+            }
         }
+    };
+    if let Err(error) = super::show(&text) {
+        return super::fail("cannot write", error);
     }
     ExitCode::from(if plan.is_some() { 0 } else { 2 })
 }

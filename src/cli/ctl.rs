@@ -254,6 +254,8 @@ pub fn ask(socket: &Path, request: &Request) -> io::Result<Response> {
         Command::SessionSetSequence(set) | Command::LinkSetSequence(set) if set.logout => {
             LOGOUT_TIMEOUT + ANSWER_TIMEOUT
         }
+        // It may be numbers with a logout that is approved.
+        Command::Approve { .. } => LOGOUT_TIMEOUT + ANSWER_TIMEOUT,
         _ => ANSWER_TIMEOUT,
     };
     stream.set_read_timeout(Some(timeout))?;

@@ -45,15 +45,14 @@ pub fn run(args: &DialectArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match &args.output {
-        None => print!("{text}"),
-        Some(path) => {
-            if let Err(error) = std::fs::write(path, text) {
-                return super::fail(&path.display().to_string(), error);
-            }
-        }
+    let (place, written) = match &args.output {
+        None => ("cannot write".to_owned(), super::show(&text)),
+        Some(path) => (path.display().to_string(), std::fs::write(path, text)),
+    };
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => super::fail(&place, error),
     }
-    ExitCode::SUCCESS
 }
 
 /// The text; what is wrong with the arguments, and how it is mended.

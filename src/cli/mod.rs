@@ -16,13 +16,14 @@ mod table;
 pub mod top;
 pub mod tune;
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::{Diagnostics, Plan};
-use crate::stage::Dictionaries;
+use crate::stage::{Dictionaries, dictionary_text};
 use crate::wire::fix::dictionary::DictionaryError;
 
 /// Status page where none is named: the default of the configuration's `status_file`.
@@ -86,19 +87,30 @@ pub fn main() -> ExitCode {
 /// The plan of a configuration, its dictionaries included, where there is no error, and all errors and warnings.
 fn examine(path: &Path) -> (Option<Plan>, Diagnostics) {
     let (plan, mut diagnostics) = crate::config::examine(path);
-    for fault in plan.iter().flat_map(Dictionaries::faults) {
-        let text = std::fs::read_to_string(&fault.path).unwrap_or_default();
+    for (named_by, fault) in plan.iter().flat_map(Dictionaries::faults) {
+        // What cannot be read is shown without a line of it; the fault says why.
+        let text = dictionary_text(&fault.path).unwrap_or_default();
         let DictionaryError {
             line,
             element,
             problem,
             remedy,
         } = fault.error;
-        let message = format!("{element}: {problem}");
+        let message = format!("{element}: {problem} (the dictionary of {named_by})");
         diagnostics.error_in(&fault.path, text, line as usize, message, remedy.to_owned());
     }
     let plan = plan.filter(|_| !diagnostics.has_errors());
     (plan, diagnostics)
+}
+
+/// Writes what a command has to say; a reader that goes away (`| head`) is no error.
+fn show(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// Says why a command failed; the answer is its exit code.

@@ -3,10 +3,13 @@
 //! Used by whoever makes the peers, before the first turn; a dictionary is then shared by all sessions that name its files, and
 //! immutable.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::plan::{DictionaryFiles, DictionaryPlan, FixPlan, FixVersion, Plan};
+use crate::limits::DICTIONARY_BYTES_MAX;
 use crate::wire::fix::dialect;
 use crate::wire::fix::dictionary::{Dictionary, DictionaryError, Model};
 
@@ -23,11 +26,11 @@ pub struct DictionaryFault {
 /// What was read so far.
 #[derive(Default)]
 pub struct Dictionaries {
-    loaded: Vec<Loaded>,
+    /// What cannot be used is not read again either: a thousand sessions may name it.
+    read: Vec<(DictionaryFiles, Result<Loaded, DictionaryFault>)>,
 }
 
 struct Loaded {
-    files: DictionaryFiles,
     /// What the files say that they are.
     names: Vec<String>,
     dictionary: Arc<Dictionary>,
@@ -41,23 +44,25 @@ impl Dictionaries {
             DictionaryPlan::Dialect => Ok(Some(dialect::dictionary(fix.version))),
             DictionaryPlan::Files(files) => {
                 let loaded = self.loaded(files)?;
-                fits(loaded, fix.version)?;
+                fits(files, loaded, fix.version)?;
                 Ok(Some(loaded.dictionary.clone()))
             }
         }
     }
 
-    /// What is wrong with the dictionaries that the plan names, session by session, each once.
-    pub fn faults(plan: &Plan) -> Vec<DictionaryFault> {
+    /// What is wrong with the dictionaries that the plan names, each once, with the first that names it: `session ALPHA1`.
+    pub fn faults(plan: &Plan) -> Vec<(String, DictionaryFault)> {
         let mut all = Self::default();
-        let sessions = plan.sessions.iter().map(|session| &session.fix);
+        let sessions = plan.sessions.iter();
+        let sessions = sessions.map(|session| ("session", &session.name, &session.fix));
         let links = plan.desks.iter().flat_map(|desk| &desk.links);
-        let mut faults = Vec::new();
-        for fix in sessions.chain(links.map(|link| &link.fix)) {
+        let links = links.map(|link| ("link", &link.name, &link.fix));
+        let mut faults: Vec<(String, DictionaryFault)> = Vec::new();
+        for (kind, name, fix) in sessions.chain(links) {
             if let Err(fault) = all.of(fix)
-                && !faults.contains(&fault)
+                && faults.iter().all(|(_, known)| *known != fault)
             {
-                faults.push(fault);
+                faults.push((format!("{kind} {name}"), fault));
             }
         }
         faults
@@ -69,15 +74,12 @@ impl Dictionaries {
     }
 
     fn loaded(&mut self, files: &DictionaryFiles) -> Result<&Loaded, DictionaryFault> {
-        let known = self.loaded.iter().position(|one| one.files == *files);
-        let at = match known {
-            Some(at) => at,
-            None => {
-                self.loaded.push(load(files)?);
-                self.loaded.len() - 1
-            }
-        };
-        Ok(&self.loaded[at])
+        let known = self.read.iter().position(|(named, _)| named == files);
+        let at = known.unwrap_or_else(|| {
+            self.read.push((files.clone(), load(files)));
+            self.read.len() - 1
+        });
+        self.read[at].1.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -88,7 +90,6 @@ fn load(files: &DictionaryFiles) -> Result<Loaded, DictionaryFault> {
         .map_err(|error| fault(&files.transport, error))?;
     let models = [Some(&transport), application.as_ref()];
     Ok(Loaded {
-        files: files.clone(),
         names: models.into_iter().flatten().map(name).collect(),
         dictionary: Arc::new(dictionary),
     })
@@ -103,12 +104,13 @@ fn name(model: &Model) -> String {
 }
 
 /// Whether the files are of the version.
-fn fits(loaded: &Loaded, version: FixVersion) -> Result<(), DictionaryFault> {
+fn fits(
+    files: &DictionaryFiles,
+    loaded: &Loaded,
+    version: FixVersion,
+) -> Result<(), DictionaryFault> {
     let begin_string = String::from_utf8_lossy(version.begin_string());
-    let paths = [
-        Some(&loaded.files.transport),
-        loaded.files.application.as_ref(),
-    ];
+    let paths = [Some(&files.transport), files.application.as_ref()];
     let wanted = [&*begin_string, version.name()];
     for ((path, wanted), found) in paths.into_iter().flatten().zip(wanted).zip(&loaded.names) {
         if found != wanted {
@@ -124,8 +126,21 @@ fn fits(loaded: &Loaded, version: FixVersion) -> Result<(), DictionaryFault> {
     Ok(())
 }
 
+/// Text of a dictionary: not more of it than shows that it is too long, whatever the path leads to.
+pub fn text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let most = DICTIONARY_BYTES_MAX as u64 + 1;
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == most {
+        let what = format!("it has more than {DICTIONARY_BYTES_MAX} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
 fn read(path: &Path) -> Result<Model, DictionaryFault> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = text(path).map_err(|error| {
         let error = DictionaryError {
             line: 1,
             element: "the file".to_owned(),

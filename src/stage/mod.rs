@@ -38,7 +38,7 @@ mod tests;
 pub use application::{
     AdminTraffic, Application, Closed, PeerEvent, Sent, Stranger, Traffic, Verdict,
 };
-pub use dictionaries::{Dictionaries, DictionaryFault};
+pub use dictionaries::{Dictionaries, DictionaryFault, text as dictionary_text};
 pub use peer::{Ordered, Peer, PeerConfig, Role};
 pub use resume::NoRoom;
 pub use switchboard::Switchboard;

@@ -261,7 +261,7 @@ named! {
         Error, "error", "The peer or the network broke it.";
         ConnectFailed, "connect_failed", "The connection could not be made.";
         LogonTimeout, "logon_timeout", "No logon within the bound.";
-        LogonRefused, "logon_refused", "The peer refused our logon.";
+        LogonRefused, "logon_refused", "A logon was refused: the peer's by us, or ours by the peer.";
         GarbledLogon, "garbled_logon", "The first message was garbled or no logon.";
         UnknownSession, "unknown_session", "The logon's identities name no session.";
         WrongVersion, "wrong_version", "BeginString(8) is not the session's.";

@@ -103,6 +103,8 @@ fn a_dictionary_that_cannot_be_used_is_pointed_at() {
     assert_eq!(code, Some(2));
     assert!(text.contains("/etc/gatehouse/own.xml"), "{text}");
     assert!(text.contains("No such file"), "{text}");
+    assert!(text.contains("`clients.sessions.dictionary`"), "{text}");
+    assert!(text.contains("/etc/gatehouse/clients.toml:"), "{text}");
 
     let path = directory.path().join("own.xml");
     let export = |version: &str| {
@@ -130,4 +132,45 @@ fn a_dictionary_that_cannot_be_used_is_pointed_at() {
     let (code, text) = check();
     assert_eq!(code, Some(2));
     assert!(text.contains("own.xml:") && text.contains("Sied"), "{text}");
+}
+
+#[test]
+fn a_dictionary_that_names_the_wrong_thing_says_whose_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    copy_samples(directory.path());
+    let with = "target_comp_id = \"BETA1\"\ndictionary = \"own.xml\"";
+    change(directory.path(), C, "target_comp_id = \"BETA1\"", with);
+    std::fs::write(directory.path().join("own.xml"), "hello").unwrap();
+    let output = gatehouse().arg("check").arg(directory.path()).output();
+    let text = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(text.contains("the dictionary of session beta-1"), "{text}");
+    assert!(text.contains("own.xml:1:1"), "{text}");
+    // A directory, or a pipe, is no dictionary.
+    change(directory.path(), C, "\"own.xml\"", "\".\"");
+    let output = gatehouse().arg("check").arg(directory.path()).output();
+    let text = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(
+        text.contains("`clients.sessions.dictionary` is no file"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let dialect = ["dialect", "--format", "markdown"];
+    let check = ["check", "--json", "systemd/etc/gatehouse"];
+    for args in [dialect, check] {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_gatehouse"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Nobody reads, from before the first byte on.
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{args:?}");
+    }
 }

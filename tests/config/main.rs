@@ -3,6 +3,7 @@
 
 mod bounds;
 mod command;
+mod dictionaries;
 mod document;
 mod mistakes;
 mod schedules;

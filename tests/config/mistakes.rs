@@ -116,6 +116,8 @@ pub const ERRORS: &[Case] = cases! {
     C: "pending_new = true" => "validate = \"no\"", "validate", "clients.sessions.validate", "write true or false";
     C: "pending_new = true" => "application_dictionary = \"FIX50.xml\"", "application_dictionary", "clients.sessions.application_dictionary", "stands alone";
     C: "pending_new = true" => "dictionary = \"FIX44.xml\"\napplication_dictionary = \"FIX50.xml\"", "application_dictionary", "clients.sessions.application_dictionary", "is not for FIX.4.4";
+    C: "pending_new = true" => "dictionary = \"FIX44.xml\"", "dictionary", "clients.sessions.dictionary", "cannot be read: No such file";
+    C: "pending_new = true" => "[[clients.sessions]]\nname = \"b\"\nfix_version = \"5.0\"\ntarget_comp_id = \"B\"\naccounts = []\n[[clients.sessions]]\nname = \"c\"\nfix_version = \"5.0SP2\"\ntarget_comp_id = \"B\"\naccounts = []", "target_comp_id = \"B\"\naccounts = []\n$", "clients.sessions.target_comp_id", "is used twice with BeginString FIXT.1.1";
     C: "fix_version = \"4.2\"" => "fix_version = \"5.0SP2\"\ndictionary = \"FIXT11.xml\"", "dictionary = \"FIXT11", "clients.sessions.dictionary", "has the session layer only, and the session is FIX.5.0SP2";
     C: "fix_version = \"4.2\"" => "fix_version = \"4.1\"\ntimestamp_precision = \"millis\"", "timestamp_precision", "clients.sessions.timestamp_precision", "is too fine: FIX.4.1 has whole seconds";
     C: "pending_new = true" => "timestamp_precision = \"milli\"", "timestamp_precision", "clients.sessions.timestamp_precision", "is no known word: \"milli\"; write one of \"seconds\"";

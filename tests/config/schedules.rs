@@ -65,7 +65,7 @@ fn mistakes_in_holidays_are_told_with_file_and_line() {
     );
     assert!(plan.is_none());
     let file = directory.path().join("holidays.txt");
-    let file = file.display();
+    let file = file.display().to_string();
     let help = "write one date a line, such as 2026-10-01, and remarks behind #";
     let wanted = [
         format!("{file}:2:1: `holidays` is no date: \"2026-13-01\"; {help}"),
@@ -75,7 +75,11 @@ fn mistakes_in_holidays_are_told_with_file_and_line() {
     assert_eq!(told, wanted);
     fs::remove_file(directory.path().join("holidays.txt")).unwrap();
     let (_, diagnostics) = config::examine_on(directory.path(), &CORES);
-    let missing = diagnostics.errors().next().unwrap().to_string();
-    assert!(missing.contains("holidays.txt cannot be read"), "{missing}");
-    assert!(missing.contains("or leave `holidays` out"), "{missing}");
+    let missing = diagnostics.errors().next().unwrap();
+    // At the key that names it.
+    assert!(missing.file.ends_with("gatehouse.toml"), "{missing}");
+    assert_eq!(missing.key, "schedules.holidays");
+    let missing = missing.to_string();
+    assert!(missing.contains("No such file"), "{missing}");
+    assert!(missing.contains(&format!("{file}; ")), "{missing}");
 }

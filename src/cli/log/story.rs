@@ -126,7 +126,7 @@ impl Story {
                 );
             }
             RecordKind::MessageIn if mine => {
-                if let Some((what, text)) = self.message_in(record.body) {
+                if let Some((what, text)) = self.message_in(record) {
                     tell(self, what, text);
                 }
             }
@@ -169,8 +169,9 @@ impl Story {
         *self.summary.counts.entry(what).or_default() += 1;
     }
 
-    fn message_in(&mut self, body: &[u8]) -> Option<(&'static str, String)> {
+    fn message_in(&mut self, record: &Record<'_>) -> Option<(&'static str, String)> {
         self.count("messages_in");
+        let body = record.body;
         let number = value_number(body, tags::MSG_SEQ_NUM).unwrap_or(0);
         let kind = value(body, tags::MSG_TYPE).unwrap_or_default();
         let is_yes = |tag| value(body, tag) == Some(b"Y");
@@ -189,10 +190,14 @@ impl Story {
             }
             _ => {}
         }
+        // The session's own word: a message in its turn may be refused, and is expected again then.
+        if record.next_in > 0 {
+            self.expect(record.next_in);
+        }
         let Some(next) = self.numbers.next_in else {
             return told;
         };
-        if number == next {
+        if number == next && record.next_in == 0 {
             let behind = match kind {
                 b"4" => value_number(body, tags::NEW_SEQ_NO).unwrap_or(0),
                 _ => number + 1,

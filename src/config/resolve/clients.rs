@@ -87,10 +87,19 @@ pub fn sessions(
             {
                 let line = s.cx.diagnostics.line(&first);
                 let message = format!(
-                    "is used twice with this BeginString and sender_comp_id: {}, first in line {line}",
+                    "is used twice with BeginString {} and this sender_comp_id: {}, first in line {line}",
+                    String::from_utf8_lossy(fix.version.begin_string()),
                     shown(&fix.target_comp_id.to_string_lossy())
                 );
-                let help = "a logon must name one session: change target_comp_id, sender_comp_id or fix_version";
+                let help = match fix.version.is_fixt() {
+                    // Other versions of FIXT.1.1 have the same BeginString.
+                    true => {
+                        "a logon must name one session: change target_comp_id or sender_comp_id"
+                    }
+                    false => {
+                        "a logon must name one session: change target_comp_id, sender_comp_id or fix_version"
+                    }
+                };
                 s.contradicts("target_comp_id", &t.target_comp_id, message, help);
             }
             plan.accounts = entitled(&mut s, t, plan.client, accounts);
@@ -129,14 +138,20 @@ fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> Sess
         true => DictionaryPlan::Dialect,
         false => DictionaryPlan::None,
     };
-    if preset == DictionaryPlan::None && t.dictionary.is_some() {
+    let is_unused = preset == DictionaryPlan::None && t.dictionary.is_some();
+    if is_unused {
         let message = "is not used: validate is false".to_owned();
         let help = "leave it out, or set validate = true";
         s.contradicts("dictionary", &t.dictionary, message, help);
     }
+    // What is not used need not be there.
+    let (dictionary, application_dictionary) = match is_unused {
+        true => (&None, &None),
+        false => (&t.dictionary, &t.application_dictionary),
+    };
     let keys = messages::Keys {
-        dictionary: &t.dictionary,
-        application_dictionary: &t.application_dictionary,
+        dictionary,
+        application_dictionary,
         unchecked: &t.unchecked,
         timestamp_precision: &t.timestamp_precision,
         next_expected_msg_seq_num: &t.next_expected_msg_seq_num,

@@ -1,6 +1,6 @@
 //! What sessions and links have in common about messages: dictionary, checks, times, numbers in headers and Logons. Cold code.
 //!
-//! The files of a dictionary are named here and read by whoever starts the sessions, see `stage::dictionaries`.
+//! The files of a dictionary are named here (and must be there), and read by whoever starts the sessions, see `stage::dictionaries`.
 
 use toml::Spanned;
 
@@ -68,6 +68,7 @@ fn dictionary(
     preset: DictionaryPlan,
     version: FixVersion,
 ) -> DictionaryPlan {
+    let errors = s.cx.errors();
     let transport = s.optional_path("dictionary", keys.dictionary);
     let application = s.optional_path("application_dictionary", keys.application_dictionary);
     match (&transport, &application) {
@@ -103,6 +104,20 @@ fn dictionary(
             s.contradicts("dictionary", keys.dictionary, message, help);
         }
         _ => {}
+    }
+    for (name, item, path) in [
+        ("dictionary", keys.dictionary, &transport),
+        (
+            "application_dictionary",
+            keys.application_dictionary,
+            &application,
+        ),
+    ] {
+        if let Some(path) = path
+            && s.cx.errors() == errors
+        {
+            s.can_open(name, item, path);
+        }
     }
     match transport {
         None => preset,

@@ -149,6 +149,9 @@ fn holidays(s: &mut Section, item: &Item<String>) -> BTreeSet<Date> {
         return dates;
     }
     let path = s.cx.directory.join(named.get_ref());
+    if !s.can_open("holidays", item, &path) {
+        return dates;
+    }
     let help = "write it (one date a line, such as 2026-10-01), or leave `holidays` out";
     let Some(file) = super::read(s.cx.diagnostics, &path, help) else {
         return dates;

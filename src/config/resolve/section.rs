@@ -192,6 +192,23 @@ impl<'a, 'b> Section<'a, 'b> {
         Some(self.cx.directory.join(Path::new(text)))
     }
 
+    /// Whether the file that a value names can be opened; else an error at the value.
+    pub fn can_open(&mut self, name: &str, item: &Item<String>, path: &Path) -> bool {
+        let problem = match std::fs::metadata(path) {
+            // Opening could wait for ever.
+            Ok(what) if !what.is_file() => "is no file".to_owned(),
+            Ok(_) => match std::fs::File::open(path) {
+                Ok(_) => return true,
+                Err(error) => format!("cannot be read: {error}"),
+            },
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        let message = format!("{problem}: {}", path.display());
+        let help = "write that file, name another, or leave the key out";
+        self.contradicts(name, item, message, help);
+        false
+    }
+
     /// Whole numbers with their places.
     pub fn numbers(
         &mut self,

@@ -57,12 +57,15 @@ impl Writer<'_> {
                 self.section(out, &title, &message.items);
             }
         }
+        let blocks = self.dialect.blocks.iter();
+        let blocks = blocks.map(|block| (&block.name, self.names(block.items.iter(), EVER)));
+        let blocks: Vec<_> = blocks.filter(|(_, items)| !items.is_empty()).collect();
+        if blocks.is_empty() {
+            return;
+        }
         out.push_str("### Blocks\n\nGroups of fields that messages share; repeating groups with their members in order.\n\n");
-        for block in &self.dialect.blocks {
-            let items: Vec<String> = self.names(block.items.iter(), EVER);
-            if !items.is_empty() {
-                let _ = writeln!(out, "* **{}**: {}", block.name, items.join(", "));
-            }
+        for (name, items) in blocks {
+            let _ = writeln!(out, "* **{name}**: {}", items.join(", "));
         }
         out.push('\n');
     }

@@ -1,6 +1,6 @@
 //! Reads a dictionary in QuickFIX's XML into a [`Model`]. At start only; no I/O: the text is the caller's.
 //!
-//! Always: errors name line and element and say how they are mended. Only elements and attributes that mean something are read;
+//! Always: errors name line and element and say how they are mended. Sections and parts that mean nothing are errors, attributes are not read;
 //! fields and components may be used before they are defined.
 
 use std::collections::HashMap;
@@ -55,6 +55,9 @@ pub fn load(text: &str) -> Result<Model, DictionaryError> {
     Loader::new(&document)?.model()
 }
 
+/// What a dictionary is made of.
+const SECTIONS: [&str; 5] = ["header", "messages", "trailer", "components", "fields"];
+
 struct Loader<'a> {
     document: &'a Document<'a>,
     root: Node<'a, 'a>,
@@ -75,6 +78,7 @@ impl<'a> Loader<'a> {
             model: Model::default(),
         };
         this.read_version()?;
+        this.check_sections()?;
         this.read_fields()?;
         for component in this.elements("components", "component")? {
             let name = this.attribute(component, "name")?;
@@ -140,6 +144,26 @@ impl<'a> Loader<'a> {
             None | Some("") => 0,
             Some(_) => self.number(root, "servicepack")?,
         };
+        Ok(())
+    }
+
+    /// What is misspelt or stands twice would otherwise be missing in silence.
+    fn check_sections(&self) -> Result<()> {
+        let mut seen = Vec::new();
+        for node in self.root.children().filter(Node::is_element) {
+            let name = node.tag_name().name();
+            if !SECTIONS.contains(&name) {
+                return Err(self.error(
+                    node,
+                    "unknown section",
+                    "header, messages, trailer, components and fields may stand here",
+                ));
+            }
+            if seen.contains(&name) {
+                return Err(self.error(node, "it stands twice", "make one of the two"));
+            }
+            seen.push(name);
+        }
         Ok(())
     }
 

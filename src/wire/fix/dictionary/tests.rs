@@ -488,6 +488,20 @@ fn what_is_no_dictionary_is_said_with_line_element_and_remedy() {
             "<component name='Thing'>",
             "it stands twice",
         ),
+        (
+            "  <trailer>",
+            "  <mesages/><trailer>",
+            26,
+            "<mesages>",
+            "unknown section",
+        ),
+        (
+            "  <trailer>",
+            "  <trailer/><trailer>",
+            26,
+            "<trailer>",
+            "it stands twice",
+        ),
         ("</fields>", "</field>", 55, "the file", "fields"),
     ] {
         assert!(DIALECT.contains(from), "{from}");
