@@ -253,7 +253,9 @@ impl<F: LogFile> Storm<F> {
     fn ask(&mut self, at: usize) {
         self.askers[at].ask_at_ns = self.now.mono_ns + self.settings.ask_every_ns;
         self.seen.requests += 1;
-        self.say(at, "2", "7=1|16=0|");
+        // Not the heartbeats that follow.
+        let stored = self.settings.stored + 1;
+        self.say(at, "2", &format!("7=1|16={stored}|"));
     }
 
     fn player(&mut self, at: usize) -> &mut Player {

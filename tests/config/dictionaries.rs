@@ -1,4 +1,5 @@
 //! The files of dictionaries as a start reads them: bounded, and each once, however many sessions name them.
+//! The command `gatehouse check` is the reader here, and dictionaries are written for each test.
 
 use std::fs::{self, File};
 use std::path::Path;

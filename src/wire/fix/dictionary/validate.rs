@@ -289,6 +289,9 @@ impl<'a> Walk<'a> {
         if seen.insert(field.tag) {
             self.report_field(Step::Repeated, field.tag, Reason::TagRepeated);
         }
+        if field.start != field.end && self.keeps(rank(section, field.tag, Step::Defined)) {
+            return; // nothing can be worse with a tag that is known to be undefined
+        }
         let Some((kind, detail)) = self.definition(field.tag) else {
             if field.start == field.end {
                 self.empty(field.tag);
@@ -374,6 +377,12 @@ impl<'a> Walk<'a> {
     fn has_earlier(&self, rank: u64) -> bool {
         let rank = (Stage::Field as u64) << 56 | rank;
         self.fault.is_some_and(|(kept, _)| kept < rank)
+    }
+
+    /// Whether the fault that is kept is just this one.
+    fn keeps(&self, rank: u64) -> bool {
+        let rank = (Stage::Field as u64) << 56 | rank;
+        self.fault.is_some_and(|(kept, _)| kept == rank)
     }
 
     #[cold]
