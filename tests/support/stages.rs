@@ -2,6 +2,7 @@
 //! what needs every duty cycle under control. The peers are the same text-only ones as over real sockets.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use gatehouse::config::sample::Sample;
 use gatehouse::domain::Now;
 use gatehouse::domain::order::ToDesk;
 use gatehouse::domain::report::ToClient;
-use gatehouse::io::Sockets;
+use gatehouse::io::{LogRead, Sockets};
+use gatehouse::journal::log::epoch_and_offset;
 use gatehouse::journal::read::{Chain, Step};
 use gatehouse::journal::{Log, LogId};
 use gatehouse::risk::Risk;
+use gatehouse::stage::archive::{ArchiveReader, archive};
 use gatehouse::stage::assembly::{self, Common, Rings};
 use gatehouse::stage::control::ControlPorts;
 use gatehouse::stage::decode::DecodeStage;
@@ -43,9 +46,28 @@ pub struct Stages<S: Sockets = MemorySockets> {
     /// Bound address of the listener.
     pub address: SocketAddr,
     logs: [Reader; 3],
+    archive: ArchiveReader<OldLogs>,
     /// What the journal has written: client, order and desk log.
-    files: [Vec<u8>; 3],
+    files: Files,
     page: Words,
+}
+
+type Files = Rc<RefCell<[Vec<u8>; 3]>>;
+
+/// Client logs of processes that are gone, by start number, and that of the one that runs.
+struct OldLogs(Vec<(u16, Vec<u8>)>, Files);
+
+impl LogRead for OldLogs {
+    fn read_at(&mut self, place: u64, into: &mut [u8]) -> io::Result<usize> {
+        let (epoch, offset) = epoch_and_offset(place);
+        let found = self.0.iter().find(|(of, _)| *of == epoch);
+        let live = &self.1.borrow()[0];
+        let log = found.map_or(live, |(_, log)| log);
+        let rest = log.get(offset as usize..).unwrap_or_default();
+        let length = rest.len().min(into.len());
+        into[..length].copy_from_slice(&rest[..length]);
+        Ok(length)
+    }
 }
 
 /// The logs of a process that is gone: its start number, client, order and desk log.
@@ -123,6 +145,7 @@ impl Bench {
             desks_io,
             epoch + 1,
             found,
+            &self.past,
             self.now(),
         );
         self.stages = Rc::new(RefCell::new(stages));
@@ -243,6 +266,7 @@ impl<S: Sockets> Stages<S> {
 
     /// As the fused layout turns them.
     pub fn turn(&mut self, now: Now) {
+        self.archive.duty_cycle();
         let reports = self.route.duty_cycle(now);
         self.risk.duty_cycle(now);
         let requests = self.decode.duty_cycle(now);
@@ -260,7 +284,8 @@ impl<S: Sockets> Stages<S> {
 
     /// What the journal would do.
     pub fn drain(&mut self) {
-        for (log, file) in self.logs.iter_mut().zip(&mut self.files) {
+        let mut files = self.files.borrow_mut();
+        for (log, file) in self.logs.iter_mut().zip(&mut *files) {
             while let Some(frame) = log.next() {
                 file.extend_from_slice(frame.bytes);
             }
@@ -272,7 +297,7 @@ impl<S: Sockets> Stages<S> {
     /// All that the logs hold; the stages are of no use any more.
     fn take_files(&mut self) -> [Vec<u8>; 3] {
         self.drain();
-        std::mem::take(&mut self.files)
+        self.files.take()
     }
 }
 
@@ -312,7 +337,7 @@ fn words(found: &Resumption) -> String {
 pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u64) -> Stages<S> {
     let now = now_at(wall_ns, 0);
     let nothing = replayed(plan, &[], [0, 1, 2], now);
-    go_on(plan, clients_io, desks_io, 1, nothing, now)
+    go_on(plan, clients_io, desks_io, 1, nothing, &[], now)
 }
 
 /// The same, after processes that are gone.
@@ -322,11 +347,17 @@ fn go_on<S: Sockets>(
     desks_io: S,
     epoch: u16,
     resumption: Resumption,
+    past: &[Past],
     now: Now,
 ) -> Stages<S> {
     let plan = Arc::new(plan.clone());
     let wall_ns = now.wall_ns;
     let sequences = resumption.sequences;
+    let names = assembly::channel_names(&plan, LogId::Client);
+    let files = Files::default();
+    let old = past.iter().map(|(epoch, files)| (*epoch, files[0].clone()));
+    let (archive_port, archive) = archive(OldLogs(old.collect(), files.clone()));
+    let archive = archive.with_channels(resumption.clients.channels(&names));
     let (clients, risk, links) = assembly::share(resumption);
     let shape = assembly::shape(&plan);
     let words: Vec<AtomicU64> = (0..page_bytes(&shape).div_ceil(8))
@@ -356,6 +387,7 @@ fn go_on<S: Sockets>(
     let board = assembly::clients(&plan, clients_io, client_log).expect("dictionaries");
     let decode = assembly::decode(&common, clients, board, rings.decode, writers.decode);
     let mut decode = decode.expect("room in the window");
+    decode.board().set_archive(archive_port);
     let address = decode.board().listen(0, plan.listeners[0].address);
     let board = assembly::desks(&plan, desks_io, desk_log).expect("dictionaries");
     let route = assembly::route(&common, links, board, rings.route, writers.route);
@@ -366,7 +398,8 @@ fn go_on<S: Sockets>(
         ports: common.ports,
         address: address.expect("listens"),
         logs: [client_end, order_end, desk_end],
-        files: Default::default(),
+        archive,
+        files,
         page,
     }
 }
