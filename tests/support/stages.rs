@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gatehouse::config::plan::Plan;
+use gatehouse::config::plan::{DictionaryPlan, Plan};
 use gatehouse::config::sample::Sample;
 use gatehouse::domain::Now;
 use gatehouse::domain::order::ToDesk;
@@ -101,6 +101,9 @@ impl Bench {
         sample.links = vec![SocketAddr::from(([127, 0, 0, 1], 2000))];
         change(&mut sample);
         let mut plan = sample.plan();
+        // The peers of these tests write what they like.
+        let sessions = plan.sessions.iter_mut();
+        sessions.for_each(|it| it.fix.dictionary = DictionaryPlan::None);
         last_word(&mut plan);
         let network = SharedNetwork::default();
         let desk_host = listen(&network, sample.links[0]);
