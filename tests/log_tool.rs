@@ -1,7 +1,11 @@
 //! `gatehouse log` as its users run it, beside a gateway that runs and after it: messages in the familiar form, the story of a session
 //! with its causes, following over a restart, and no secret in any output.
 
+#[path = "log_tool/orders.rs"]
+mod orders;
 mod support;
+#[path = "log_tool/verify.rs"]
+mod verify;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -340,7 +344,7 @@ fn wrong_arguments_and_damage_are_told() {
             "--from is later than --to",
         ),
         (&["print", "--explain", "--json"], "cannot be used with"),
-        (&["print", "--log", "order"], "invalid value"),
+        (&["print", "--log", "orders"], "invalid value"),
         (&["explain"], "required"),
         (&["explain", "session1"], "nothing of it in the client log"),
     ] {

@@ -4,11 +4,19 @@
 //! 2 wrong usage or configuration. A reader that goes away (`| head`) is no error.
 
 mod explain;
+mod export;
+mod families;
+mod filter;
 mod message;
+mod names;
+mod order_story;
 mod print;
+mod stats;
 mod story;
 mod tag_names;
 mod times;
+mod verify;
+mod words;
 
 use std::fmt;
 use std::io;
@@ -17,11 +25,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::app::log_reader::{LogError, LogPlace, LogReader, epochs};
+use crate::app::log_reader::{LogError, LogPlace, LogReader};
 use crate::app::log_store::parse_segment_name;
 use crate::config::{self, MAIN_FILE};
+use crate::journal::names::read as read_names;
 use crate::journal::read::Why;
-use crate::journal::{LogId, Record, RecordKind, names};
+use crate::journal::{LogId, Record, RecordKind};
 
 /// Arguments of `gatehouse log`.
 #[derive(Args, Debug)]
@@ -32,10 +41,16 @@ pub struct LogArgs {
 
 #[derive(Subcommand, Debug)]
 enum LogCommand {
-    /// FIX messages, one a line
+    /// FIX messages and the inputs of the risk stage, one a line
     Print(print::PrintArgs),
-    /// What happened to a session or link, and why
+    /// What happened to a session, a link or an order, and why
     Explain(explain::ExplainArgs),
+    /// Whether the logs are whole
+    Verify(verify::VerifyArgs),
+    /// How much of what is in the logs
+    Stats(stats::StatsArgs),
+    /// Orders and reports for other programs
+    Export(export::ExportArgs),
 }
 
 /// Where the logs are.
@@ -57,6 +72,9 @@ pub fn run(args: &LogArgs) -> ExitCode {
     let outcome = match &args.command {
         LogCommand::Print(args) => print::run(args),
         LogCommand::Explain(args) => explain::run(args),
+        LogCommand::Verify(args) => verify::run(args),
+        LogCommand::Stats(args) => stats::run(args),
+        LogCommand::Export(args) => export::run(args),
     };
     match outcome {
         Ok(code) => code,
@@ -103,6 +121,8 @@ struct Source {
     place: LogPlace,
     sessions: Vec<String>,
     links: Vec<String>,
+    accounts: Vec<String>,
+    instruments: Vec<String>,
 }
 
 impl Source {
@@ -137,6 +157,16 @@ impl Source {
             place: LogPlace::new(plan.state.log_directory, Some(staging)),
             sessions: plan.sessions.into_iter().map(|s| s.name).collect(),
             links: links.map(|link| link.name).collect(),
+            accounts: plan
+                .accounts
+                .iter()
+                .map(|account| account.name.to_string_lossy())
+                .collect(),
+            instruments: plan
+                .instruments
+                .iter()
+                .map(|instrument| instrument.symbol.to_string_lossy())
+                .collect(),
         })
     }
 
@@ -157,6 +187,8 @@ impl Source {
             place: LogPlace::new(logs, staging),
             sessions: Vec::new(),
             links: Vec::new(),
+            accounts: Vec::new(),
+            instruments: Vec::new(),
         })
     }
 
@@ -170,14 +202,7 @@ impl Source {
     /// Every name that channels of a log have, or had.
     fn names(&self, log: LogId) -> Result<Vec<String>, Failure> {
         let mut names = self.configured(log).to_vec();
-        for epoch in epochs(&self.place.directory, log)? {
-            let mut reader = LogReader::open(self.place.clone(), log)?;
-            reader.only(epoch);
-            let mut channels = Channels::default();
-            // What is damaged is told when it is read for itself.
-            while let Ok(true) = reader.advance()
-                && channels.take(&reader.record())
-            {}
+        for channels in names::beginnings(self, log)?.into_values() {
             for name in channels.0 {
                 if !names.contains(&name) {
                     names.push(name);
@@ -245,7 +270,7 @@ impl Channels {
         match record.kind {
             RecordKind::Start => self.0.clear(),
             RecordKind::Names => {
-                for (channel, name) in names::read(record) {
+                for (channel, name) in read_names(record) {
                     let at = channel as usize;
                     if self.0.len() <= at {
                         self.0.resize(at + 1, String::new());
