@@ -1,6 +1,7 @@
 //! `gatehouse log` about orders: one order's way over the three logs, the risk stage's inputs in words, filters, figures, and what other
 //! programs get.
 
+use gatehouse::stage::control::protocol::{Command, ScopeName};
 use serde_json::Value;
 
 use super::{gatehouse_log, good};
@@ -393,4 +394,59 @@ fn other_programs_get_requests_and_reports() {
     );
     assert_eq!(of_other.lines().count(), 1);
     assert!(of_other.contains("\u{1}35=8\u{1}"), "{of_other}");
+}
+
+#[test]
+fn what_nobody_asked_for_belongs_to_the_order_too() {
+    let mut world = World::start(|_| {});
+    let mut client = world.client(0);
+    client.order("k1", "");
+    let new = world.desk().request("D");
+    world.desk().report(&new, "");
+    client.report("11=k1 39=0");
+    let killed = world.ctl(Command::Kill {
+        scope: ScopeName::Firm,
+    });
+    assert!(killed.ok, "{killed:?}");
+    let cancel = world.desk().request("F");
+    world.desk().report(&cancel, "150=4 39=4 151=0");
+    client.conn.expect("8").is("39=4");
+    let released = world.ctl(Command::Release {
+        scope: ScopeName::Firm,
+    });
+    assert!(released.ok, "{released:?}");
+    client.order("d1", "");
+    let lost = world.desk().request("D");
+    world.desk().go_away();
+    world.wait_counter(gatehouse::status::Counter::InDoubt, 1);
+    client.log_out();
+    world.stop();
+
+    let told = good(&["explain", "k1"], &world);
+    in_order(
+        &told,
+        &[
+            "requests at desks: ",
+            "new k1: ",
+            "a step of a mass cancel, mass status or kill: 1 to desks",
+            "-> OrderCancelRequest to desk link desk-0",
+            "cancelled: request ",
+            "-> ExecutionReport to session0",
+            "status Canceled",
+        ],
+    );
+    // The cancel's id at the desk leads to the order as well.
+    let by_cancel = good(&["explain", cancel.get(11)], &world);
+    assert_eq!(by_cancel, told);
+    let doubtful = good(&["explain", lost.get(11)], &world);
+    in_order(
+        &doubtful,
+        &[
+            "order d1 of session0, OrderID ",
+            "-> NewOrderSingle to desk link desk-0",
+            "is in doubt: the link was lost before the desk answered",
+        ],
+    );
+    let commands = good(&["print", "--log", "order", "--kind", "command"], &world);
+    in_order(&commands, &["kill firm", "release firm"]);
 }

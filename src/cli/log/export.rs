@@ -50,42 +50,69 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let source = Source::of(&args.place)?;
     let filter = Filter::of(&source, &args.filter)?;
     let names = Names::of(&source)?;
+    let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    let damaged = match args.format {
+        Format::Csv => csv_rows(&source, &filter, &names, out)?,
+        Format::DropCopy => {
+            let mut out = out;
+            let damaged = each(&source, &filter, &names, |epoch, record| {
+                Ok(drop_copy(&mut out, &names, epoch, record, args.raw)?)
+            })?;
+            out.flush()?;
+            damaged
+        }
+    };
+    Ok(match damaged {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+/// Every wanted record of the client log; whether the log is damaged.
+fn each(
+    source: &Source,
+    filter: &Filter<'_>,
+    names: &Names<'_>,
+    mut take: impl FnMut(u16, &Record<'_>) -> Result<(), Failure>,
+) -> Result<bool, Failure> {
     let mut walk = Walk::new(LogReader::open(source.place.clone(), LogId::Client)?);
     let mut progress = Progress::new(&source.place);
     let (mut records, mut bytes) = (0u64, 0);
-    let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-    let mut rows = match args.format {
-        Format::Csv => Some(Rows::new(&source, &names)?),
-        Format::DropCopy => None,
-    };
-    if rows.is_some() {
-        writeln!(out, "{}", HEADINGS.join(","))?;
-    }
     while walk.advance()? {
         let record = walk.reader.record();
         (records, bytes) = (records + 1, bytes + padded(record.body.len()) as u64);
         if records.is_multiple_of(4096) {
             progress.tell(LogId::Client, records, bytes);
         }
-        if !filter.wants(&names, LogId::Client, &walk) {
-            continue;
-        }
-        match &mut rows {
-            Some(rows) => {
-                if let Some(row) = rows.row(walk.reader.epoch(), &record)? {
-                    write_row(&mut out, &row)?;
-                }
-            }
-            None => drop_copy(&mut out, &names, walk.reader.epoch(), &record, args.raw)?,
+        if filter.wants(names, LogId::Client, &walk) {
+            take(walk.reader.epoch(), &record)?;
         }
     }
-    out.flush()?;
     progress.end();
-    let beside = rows.is_some_and(|rows| rows.orders.walk.damaged || rows.desk.walk.damaged);
-    Ok(match walk.damaged || beside {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
-    })
+    Ok(walk.damaged)
+}
+
+fn csv_rows(
+    source: &Source,
+    filter: &Filter<'_>,
+    names: &Names<'_>,
+    out: impl Write,
+) -> Result<bool, Failure> {
+    let mut rows = Rows::new(source, names)?;
+    let mut out = csv::Writer::from_writer(out);
+    let failed = |error: csv::Error| match error.into_kind() {
+        csv::ErrorKind::Io(error) => Failure::Output(error),
+        other => Failure::Output(io::Error::other(format!("{other:?}"))),
+    };
+    out.write_record(HEADINGS).map_err(failed)?;
+    let damaged = each(source, filter, names, |epoch, record| {
+        match rows.row(epoch, record)? {
+            Some(row) => out.write_record(&row).map_err(failed),
+            None => Ok(()),
+        }
+    })?;
+    out.flush()?;
+    Ok(damaged || rows.orders.walk.damaged || rows.desk.walk.damaged)
 }
 
 /// `TIME SESSION : MESSAGE`
@@ -149,12 +176,6 @@ const HEADINGS: [&str; 34] = [
     "link_time",
     "order_record",
 ];
-
-fn write_row(out: &mut impl Write, row: &[String; HEADINGS.len()]) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(row).map_err(io::Error::other)?;
-    writer.flush()
-}
 
 /// The latest of many, found by key.
 struct Recent<V> {
