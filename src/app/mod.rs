@@ -13,6 +13,7 @@ pub mod log_verify;
 mod log_window;
 mod runner;
 pub mod session_store;
+pub mod takeover;
 mod topology;
 
 pub use boot::{BootError, Gateway, start};

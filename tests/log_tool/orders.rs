@@ -206,7 +206,7 @@ fn inputs_are_printed_in_words_and_everything_can_be_filtered() {
         &all,
         &[
             " client <- session0 : 8=FIX.4.4|",
-            " order 3 : session0: new o1",
+            " : session0: new o1",
             " desk -> desk-0 : 8=FIX.4.4|",
         ],
     );

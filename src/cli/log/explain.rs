@@ -57,6 +57,9 @@ impl SessionLog {
     }
 }
 
+/// What a start writes for every session and link, connected or not.
+const BEGINNINGS: [&str; 3] = ["start", "began", "resumed"];
+
 /// Events that come with the ordinary course of a session, or repeat what a message said: only counted.
 const ROUTINE: [&str; 3] = ["duplicate", "early", "reject_noted"];
 
@@ -82,7 +85,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
         wanted: &wanted,
     };
     let (summary, code) = telling.tell(false, |_| Ok(()))?;
-    if !summary.counts.keys().any(|&what| what != "start") {
+    if summary.counts.keys().all(|what| BEGINNINGS.contains(what)) {
         return Err(usage(format!(
             "{}: nothing of it in the {} log",
             args.session,
@@ -230,7 +233,7 @@ impl Commands {
         while self.walk.advance()? {
             let record = self.walk.reader.record();
             if record.kind == RecordKind::Command
-                && let Some(input) = entry::read_command(record.body)
+                && let Some((input, _)) = entry::read_command(record.body)
             {
                 self.waiting = Some((
                     record.time_ns,

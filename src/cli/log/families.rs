@@ -68,7 +68,7 @@ impl Family {
                 self.has_id_in(body, tags::CL_ORD_ID) || self.has_id_in(body, tags::ORIG_CL_ORD_ID)
             }
             (LogId::Desk, RecordKind::Refused) => {
-                super::words::refused(record).is_some_and(|(id, _)| self.has_id(id))
+                entry::read_refusal(body).is_some_and(|(id, _)| self.has_id(id))
             }
             (LogId::Client, RecordKind::MessageOut) => {
                 let by_id = value(body, tags::ORDER_ID).and_then(OrderId::parse);

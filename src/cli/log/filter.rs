@@ -36,7 +36,7 @@ pub(super) struct FilterArgs {
     pub kind: Vec<RecordKind>,
 }
 
-const KINDS: [RecordKind; 13] = [
+const KINDS: [RecordKind; 14] = [
     RecordKind::Start,
     RecordKind::MessageIn,
     RecordKind::MessageOut,
@@ -50,6 +50,7 @@ const KINDS: [RecordKind; 13] = [
     RecordKind::SequenceReset,
     RecordKind::Names,
     RecordKind::Carried,
+    RecordKind::Begin,
 ];
 
 /// Name of a kind, as programs know it.

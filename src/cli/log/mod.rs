@@ -11,6 +11,7 @@ mod message;
 mod names;
 mod order_story;
 mod print;
+mod replay;
 mod stats;
 mod story;
 mod tag_names;
@@ -22,12 +23,13 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
 use crate::app::log_reader::{LogError, LogPlace, LogReader};
 use crate::app::log_store::parse_segment_name;
-use crate::config::{self, MAIN_FILE};
+use crate::config::{self, MAIN_FILE, Plan};
 use crate::journal::names::read as read_names;
 use crate::journal::read::Why;
 use crate::journal::{LogId, Record, RecordKind};
@@ -47,6 +49,8 @@ enum LogCommand {
     Explain(explain::ExplainArgs),
     /// Whether the logs are whole
     Verify(verify::VerifyArgs),
+    /// The state of orders and money at a time
+    Replay(replay::ReplayArgs),
     /// How much of what is in the logs
     Stats(stats::StatsArgs),
     /// Orders and reports for other programs
@@ -73,6 +77,7 @@ pub fn run(args: &LogArgs) -> ExitCode {
         LogCommand::Print(args) => print::run(args),
         LogCommand::Explain(args) => explain::run(args),
         LogCommand::Verify(args) => verify::run(args),
+        LogCommand::Replay(args) => replay::run(args),
         LogCommand::Stats(args) => stats::run(args),
         LogCommand::Export(args) => export::run(args),
     };
@@ -123,6 +128,7 @@ struct Source {
     links: Vec<String>,
     accounts: Vec<String>,
     instruments: Vec<String>,
+    plan: Option<Arc<Plan>>,
 }
 
 impl Source {
@@ -150,23 +156,20 @@ impl Source {
                 "the configuration cannot be used; --state DIR reads logs without one",
             ));
         };
+        let state = &plan.state;
         let staging = wanted.staging.clone();
-        let staging = staging.unwrap_or(plan.state.staging_directory);
-        let links = plan.desks.into_iter().flat_map(|desk| desk.links);
+        let staging = staging.unwrap_or_else(|| state.staging_directory.clone());
+        let place = LogPlace::new(&state.log_directory, Some(staging));
+        let links = plan.desks.iter().flat_map(|desk| &desk.links);
+        let accounts = plan.accounts.iter();
+        let instruments = plan.instruments.iter();
         Ok(Self {
-            place: LogPlace::new(plan.state.log_directory, Some(staging)),
-            sessions: plan.sessions.into_iter().map(|s| s.name).collect(),
-            links: links.map(|link| link.name).collect(),
-            accounts: plan
-                .accounts
-                .iter()
-                .map(|account| account.name.to_string_lossy())
-                .collect(),
-            instruments: plan
-                .instruments
-                .iter()
-                .map(|instrument| instrument.symbol.to_string_lossy())
-                .collect(),
+            place,
+            sessions: plan.sessions.iter().map(|s| s.name.clone()).collect(),
+            links: links.map(|link| link.name.clone()).collect(),
+            accounts: accounts.map(|it| it.name.to_string_lossy()).collect(),
+            instruments: instruments.map(|it| it.symbol.to_string_lossy()).collect(),
+            plan: Some(Arc::new(plan)),
         })
     }
 
@@ -189,6 +192,7 @@ impl Source {
             links: Vec::new(),
             accounts: Vec::new(),
             instruments: Vec::new(),
+            plan: None,
         })
     }
 

@@ -146,13 +146,13 @@ pub(super) fn run(args: &PrintArgs) -> Result<ExitCode, Failure> {
 
 /// Logs, each with its reader and whether that stands at a record that was not given out.
 #[derive(Default)]
-struct Merged {
-    logs: Vec<(LogId, Walk, bool)>,
+pub(super) struct Merged {
+    pub(super) logs: Vec<(LogId, Walk, bool)>,
 }
 
 impl Merged {
     /// Goes to the next record of all; in which log.
-    fn advance(&mut self) -> Result<Option<usize>, Failure> {
+    pub(super) fn advance(&mut self) -> Result<Option<usize>, Failure> {
         for (_, walk, is_waiting) in &mut self.logs {
             if !*is_waiting {
                 *is_waiting = walk.advance()?;

@@ -11,7 +11,7 @@ use crate::domain::order::{ClientRequest, MassScope, OrderType, Side, TimeInForc
 use crate::domain::report::{DeskExec, DeskInput, DeskReport, FromDesk, LinkEvent};
 use crate::domain::{OrderId, OrderStatus, Price, Quantity, RejectReason, SessionIndex};
 use crate::journal::entry::{self, Outcome};
-use crate::journal::{Record, RecordKind};
+use crate::journal::{Record, RecordKind, begin};
 use crate::stage::event_record;
 use crate::wire::fix::tags;
 
@@ -33,7 +33,7 @@ pub(super) fn text(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> String
             format!("{who}: {}", desk_input(&input))
         }),
         RecordKind::Command => entry::read_command(record.body)
-            .map_or_else(unreadable, |input| command(names, epoch, &input)),
+            .map_or_else(unreadable, |(input, _)| command(names, epoch, &input)),
         RecordKind::Continuation => {
             let [desk, client] = outputs(record);
             format!(
@@ -41,10 +41,20 @@ pub(super) fn text(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> String
             )
         }
         RecordKind::Connection => event_record::describe(record.body).unwrap_or_else(unreadable),
-        RecordKind::Refused => match refused(record) {
+        RecordKind::Refused => match entry::read_refusal(record.body) {
             Some((id, reason)) => format!("request {id} not sent: {}", reason_words(reason)),
             None => unreadable(),
         },
+        RecordKind::Begin => begin::read(record.body).map_or_else(unreadable, |begin| {
+            let from = match begin.is_fresh {
+                true => "the positions of the start of the day",
+                false => "where the process before ended",
+            };
+            format!(
+                "orders begin with {from}: start {}, day {}, reference data {:016x}",
+                begin.epoch, begin.day, begin.reference
+            )
+        }),
         RecordKind::SequenceReset => "sequence numbers start anew".to_owned(),
         RecordKind::MessageIn
         | RecordKind::MessageOut
@@ -59,13 +69,14 @@ pub(super) fn object(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> Valu
         RecordKind::ClientInput => entry::read_client(record.body)
             .map(|(input, outcome)| request_object(names, &input.request, &outcome)),
         RecordKind::DeskInput => entry::read_desk(record.body).map(|input| desk_object(&input)),
-        RecordKind::Command => entry::read_command(record.body)
-            .map(|input| json!({"user": input.user.to_string_lossy(), "ticket": input.ticket})),
+        RecordKind::Command => entry::read_command(record.body).map(
+            |(input, _)| json!({"user": input.user.to_string_lossy(), "ticket": input.ticket}),
+        ),
         RecordKind::Continuation => {
             let [desk, client] = outputs(record);
             Some(json!({"desk_outputs": desk, "client_outputs": client}))
         }
-        RecordKind::Refused => refused(record)
+        RecordKind::Refused => entry::read_refusal(record.body)
             .map(|(id, reason)| json!({"id": id.to_string(), "reason": reason.row().name})),
         _ => None,
     }
@@ -77,13 +88,6 @@ pub(super) fn object(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> Valu
 fn outputs(record: &Record<'_>) -> [u8; 2] {
     let at = |at: usize| record.body.get(at).copied().unwrap_or(0);
     [at(0), at(1)]
-}
-
-/// Which request was not sent to a desk, and why.
-pub(super) fn refused(record: &Record<'_>) -> Option<(OrderId, RejectReason)> {
-    let id = u64::from_le_bytes(record.body.get(..8)?.try_into().ok()?);
-    let reason = crate::domain::reject::REJECTS.get(*record.body.get(8)? as usize)?;
-    Some((OrderId::from_raw(id)?, reason.reason))
 }
 
 /// `lot (Quantity is not a multiple of the lot)`
