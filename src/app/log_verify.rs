@@ -460,7 +460,7 @@ impl EpochWalk {
     /// Sequences go on from epoch to epoch.
     fn check_continues(&self, before: &Self, findings: &mut Vec<Finding>) {
         let (wanted, found) = (before.seen.last + 1, self.seen.first);
-        // Processes of earlier versions began at 1 each.
+        // A log whose processes began at 1 each was written by an earlier version.
         if before.damaged || self.seen.records == 0 || found == wanted || found == 1 {
             return;
         }

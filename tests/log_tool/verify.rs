@@ -260,3 +260,37 @@ fn every_lost_tail_is_seen_that_anything_tells_of() {
     }
     assert!(small.verify(&LOGS).findings.is_empty());
 }
+
+#[test]
+fn sequences_go_on_from_start_to_start_and_a_start_that_is_gone_is_missed() {
+    let mut world = World::start(|_| {});
+    let mut client = world.client(0);
+    client.order("o1", "1=NOBODY");
+    client.conn.expect("8");
+    world.stop();
+    for _ in 0..2 {
+        let again = gatehouse::app::start(world.plan.clone()).expect("it starts again");
+        again.stop();
+    }
+    let told = good(&["verify", "--json"], &world);
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    for log in told["logs"].as_array().expect("logs") {
+        let epochs = log["epochs"].as_array().expect("epochs");
+        assert_eq!(epochs.len(), 3, "{log}");
+        for pair in epochs.windows(2) {
+            let last = pair[0]["last"].as_u64().expect("a number");
+            assert_eq!(pair[1]["first"], last + 1, "{log}");
+        }
+    }
+    let second = segment_path(&world.plan.state.log_directory, LogId::Order, 2, 0);
+    std::fs::remove_file(second).expect("removed");
+    let output = gatehouse_log(&["verify"], &world)
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("DAMAGED: order log, start 3") && told.contains("was due"),
+        "{told}"
+    );
+}
