@@ -1,4 +1,5 @@
 //! `gatehouse log replay`: the state that the logs lead to, at their end and before, and the same as often as one asks.
+//! Run as its users run it, on the logs of a gateway with a configuration on disk, beside it and after it.
 
 use std::path::Path;
 use std::process::Command;
