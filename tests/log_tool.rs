@@ -1,7 +1,13 @@
 //! `gatehouse log` as its users run it, beside a gateway that runs and after it: messages in the familiar form, the story of a session
 //! with its causes, following over a restart, and no secret in any output.
 
+#[path = "log_tool/orders.rs"]
+mod orders;
+#[path = "log_tool/replay.rs"]
+mod replay;
 mod support;
+#[path = "log_tool/verify.rs"]
+mod verify;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -308,9 +314,12 @@ fn following_goes_on_over_a_restart_and_ends_well() {
     let (code, complaints) = following.interrupt();
     assert_eq!((code, complaints.as_str()), (Some(0), ""));
 
-    // Numbers go on over the restart.
+    // The restart is told, and that numbers go on.
     let told = good(&["explain", "session0"], &world);
-    assert!(told.contains("last reset     none in this log"), "{told}");
+    assert!(
+        told.contains("goes on with the numbers of the process before"),
+        "{told}"
+    );
     assert!(told.contains("2 starts of the gateway"), "{told}");
     drop(client);
     again.stop();
@@ -341,7 +350,7 @@ fn wrong_arguments_and_damage_are_told() {
             "--from is later than --to",
         ),
         (&["print", "--explain", "--json"], "cannot be used with"),
-        (&["print", "--log", "order"], "invalid value"),
+        (&["print", "--log", "orders"], "invalid value"),
         (&["explain"], "required"),
         (&["explain", "session1"], "nothing of it in the client log"),
     ] {
