@@ -66,6 +66,7 @@ fn pair(version: FixVersion, behaviour: &str, faults: PlantedFaults, requests: u
         sell_percent: 50,
         seed: 7,
         prefix: Text::cut(b"T1-"),
+        reconnect: false,
         drain_ns: 1_000_000_000,
     };
     Pair {

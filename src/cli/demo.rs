@@ -277,6 +277,7 @@ fn drive(
         seed: 1,
         prefix: Text::cut(b"D"),
         drain_ns: DRAIN_NS,
+        reconnect: false,
     };
     let sessions = config.sessions;
     let sockets = open(Choice::Poll, sessions)?;
