@@ -24,7 +24,7 @@ from world import Config, Failure, LinkedDesk, Process, Session, World, free_por
 
 LINKS = 2
 # A restart that takes longer than this is a failure, not a slow one.
-READY_S = 60.0
+READY_S = 20.0
 DRAIN_S = 20
 NS = 1_000_000_000
 
@@ -87,7 +87,7 @@ class Day(World):
         listen, *ports = free_ports(1 + LINKS)
         sessions = [Session(f"CLIENT{n + 1}") for n in range(options.sessions)]
         own = {} if options.durability == "process" else {"durability": options.durability}
-        desk = LinkedDesk("desk", ports, own=own, window=65536, reconnect_min_ms=10, reconnect_max_ms=50)
+        desk = LinkedDesk("desk", ports, own=own, window=65536)
         self.config = Config(self, listen, [desk], sessions, requests=requests, staging_bytes=1 << 26, staging=self.staging)
         self.listen = listen
         arguments = [v for port in ports for v in ("--listen", f"127.0.0.1:{port}")]
@@ -108,7 +108,7 @@ class Day(World):
         self.client_ledger = self.directory / "client-ledger.json"
         self.load = self.start(
             "load", self.binary, "load", "--connect", f"127.0.0.1:{self.listen}", "--sessions", options.sessions,
-            "--account-prefix", "ACC-CLIENT", "--symbols", "2", "--rate", rate, "--orders", requests,
+            "--account-prefix", "ACC-CLIENT", "--symbols", options.symbols, "--rate", rate, "--orders", requests,
             "--mix", options.mix, "--seed", options.seed, "--drain-s", DRAIN_S, "--reconnect", "--events",
             "--json-ledger", self.client_ledger, "--yield", "--json", "--quiet",
         )  # fmt: skip
@@ -129,14 +129,27 @@ class Day(World):
         """Nanoseconds from the gateway's start to the last line that is up again: (links, all)."""
 
         def up():
-            if self.gateway_process.child.poll() is not None:
-                code = self.gateway_process.child.returncode
-                raise Failure(f"{self.gateway_process.name} ended with {code}: {self.gateway_process.tail()}")
+            self.must_live()
             links = self.links.all_up_since(born_ns)
             sessions = self.sessions.all_up_since(born_ns) if self.sessions else links
             return links and sessions and (links - born_ns, max(links, sessions) - born_ns)
 
         return wait_until(up, f"all sessions and links are up; {self.tails()}", timeout_s, 0.004)
+
+    def links_up(self, born_ns):
+        """Waits until the links are up."""
+
+        def up():
+            self.must_live()
+            return self.links.all_up_since(born_ns)
+
+        return wait_until(up, f"the links are up; {self.tails()}", READY_S, 0.01)
+
+    def must_live(self):
+        """A gateway that ended by itself is a failure."""
+        if self.gateway_process.child.poll() is not None:
+            code = self.gateway_process.child.returncode
+            raise Failure(f"{self.gateway_process.name} ended with {code}: {self.gateway_process.tail()}")
 
     def tails(self):
         """The last words of all that are there."""
@@ -202,7 +215,7 @@ def play(day, kills, draw, say):
     longest_s = kills * (options.life_max_s + 3.0) + 30
     orders = int(options.rate * kills * (options.life_max_s + 1.5))
     born_ns = first_ns = day.begin(max(1 << 16, 2 * orders))
-    wait_until(lambda: day.links.all_up_since(born_ns), f"the links are up; {day.tails()}", READY_S, 0.01)
+    day.links_up(born_ns)
     day.load_on(options.rate, min(16_000_000, int(options.rate * longest_s)))
     wait_until(lambda: day.sessions.all_up_since(born_ns), f"the sessions are up; {day.tails()}", READY_S, 0.01)
     begun_ns = time.time_ns()
@@ -287,6 +300,7 @@ def main():
     parser.add_argument("--mix", default="new=80,cancel=12,replace=8")
     parser.add_argument("--life-max-s", type=float, default=1.0, help="longest life of a gateway between two kills")
     parser.add_argument("--young-share", type=float, default=0.15, help="share of gateways that are killed while they recover")
+    parser.add_argument("--symbols", type=int, choices=(1, 2), default=2)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--keep", action="store_true", help="keep the files of good days, too")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON at the end")

@@ -23,10 +23,12 @@ import time
 import crash
 from world import Failure, wait_until
 
-REQUESTS = 8
+REQUESTS = 4
 RATE = 50
+# What steps answers slowly, and a cancel needs an order that was answered.
+STEPPED_RATE = 1
 # Of sides and kinds of requests, such that the script has orders that trade and a cancel.
-SEED = 3
+SEED = 10
 END_S = 60.0
 
 
@@ -45,10 +47,11 @@ class Trial(crash.Day):
             return plain
         self.traced = False
         mode = "stores" if self.kind == "stores" else "calls"
+        always = self.kind == "stores" and self.io == "uring"
         windows = [v for name in ("client", "order", "desk") for v in ("--window", self.staging / f"{name}.window")]
         return [
             sys.executable, pathlib.Path(__file__).with_name("tracer.py"), "--kill-at", self.kill_at, "--mode", mode,
-            "--output", self.directory / "gateway-traced.out", *windows, "--", *plain,
+            "--output", self.directory / "gateway-traced.out", *windows, *(["--always"] if always else []), "--", *plain,
         ]  # fmt: skip
 
     def play(self):
@@ -64,9 +67,9 @@ class Trial(crash.Day):
             self.live()
             tracer = self.gateway_process
         elif self.kind == "stores":
-            wait_until(lambda: self.links.all_up_since(born_ns), f"the links are up; {self.tails()}", END_S)
+            self.links_up(born_ns)
             tracer.say("arm")
-            self.load_on(RATE, REQUESTS)
+            self.load_on(STEPPED_RATE, REQUESTS)
         else:
             self.load_on(RATE, REQUESTS)
         wait_until(lambda: self.over(tracer), f"the script ends; {self.tails()}", END_S, 0.005)
@@ -147,7 +150,7 @@ def main():
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    options.sessions, options.mix, options.seed, options.desk_arguments = 1, "new=70,cancel=30", SEED, []
+    options.sessions, options.symbols, options.mix, options.seed, options.desk_arguments = 1, 1, "new=70,cancel=30", SEED, []
     root = pathlib.Path(options.directory)
     shutil.rmtree(root, ignore_errors=True)
     began = time.monotonic()

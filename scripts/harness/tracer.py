@@ -5,9 +5,10 @@
 Mode `calls`: a point is the entry of a system call and the return from it. What only waits, and what came back with nothing, is no
 point: a program that polls makes any number of these and nothing changes. A filter (seccomp) lets these run without stopping.
 
-Mode `stores`: from the line `arm` on standard input on, the named threads run instruction by instruction, and a point is each
-instruction that changed one of the windows (files in memory): every state that a death between two of them can leave behind, and
-a memcpy makes no system call. What a store of a wide register writes is one point.
+Mode `stores`: from the line `arm` on standard input on, the named threads run instruction by instruction from the moment that a
+socket has something until none has, and a point is each instruction that changed one of the windows (files in memory): every state
+that a death between two of them can leave behind, and a memcpy makes no system call. What a store of a wide register writes is one
+point. With `--always` they step all the time: an io_uring brings things without a call that tells.
 
 One JSON line tells what was killed where, or that the program ended before, with how many points it had. The program never outlives
 this process.
@@ -30,7 +31,9 @@ LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_
 LIBC.ptrace.restype = ctypes.c_long
 LIBC.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
-TRACEME, CONT, SINGLESTEP, SYSCALL = 0, 7, 9, 24
+TRACEME, PEEKUSER, CONT, SINGLESTEP, SYSCALL = 0, 3, 7, 9, 24
+# Of user_regs_struct, times eight.
+RAX_OFFSET = 80
 SETOPTIONS, GET_SYSCALL_INFO = 0x4200, 0x420E
 OPTION_SYSGOOD, OPTION_CLONE, OPTION_EXEC, OPTION_SECCOMP, OPTION_EXITKILL = 1, 8, 16, 128, 1 << 20
 EVENT_CLONE, EVENT_EXEC, EVENT_SECCOMP = 3, 4, 7
@@ -61,8 +64,12 @@ OTHERS = {
     "io_uring_register": 427, "clone3": 435, "epoll_ctl": 233, "fadvise64": 221, "sync_file_range": 277, "msync": 26,
 }  # fmt: skip
 NAMES = {number: name for table in (IDLE, TAKING, OTHERS) for name, number in table.items()}
-# How much of a window is looked at: these runs are short.
-LOOK_BYTES = 1 << 17
+# The positions of a window stand there.
+HEAD_BYTES = 512
+# The next record begins within so much of the last change.
+NEAR_BYTES = 1 << 12
+# So many sockets that had nothing, one after the other: the turn is over.
+IDLE_TAKINGS = 4
 
 
 class Ended(Exception):
@@ -88,9 +95,8 @@ class SockProgram(ctypes.Structure):
     _fields_ = [("len", ctypes.c_uint16), ("filter", ctypes.POINTER(SockFilter))]
 
 
-def stop_at_calls():
-    """All calls stop the process but the idle ones."""
-    quiet = sorted(IDLE.values())
+def stop_at_calls_but(quiet):
+    """All calls stop the process but these."""
     lines = [SockFilter(0x20, 0, 0, 0)]
     for place, number in enumerate(quiet):
         lines.append(SockFilter(0x15, len(quiet) - place, 0, number))
@@ -109,6 +115,7 @@ class Tracer:
     def __init__(self, options):
         self.kill_at = options.kill_at
         self.points = 0
+        self.steps = 0
         self.where = None
         self.threads = {}
         self.pid = os.fork()
@@ -126,8 +133,9 @@ class Tracer:
         os.dup2(output, 2)
         LIBC.ptrace(TRACEME, 0, None, None)
         os.kill(os.getpid(), signal.SIGSTOP)
-        if options.mode == "calls":
-            stop_at_calls()
+        quiet = IDLE if options.mode == "calls" else IDLE | OTHERS
+        if not options.always:
+            stop_at_calls_but(sorted(quiet.values()))
         os.execv(options.program[0], options.program)
 
     @staticmethod
@@ -213,39 +221,112 @@ class Calls(Tracer):
         return value > 0 if name in TAKING else value not in (-AGAIN, -INTERRUPTED, -IN_PROGRESS)
 
 
+class Window:
+    """A window in memory, and what was seen of it last."""
+
+    def __init__(self, path):
+        self.name = pathlib.Path(path).name
+        with open(path, "rb") as file:
+            self.memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        # Where it stands at the beginning: the window of a fresh start is zeroes behind its last record.
+        self.near(len(self.memory[: 1 << 20].rstrip(b"\0")))
+
+    def near(self, offset):
+        """Where the next change is looked for: the positions in the head, and what follows the last record."""
+        self.start = max(4096, offset - NEAR_BYTES // 2)
+        self.end = offset + NEAR_BYTES
+        self.last = (self.memory[:HEAD_BYTES], self.memory[self.start : self.end])
+
+    def changed(self):
+        """Whether it did since the last time."""
+        head, body = self.last
+        if self.memory[:HEAD_BYTES] == head and self.memory[self.start : self.end] == body:
+            return False
+        now = self.memory[self.start : self.end]
+        if now != body:
+            place = next(at for at in range(len(body)) if now[at] != body[at])
+            self.near(self.start + place)
+        else:
+            self.last = (self.memory[:HEAD_BYTES], body)
+        return True
+
+
 class Stores(Tracer):
-    """Points are instructions that change a window."""
+    """Points are instructions that change a window. The threads run freely while no socket has anything, and step while one has."""
 
     def __init__(self, options):
         self.names = set(options.threads.split(","))
         self.paths = options.window
+        self.always = options.always
         self.windows = []
+        self.tids = set()
+        self.stepping = False
+        # Sockets that had nothing since the last change.
+        self.idle = 0
         super().__init__(options)
 
     def run(self):
         """Until the point, or the end."""
         ptrace(CONT, self.pid)
-        stepping = False
-        tids = set()
+        while not self.windows:
+            if self._stopped():
+                self._pass(*self.next_stop())
+            elif self._armed():
+                self.windows = [Window(path) for path in self.paths]
+                self.tids = {int(tid) for tid in os.listdir(f"/proc/{self.pid}/task") if self.name(int(tid)) in self.names}
+        if self.always:
+            self._step_all()
+        calling = {}
         while True:
-            if not stepping and self._armed():
-                stepping = True
-                self._look()
-                tids = {int(tid) for tid in os.listdir(f"/proc/{self.pid}/task") if self.name(int(tid)) in self.names}
-                for tid in tids:
-                    # It stops here, and is stepped from then on.
-                    LIBC.syscall(TGKILL, self.pid, tid, int(signal.SIGSTOP))
-            if not stepping and not self._stopped():
-                continue
             tid, sign, event = self.next_stop()
-            deliver = 0 if event or sign in (signal.SIGTRAP, signal.SIGSTOP) else sign
-            if stepping and tid in tids:
-                changed = self._changed()
-                if changed and self.point(tid, f"a store into {changed}"):
+            if tid not in self.tids:
+                self._pass(tid, sign, event)
+                continue
+            name = window = None
+            if event == EVENT_SECCOMP:
+                entry = self.call(tid)
+                calling[tid] = entry[0] if entry else "?"
+            elif sign in (STOPPED_AT_CALL, signal.SIGTRAP) and tid in calling:
+                name = calling.pop(tid)
+                self._returned(name, self._result(tid))
+            if self.stepping:
+                self.steps += 1
+                window = next((window for window in self.windows if window.changed()), None)
+            if window:
+                self.idle = 0
+                if self.point(tid, f"a store into {window.name}"):
                     continue
-                self.let_go(tid, SINGLESTEP, deliver)
-            else:
-                self.let_go(tid, CONT, deliver)
+            deliver = 0 if event or sign in (signal.SIGTRAP, STOPPED_AT_CALL, signal.SIGSTOP) else sign
+            running = SYSCALL if tid in calling else CONT
+            self.let_go(tid, SINGLESTEP if self.stepping else running, deliver)
+
+    def _returned(self, name, result):
+        """A call that takes something came back."""
+        if name not in TAKING or self.always:
+            return
+        if result > 0:
+            self.idle = 0
+            if not self.stepping:
+                self._step_all()
+        elif self.stepping:
+            self.idle += 1
+            self.stepping = self.idle < IDLE_TAKINGS
+
+    def _step_all(self):
+        self.stepping = True
+        self.idle = 0
+        for tid in self.tids:
+            # It stops here, and is stepped from then on.
+            LIBC.syscall(TGKILL, self.pid, tid, int(signal.SIGSTOP))
+
+    def _result(self, tid):
+        ctypes.set_errno(0)
+        return LIBC.ptrace(PEEKUSER, tid, RAX_OFFSET, None)
+
+    def _pass(self, tid, sign, event):
+        """A thread that is none of those that step, or the time before."""
+        deliver = 0 if event or sign in (signal.SIGTRAP, STOPPED_AT_CALL, signal.SIGSTOP) else sign
+        self.let_go(tid, CONT, deliver)
 
     def _armed(self):
         ready, _, _ = select.select([sys.stdin], [], [], 0)
@@ -255,22 +336,8 @@ class Stores(Tracer):
         """Whether a thread is there to be dealt with; sleeps a little where none is."""
         found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | WALL)
         if found is None:
-            time.sleep(0.001)
+            time.sleep(0.0002)
         return found is not None
-
-    def _look(self):
-        for path in self.paths:
-            with open(path, "rb") as file:
-                window = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-            self.windows.append([pathlib.Path(path).name, window, window[:LOOK_BYTES]])
-
-    def _changed(self):
-        for entry in self.windows:
-            now = entry[1][:LOOK_BYTES]
-            if now != entry[2]:
-                entry[2] = now
-                return entry[0]
-        return None
 
 
 def main():
@@ -280,6 +347,7 @@ def main():
     parser.add_argument("--mode", choices=("calls", "stores"), required=True)
     parser.add_argument("--window", action="append", default=[])
     parser.add_argument("--threads", default="gh-fused,gh-decode,gh-risk,gh-route")
+    parser.add_argument("--always", action="store_true", help="mode stores: step also while nothing comes (io_uring)")
     parser.add_argument("--output", required=True, help="what the program prints")
     parser.add_argument("program", nargs="+")
     options = parser.parse_args()
@@ -290,7 +358,7 @@ def main():
         tracer.run()
     except Ended as end:
         ended = end.args[0]
-    print(json.dumps({"points": tracer.points, "where": tracer.where, "ended": ended, "wall_ns": time.time_ns()}), flush=True)
+    print(json.dumps({"points": tracer.points, "steps": tracer.steps, "where": tracer.where, "ended": ended, "wall_ns": time.time_ns()}), flush=True)
     return 0 if tracer.where else 3
 
 
