@@ -17,6 +17,7 @@ import json
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -25,6 +26,8 @@ from world import Failure, wait_until
 
 REQUESTS = 4
 RATE = 50
+# Slow enough for a kill in its middle.
+RECOVERY_RATE = 10
 # What steps answers slowly, and a cancel needs an order that was answered.
 STEPPED_RATE = 1
 # Of sides and kinds of requests, such that the script has orders that trade and a cancel.
@@ -59,9 +62,9 @@ class Trial(crash.Day):
         born_ns = self.begin(4096)
         tracer = self.gateway_process
         if self.kind == "recovery":
-            self.load_on(RATE, REQUESTS)
+            self.load_on(RECOVERY_RATE, REQUESTS)
             wait_until(lambda: self.sessions.all_up_since(born_ns), f"the session is up; {self.tails()}", END_S)
-            time.sleep(REQUESTS / RATE / 2)
+            time.sleep(REQUESTS / RECOVERY_RATE / 2)
             self.strike()
             self.traced = True
             self.live()
@@ -94,8 +97,8 @@ class Trial(crash.Day):
         tracer.child.send_signal(signal.SIGTERM)
         try:
             tracer.child.wait(END_S)
-        except Exception as error:
-            raise Failure(f"the traced gateway does not end: {tracer.tail()}") from error
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the traced gateway does not end: {tracer.tail()}") from None
         said = json.loads(tracer.text().splitlines()[-1])
         if said["where"]:
             self.live()

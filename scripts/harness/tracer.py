@@ -15,6 +15,7 @@ this process.
 """
 
 import argparse
+import collections
 import ctypes
 import json
 import mmap
@@ -50,7 +51,7 @@ IDLE = {
     "madvise": 28, "nanosleep": 35, "getpid": 39, "gettimeofday": 96, "gettid": 186, "futex": 202, "sched_setaffinity": 203,
     "sched_getaffinity": 204, "epoll_wait": 232, "clock_gettime": 228, "clock_nanosleep": 230, "set_robust_list": 273,
     "ppoll": 271, "epoll_pwait": 281, "prlimit64": 302, "getrandom": 318, "sigaltstack": 131, "rseq": 334, "membarrier": 324,
-    "close_range": 436, "arch_prctl": 158, "set_tid_address": 218, "fstat": 5, "newfstatat": 262, "lseek": 8, "statx": 332,
+    "io_uring_register": 427, "close_range": 436, "arch_prctl": 158, "set_tid_address": 218, "fstat": 5, "newfstatat": 262, "lseek": 8, "statx": 332,
 }  # fmt: skip
 # These have an effect only where they bring something: their entry is no point.
 TAKING = {"read": 0, "recvfrom": 45, "recvmsg": 47, "accept": 43, "accept4": 288, "io_uring_enter": 426, "pread64": 17}
@@ -61,7 +62,7 @@ OTHERS = {
     "ftruncate": 77, "rename": 82, "mkdir": 83, "rmdir": 84, "unlink": 87, "fchmod": 91, "mlock": 149, "mlockall": 151,
     "getdents64": 217, "exit_group": 231, "openat": 257, "mkdirat": 258, "unlinkat": 263, "renameat": 264, "fallocate": 285,
     "eventfd2": 290, "epoll_create1": 291, "renameat2": 316, "copy_file_range": 326, "io_uring_setup": 425,
-    "io_uring_register": 427, "clone3": 435, "epoll_ctl": 233, "fadvise64": 221, "sync_file_range": 277, "msync": 26,
+    "clone3": 435, "epoll_ctl": 233, "fadvise64": 221, "sync_file_range": 277, "msync": 26,
 }  # fmt: skip
 NAMES = {number: name for table in (IDLE, TAKING, OTHERS) for name, number in table.items()}
 # The positions of a window stand there.
@@ -116,6 +117,7 @@ class Tracer:
         self.kill_at = options.kill_at
         self.points = 0
         self.steps = 0
+        self.kinds = collections.Counter()
         self.where = None
         self.threads = {}
         self.pid = os.fork()
@@ -152,6 +154,7 @@ class Tracer:
     def point(self, tid, what):
         """One more; whether it was the last."""
         self.points += 1
+        self.kinds[what] += 1
         if self.points != self.kill_at:
             return False
         self.where = f"{what}, thread {self.name(tid)}"
@@ -358,7 +361,8 @@ def main():
         tracer.run()
     except Ended as end:
         ended = end.args[0]
-    print(json.dumps({"points": tracer.points, "steps": tracer.steps, "where": tracer.where, "ended": ended, "wall_ns": time.time_ns()}), flush=True)
+    said = {"points": tracer.points, "steps": tracer.steps, "where": tracer.where, "ended": ended, "kinds": dict(tracer.kinds)}
+    print(json.dumps(said), flush=True)
     return 0 if tracer.where else 3
 
 

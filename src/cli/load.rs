@@ -27,6 +27,9 @@ use crate::sys::thread;
 /// Turns between two looks at the signals.
 const TURNS_PER_LOOK: u32 = 4096;
 
+/// Between two looks at what sessions did: who watches waits for it.
+const TURNS_PER_SHOW: u32 = 64;
+
 /// Send orders at a fixed rate, whatever the answers do, and measure from the intended send times
 #[derive(Args, Debug)]
 pub struct LoadArgs {
@@ -226,11 +229,11 @@ fn turn(args: &LoadArgs, client: &mut LoadClient<AnySockets>, signals: &Signals)
     while !client.is_done() {
         let work = client.turn(&mut || clock.now());
         turns = turns.wrapping_add(1);
-        if turns.is_multiple_of(TURNS_PER_LOOK) {
+        if turns.is_multiple_of(TURNS_PER_SHOW) {
             super::show_events(args.events, client.take_events());
-            if signals.arrived() {
-                client.stop(clock.now());
-            }
+        }
+        if turns.is_multiple_of(TURNS_PER_LOOK) && signals.arrived() {
+            client.stop(clock.now());
         }
         if work == 0 {
             match args.yields {
