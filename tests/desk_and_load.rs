@@ -194,7 +194,7 @@ fn who_comes_back_goes_on() {
                 changes.push(event.what);
             }
             let sent = pair.client.ledger().records().len();
-            if sent > 1_000 * (dropped + 1) && up == dropped as u64 + 1 && dropped < 4 {
+            if sent > 100 * (dropped + 1) && up == dropped as u64 + 1 && dropped < 4 {
                 dropped += 1;
                 pair.desk.command(pair.clock.now(), &drop_link).unwrap();
             }

@@ -81,10 +81,18 @@ class Trial(crash.Day):
             wait_until(lambda: self.over(None), f"the script ends; {self.tails()}", END_S, 0.005)
         ended = self.gateway_process.stop() if self.gateway_process is not tracer else self.end_traced(tracer)
         self.desk_process.stop()
-        said = json.loads(tracer.text().splitlines()[-1])
+        said = self.said(tracer)
         outcome = self.compare()
         outcome["gateway_ended_with"] = ended
         return said, outcome
+
+    @staticmethod
+    def said(tracer):
+        """What the tracer says at its end."""
+        lines = tracer.text().splitlines()
+        if not lines or not lines[-1].startswith("{"):
+            raise Failure(f"the tracer ended with {tracer.child.returncode}: {tracer.tail()}")
+        return json.loads(lines[-1])
 
     def over(self, tracer):
         """Whether the client has ended, or the tracer has struck."""
@@ -99,7 +107,7 @@ class Trial(crash.Day):
             tracer.child.wait(END_S)
         except subprocess.TimeoutExpired:
             raise Failure(f"the traced gateway does not end: {tracer.tail()}") from None
-        said = json.loads(tracer.text().splitlines()[-1])
+        said = self.said(tracer)
         if said["where"]:
             self.live()
             self.gateway_process.wait_for("gateway is up", END_S)

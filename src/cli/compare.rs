@@ -1,4 +1,6 @@
 //! `gatehouse compare`: the ledger of a load client against that of a simulated desk. Exit 1 where they do not agree.
+//!
+//! The judge of the crash test: it reads two files and knows nothing of a gateway.
 
 use std::fs::File;
 use std::io::{self, BufReader};
