@@ -80,6 +80,7 @@ fn pair_that(
         seed: 7,
         prefix: Text::cut(b"T1-"),
         reconnect,
+        open_max: u64::MAX,
         drain_ns: 1_000_000_000,
     };
     Pair {

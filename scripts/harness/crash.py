@@ -27,6 +27,8 @@ LINKS = 2
 # A restart that takes longer than this is a failure, not a slow one.
 READY_S = 20.0
 DRAIN_S = 20
+# A machine that cannot keep the rate must not pile up more than desk and client can repeat.
+OPEN_MAX = 20_000
 NS = 1_000_000_000
 
 
@@ -111,7 +113,7 @@ class Day(World):
         self.load = self.start(
             "load", self.binary, "load", "--connect", f"127.0.0.1:{self.listen}", "--sessions", options.sessions,
             "--account-prefix", "ACC-CLIENT", "--symbols", options.symbols, "--rate", rate, "--orders", requests,
-            "--mix", options.mix, "--seed", options.seed, "--drain-s", DRAIN_S, "--reconnect", "--events",
+            "--mix", options.mix, "--seed", options.seed, "--drain-s", DRAIN_S, "--open-max", OPEN_MAX, "--reconnect", "--events",
             "--json-ledger", self.client_ledger, "--yield", "--json", "--quiet",
         )  # fmt: skip
         self.sessions = Lines(self.load, options.sessions)
@@ -174,6 +176,8 @@ class Day(World):
         except subprocess.TimeoutExpired:
             raise Failure(f"the client does not end: {self.tails()}") from None
         code = self.gateway_process.child.poll()
+        if code is None:
+            self.gateway_process.wait_for("gateway is up", READY_S)
         ended = self.gateway_process.stop() if code is None else code
         self.desk_process.stop()
         self.sessions.read()

@@ -62,9 +62,9 @@ class Trial(crash.Day):
         born_ns = self.begin(4096)
         tracer = self.gateway_process
         if self.kind == "recovery":
-            self.load_on(RECOVERY_RATE, REQUESTS)
+            self.load_on(RECOVERY_RATE, 2 * REQUESTS)
             wait_until(lambda: self.sessions.all_up_since(born_ns), f"the session is up; {self.tails()}", END_S)
-            time.sleep(REQUESTS / RECOVERY_RATE / 2)
+            time.sleep(REQUESTS / RECOVERY_RATE)
             self.strike()
             self.traced = True
             self.live()
@@ -79,7 +79,12 @@ class Trial(crash.Day):
         if tracer.child.poll() is not None:
             self.live()
             wait_until(lambda: self.over(None), f"the script ends; {self.tails()}", END_S, 0.005)
-        ended = self.gateway_process.stop() if self.gateway_process is not tracer else self.end_traced(tracer)
+        if self.gateway_process is tracer:
+            ended = self.end_traced(tracer)
+        else:
+            # Before that nobody listens to the signal.
+            self.gateway_process.wait_for("gateway is up", END_S)
+            ended = self.gateway_process.stop()
         self.desk_process.stop()
         said = self.said(tracer)
         outcome = self.compare()

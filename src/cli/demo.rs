@@ -278,6 +278,7 @@ fn drive(
         prefix: Text::cut(b"D"),
         drain_ns: DRAIN_NS,
         reconnect: false,
+        open_max: u64::MAX,
     };
     let sessions = config.sessions;
     let sockets = open(Choice::Poll, sessions)?;

@@ -90,6 +90,9 @@ pub struct LoadArgs {
     /// How long answers may take after the last request
     #[arg(long, default_value_t = 5)]
     drain_s: u64,
+    /// Requests without an answer above which what is due is skipped and counted; zero: no limit
+    #[arg(long, default_value_t = 0)]
+    open_max: u64,
     /// Keep the sessions' numbers when the connection is lost, come back, and go on; a signal ends the sending, not the run
     #[arg(long)]
     reconnect: bool,
@@ -212,6 +215,11 @@ fn configure(args: &LoadArgs) -> Result<LoadConfig, String> {
         prefix: Text::cut(&prefix),
         drain_ns: args.drain_s * NS_PER_S,
         reconnect: args.reconnect,
+        open_max: if args.open_max == 0 {
+            u64::MAX
+        } else {
+            args.open_max
+        },
     })
 }
 
@@ -242,6 +250,7 @@ fn turn(args: &LoadArgs, client: &mut LoadClient<AnySockets>, signals: &Signals)
             }
         }
     }
+    super::show_events(args.events, client.take_events());
 }
 
 fn print_progress(

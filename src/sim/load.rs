@@ -93,6 +93,8 @@ pub struct LoadConfig {
     pub prefix: RunPrefix,
     /// How long answers may take after the last request
     pub drain_ns: u64,
+    /// While so many requests have no answer, what is due is skipped and counted, as where a session is down
+    pub open_max: u64,
     /// Whether sessions that are lost come back and go on with their numbers. Else each logon begins anew, and a lost session fails
     /// the run
     pub reconnect: bool,
@@ -434,7 +436,7 @@ impl<S: Sockets> LoadClient<S> {
                 return done;
             };
             let session = (self.run.schedule.next() % self.run.config.sessions as u64) as usize;
-            if !self.run.up[session] {
+            if !self.run.up[session] || self.run.unresolved >= self.run.config.open_max {
                 self.run.unsent += 1;
             } else if !self.send(now, session, intended_ns) {
                 return done;
