@@ -81,7 +81,7 @@ fn pair_that(
         prefix: Text::cut(b"T1-"),
         reconnect,
         open_max: u64::MAX,
-        drain_ns: 1_000_000_000,
+        drain_ns: 10_000_000_000,
     };
     Pair {
         desk,
@@ -201,7 +201,15 @@ fn who_comes_back_goes_on() {
             }
         }
         let result = pair.client.result();
-        let name = format!("{version:?}: {result}");
+        let silent = pair.client.ledger().records().iter().enumerate();
+        let silent: Vec<_> = silent
+            .filter(|(_, record)| record.fate == Fate::Unresolved)
+            .map(|(n, _)| {
+                let id = Text::cut(format!("T1-{n:08}").as_bytes());
+                (n, pair.desk.ledger().received(&id).is_some())
+            })
+            .collect();
+        let name = format!("{version:?}: {result}; unanswered, and at the desk: {silent:?}");
         let (totals, desk) = (&result.totals, pair.desk.ledger().totals());
         assert_eq!((dropped, up, result.sessions_lost), (4, 5, 4), "{name}");
         assert!(!changes.contains(&LineChange::Reset), "{changes:?}");
