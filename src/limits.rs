@@ -268,7 +268,7 @@ pub const SIM_DESK_OUTPUTS_MAX: usize = 16 * 1024;
 /// Timers of the simulated desk done in one duty cycle.
 pub const SIM_DESK_TIMERS_PER_CYCLE: usize = 64;
 /// Memory in which a link of the simulated desk, or the load client, keeps what was sent for resends.
-pub const SIM_LOG_BYTES: usize = 16 << 20;
+pub const SIM_LOG_BYTES: usize = 64 << 20;
 /// Bytes that the relay holds per direction of a connection.
 pub const SIM_RELAY_BUFFER_BYTES: usize = 64 * 1024;
 /// Connections of the relay.
@@ -281,6 +281,8 @@ pub const SIM_LOAD_SENDS_PER_CYCLE: usize = 64;
 pub const SIM_LOAD_REASONS_MAX: usize = 64;
 /// Orders of one session that the load client remembers as open to be cancelled or replaced.
 pub const SIM_LOAD_CHANGEABLE_MAX: usize = 1 << 16;
+/// Comings and goings of sessions that a tool keeps until they are taken; further ones are counted.
+pub const SIM_LINE_EVENTS_MAX: usize = 1 << 16;
 
 /// Connections to the control socket at once: operators and their tools.
 pub const CONTROL_CONNECTIONS_MAX: usize = 16;
