@@ -138,6 +138,10 @@ pub const LOG_NAMES_BYTES_MAX: usize = 4 << 10;
 pub const PARK_NS_MAX: u64 = 100_000;
 /// Sleep of the journal thread when there is nothing to write: what a process that dies at L0 may still hold in memory.
 pub const JOURNAL_IDLE_NS: u64 = 500_000;
+/// The same where a desk is at level L1: what comes after a pause waits for the thread to wake.
+pub const JOURNAL_IDLE_PROMPT_NS: u64 = 20_000;
+/// At level L1 the journal thread does not sleep before this time has passed without a record.
+pub const JOURNAL_AWAKE_NS: u64 = 1_000_000;
 /// How long nothing must be in flight before links are logged out: cancels of lost sessions are on their way to desks, and their
 /// reports on the way back.
 pub const SHUTDOWN_QUIET_MS: u64 = 20;

@@ -21,6 +21,7 @@ use super::log_store;
 use super::runner::{self, Fused, Lifecycle, Phase, Turn};
 use super::topology::{self, Topology};
 use crate::config::plan::{Idle, Layout, Plan};
+use crate::journal::Disk;
 use crate::limits::{SHUTDOWN_PHASE_MS, SHUTDOWN_QUIET_MS};
 use crate::stage::control::{Control, Peer};
 use crate::status::{Fact, StageWriter};
@@ -61,6 +62,7 @@ pub struct Gateway {
     lifecycle: Lifecycle,
     threads: Vec<JoinHandle<()>>,
     control_stop: Arc<AtomicBool>,
+    disk: Disk,
 }
 
 impl Gateway {
@@ -77,6 +79,12 @@ impl Gateway {
     /// Whether a thread has ended that should not have.
     pub fn has_failed(&self) -> bool {
         self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// How the disk of the logs does, now and after the end. Where it has failed no new order is taken; cancels and reports go on, so
+    /// that it is for an operator to say when the gateway ends.
+    pub fn disk(&self) -> Disk {
+        self.disk.clone()
     }
 
     /// The orderly end: clients out, links out, logs to disk.
@@ -145,6 +153,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
         ports,
         page,
         control_status,
+        disk,
     } = build::parts(&plan, epoch, Clock::new().now(), &lifecycle)?;
     let control_listener = bind_control(&plan.state.control_socket)?;
     let memory = lock_memory(&plan, &mut warnings);
@@ -231,6 +240,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
         lifecycle,
         threads,
         control_stop: control_stop.clone(),
+        disk,
     };
     match report {
         Ok(report) => {
@@ -425,7 +435,11 @@ fn tell_facts(status: &StageWriter, plan: &Plan, gateway: &Gateway, memory: &str
     status.fact(Fact::Layout, &lower(&gateway.topology.layout));
     status.fact(Fact::LayoutReason, &gateway.topology.layout_reason);
     status.fact(Fact::Idle, &lower(&gateway.topology.idle));
-    status.fact(Fact::Durability, "L0: survives the process, not the host");
+    let durability = match plan.waits_for_disk() {
+        true => "L1 for desks with durability = host: survives the host; else L0",
+        false => "L0: survives the process, not the host",
+    };
+    status.fact(Fact::Durability, durability);
     status.fact(Fact::Memory, memory);
     gateway
         .warnings

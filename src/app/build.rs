@@ -25,7 +25,7 @@ use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
 use crate::domain::{DeskIndex, Now};
-use crate::journal::{Cause, Log, LogId, RecordKind, names};
+use crate::journal::{Cause, Disk, Log, LogId, RecordKind, names};
 use crate::limits::CONNECTIONS_MAX;
 use crate::risk::{Risk, RiskPlan, SessionLimits};
 use crate::session::ResendPolicy;
@@ -54,6 +54,7 @@ pub(super) struct Parts {
     pub ports: ControlPorts,
     pub page: Words,
     pub control_status: StageWriter,
+    pub disk: Disk,
 }
 
 /// Makes everything but the sockets.
@@ -68,6 +69,7 @@ pub(super) fn parts(
     let before = |log| Before::read(plan, log, channel_names(plan, log), now);
     let (clients_before, links_before) = (before(LogId::Client)?, before(LogId::Desk)?);
     let mut drains = Vec::new();
+    let disk = Disk::default();
     let mut make_log = |log: LogId| -> Result<Log, BootError> {
         let (writer, reader) = make_window(plan, log)?;
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
@@ -75,7 +77,7 @@ pub(super) fn parts(
         let names = channel_names(plan, log);
         let made = begin_log(log, epoch, writer, &names, now);
         drains.push(Drain::new(log, names, reader, store));
-        Ok(made)
+        Ok(made.on_disk(disk.clone()))
     };
     let (client_log, order_log, desk_log) = (
         make_log(LogId::Client)?,
@@ -143,7 +145,10 @@ pub(super) fn parts(
         status: writers.route,
         lifecycle: lifecycle.clone(),
     };
-    let journal = JournalStage::new(drains, writers.journal);
+    let mut journal = JournalStage::new(drains, writers.journal).telling(disk.clone());
+    if plan.waits_for_disk() {
+        journal = journal.promptly();
+    }
     Ok(Parts {
         decode,
         risk,
@@ -153,6 +158,7 @@ pub(super) fn parts(
         ports,
         page,
         control_status: writers.control,
+        disk,
     })
 }
 

@@ -13,6 +13,7 @@ use sd_notify::NotifyState;
 use super::signals::Signals;
 use crate::app;
 use crate::config::plan::{Io, Layout};
+use crate::domain::DiskState;
 
 /// Run the gateway
 #[derive(Args, Debug)]
@@ -79,7 +80,15 @@ pub fn run(args: &RunArgs) -> ExitCode {
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     tracing::info!("going down: clients out, links out, logs to disk");
+    let disk = gateway.disk();
     gateway.stop();
+    if disk.state() != DiskState::Working {
+        tracing::error!(
+            state = disk.state().name(),
+            "the logs did not reach the disk: keep the staging windows, see errors above"
+        );
+        return ExitCode::FAILURE;
+    }
     if failed {
         tracing::error!("a thread of the gateway ended before its time");
         return ExitCode::FAILURE;

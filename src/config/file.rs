@@ -113,6 +113,7 @@ pub struct Listener {
 pub struct Desk {
     pub name: Item<String>,
     pub acknowledge_timeout_ms: Item<i64>,
+    pub durability: Item<String>,
     pub links: Vec<Spanned<Link>>,
 }
 

@@ -163,6 +163,7 @@ keys! {
     "desks" {
         "name", NAME, "", Required, "Name of the desk; `accounts.csv` refers to it.";
         "acknowledge_timeout_ms", TIMER_MS, "ms", Value(5000), "A request unanswered for longer makes its link suspect.";
+        "durability", Choice(&["process", "host"]), "", Word("process"), "`process`: what was sent or acknowledged survives the process; `host`: no request leaves to the desk, and no report to a session that may use its accounts, before its record is on disk.";
     }
     "desks.links" {
         "name", NAME, "", Required, "Name of the link.";

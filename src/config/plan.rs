@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::calendar::Rule;
-pub use crate::domain::FixVersion;
 use crate::domain::account::Position;
 use crate::domain::time::Precision;
 use crate::domain::{
     Account, AccountIndex, Checks, ClientIndex, DeskIndex, Instrument, Schedule, Text,
 };
+pub use crate::domain::{Durability, FixVersion};
 
 /// Which sockets.
 #[derive(
@@ -184,6 +184,9 @@ pub struct FixPlan {
     pub checks: Checks,
     /// The dictionary that messages are checked against
     pub dictionary: DictionaryPlan,
+    /// What the record of an application message must have survived before the message leaves: of a link its desk's level, of a
+    /// session the highest of its accounts' desks
+    pub durability: Durability,
 }
 
 /// What a session's messages are checked against.
@@ -232,6 +235,7 @@ impl FixPlan {
             takeover_s: 0,
             checks: Checks::ALL,
             dictionary: DictionaryPlan::None,
+            durability: Durability::Process,
         }
     }
 }
@@ -269,6 +273,28 @@ pub struct Network {
 }
 
 impl Plan {
+    /// Gives links the level of their desk, and sessions the highest level of the desks of their accounts.
+    pub fn spread_durability(&mut self) {
+        for desk in &mut self.desks {
+            let level = desk.durability;
+            desk.links
+                .iter_mut()
+                .for_each(|link| link.fix.durability = level);
+        }
+        for session in &mut self.sessions {
+            let desk_of = |account: &AccountIndex| self.account_desks.get(account.get());
+            let levels = session.accounts.iter().filter_map(desk_of);
+            let levels = levels.filter_map(|desk| self.desks.get(desk.get()));
+            session.fix.durability = levels.map(|desk| desk.durability).max().unwrap_or_default();
+        }
+    }
+
+    /// Whether anybody waits for the disk.
+    pub fn waits_for_disk(&self) -> bool {
+        let waits = |desk: &DeskPlan| desk.durability == Durability::Host;
+        self.desks.iter().any(waits)
+    }
+
     /// Overrides the sockets of all listeners and links.
     pub fn set_io(&mut self, io: Io) {
         self.listeners
@@ -313,6 +339,8 @@ pub struct DeskPlan {
     pub links: Vec<LinkPlan>,
     /// A desk that has not acknowledged a request after this makes its link suspect
     pub acknowledge_timeout_ms: u32,
+    /// Of its links, and of all sessions that may use its accounts
+    pub durability: Durability,
 }
 
 /// A link to a desk.

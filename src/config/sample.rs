@@ -180,6 +180,7 @@ impl Sample {
             name: "desk".to_owned(),
             links: self.links.iter().enumerate().map(link).collect(),
             acknowledge_timeout_ms: 5_000,
+            durability: Durability::Process,
         }
     }
 

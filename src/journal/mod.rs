@@ -3,11 +3,13 @@
 //! Bytes and decisions only: the memory is a `ringbuf` byte log, the journal thread (`stage::journal`) moves it to disk.
 
 mod codec;
+mod disk;
 pub mod entry;
 pub mod log;
 pub mod names;
 pub mod read;
 pub mod record;
 
+pub use disk::Disk;
 pub use log::{Appended, Log};
 pub use record::{Cause, LogId, Record, RecordKind};

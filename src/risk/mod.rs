@@ -89,6 +89,8 @@ pub struct Facts {
     pub pressure: bool,
     /// A link of the account's desk is ready.
     pub desk_ready: bool,
+    /// The logs reach the disk.
+    pub log_ready: bool,
 }
 
 /// Hot row of one session.

@@ -271,18 +271,22 @@ impl RiskStage {
         let parts = &mut self.parts;
         let pressure = parts.to_desk.depth() > self.watermark
             || parts.to_client.depth() > self.watermark
-            || parts.log.is_pressed();
+            || parts.log.is_pressed()
+            || parts.log.disk().is_pressed();
+        let log_ready = parts.log.disk().works();
         match known_account(input) {
             Some(account) => Facts {
                 entitled: parts.entitlements.allows(input.session, account),
                 pressure,
                 desk_ready: self.links_ready[parts.account_desks[account.get()].get()] > 0,
+                log_ready,
             },
             // Cancels and replaces concern an order that the session already has; the route stage knows whether they can leave.
             None => Facts {
                 entitled: true,
                 pressure,
                 desk_ready: true,
+                log_ready,
             },
         }
     }
@@ -309,7 +313,8 @@ impl RiskStage {
             client_outputs: client.len() as u8,
             facts: facts.entitled as u8
                 | (facts.pressure as u8) << 1
-                | (facts.desk_ready as u8) << 2,
+                | (facts.desk_ready as u8) << 2
+                | (!facts.log_ready as u8) << 3,
             taken_ns: now.mono_ns,
         }
     }

@@ -15,21 +15,23 @@ use gatehouse::domain::DeskIndex;
 use gatehouse::domain::Now;
 use gatehouse::domain::directory::Directory;
 use gatehouse::io::Sockets;
-use gatehouse::journal::{Log, LogId};
+use gatehouse::journal::{Disk, Log, LogId};
 use gatehouse::risk::{Risk, RiskPlan, SessionLimits};
 use gatehouse::session::ResendPolicy;
 use gatehouse::stage::control::ControlPorts;
 use gatehouse::stage::decode::{DecodeParts, DecodeStage};
+use gatehouse::stage::journal::{Drain, JournalStage};
 use gatehouse::stage::risk::{RiskParts, RiskStage};
 use gatehouse::stage::route::{RouteParts, RouteStage};
 use gatehouse::stage::scopes::ScopeBoard;
 use gatehouse::stage::{PeerConfig, Role, Switchboard};
 use gatehouse::status::page::{Words, page_bytes};
-use gatehouse::status::{Identity, Page, Shape, Snapshot, reader};
+use gatehouse::status::{Identity, Page, Shape, Snapshot, StageWriter, reader};
 use ringbuf::byte_log::{self, Reader, Region};
 use ringbuf::spsc::spsc;
 
 use super::conn::{Conn, Identity as Speaker};
+use super::faulty_file::{FaultyFile, Medium};
 use super::fix::{Fix, fields, merge, timestamp};
 use super::memory_sockets::{MemorySockets, MemoryStream, SharedNetwork, listen};
 
@@ -46,6 +48,12 @@ pub struct Stages<S: Sockets = MemorySockets> {
     pub address: SocketAddr,
     logs: Vec<Reader>,
     page: Words,
+    /// Shared by the logs and the journal.
+    pub disk: Disk,
+    journal_status: Option<StageWriter>,
+    journal: Option<JournalStage<FaultyFile>>,
+    /// The disk takes nothing and says nothing.
+    pub is_stalled: bool,
 }
 
 /// The stages, their clock, and the network around them.
@@ -105,7 +113,7 @@ impl Bench {
             let before = probe.get()();
             stages.turn(now);
             allocations.set(allocations.get() + probe.get()() - before);
-            stages.drain();
+            stages.journal_turn(now);
         })
     }
 
@@ -217,8 +225,35 @@ impl<S: Sockets> Stages<S> {
         }
     }
 
+    /// From now on a journal moves the logs to these files, in the order client, order, desk; with `promptly` each turn syncs.
+    pub fn write_to(&mut self, media: &[Rc<Medium>; 3], promptly: bool) {
+        let ids = [LogId::Order, LogId::Client, LogId::Desk];
+        let places = [&media[1], &media[0], &media[2]];
+        let drains = self.logs.drain(..).zip(ids).zip(places);
+        let drains = drains.map(|((reader, id), medium)| {
+            Drain::new(id, Vec::new(), reader, FaultyFile(medium.clone()))
+        });
+        let status = self.journal_status.take().expect("one journal");
+        let journal = JournalStage::new(drains.collect(), status).telling(self.disk.clone());
+        self.journal = Some(match promptly {
+            true => journal.promptly(),
+            false => journal,
+        });
+    }
+
     /// What the journal would do.
     pub fn drain(&mut self) {
+        self.journal_turn(now_at(0, 0));
+    }
+
+    /// One turn of the journal.
+    pub fn journal_turn(&mut self, now: Now) {
+        if self.is_stalled {
+            return;
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.duty_cycle(now);
+        }
         for log in &mut self.logs {
             while log.next().is_some() {}
             let cursor = log.cursor();
@@ -253,10 +288,11 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
     let writers = Page::format(page, &shape, identity).into_writers();
     writers.control.ready();
     let mut logs = Vec::new();
+    let disk = Disk::default();
     let mut log = |id| {
         let (writer, reader) = byte_log::create(Region::heap(STAGING_BYTES)).expect("a window");
         logs.push(reader);
-        Log::new(id, writer)
+        Log::new(id, writer).on_disk(disk.clone())
     };
     let slots = plan.threads.ring_slots;
     let (to_risk, from_client) = spsc(slots);
@@ -379,6 +415,10 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
         address,
         logs,
         page,
+        disk,
+        journal_status: Some(writers.journal),
+        journal: None,
+        is_stalled: false,
     }
 }
 

@@ -259,6 +259,7 @@ pub fn desks(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<DeskP
         define(&mut s, &mut desk_names, &name, at, &t.name);
         let acknowledge_timeout_ms =
             s.number("acknowledge_timeout_ms", &t.acknowledge_timeout_ms) as u32;
+        let durability = s.choice("durability", &t.durability);
         let links_refused = f.refused.contains(&(desk.span().start, "links".to_owned()));
         if t.links.is_empty() && !links_refused {
             let help = "write [[desks.links]] with name, address and target_comp_id below it";
@@ -303,6 +304,7 @@ pub fn desks(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<DeskP
             name,
             links,
             acknowledge_timeout_ms,
+            durability,
         });
     }
     cx.desks = desk_names;
