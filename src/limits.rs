@@ -126,6 +126,12 @@ pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
 pub const SYNC_INTERVAL_NS: u64 = 50_000_000;
 /// Bytes of one file of a log on disk, allocated whole.
 pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
+/// Zeros that are written ahead of the records of a log, so that a sync changes nothing but data.
+pub const LOG_AHEAD_BYTES: u64 = 4 << 20;
+/// Of these at once: a sync of so much delays a group commit by little.
+pub const LOG_ZERO_BYTES: usize = 128 << 10;
+/// Turns of the journal thread, half a millisecond each, after which a file that could not be made is tried again.
+pub const LOG_NEXT_PATIENCE: u32 = 2_000;
 /// Longest record of a log: a whole message with what stands before it, with room to spare. A length beyond is damage.
 pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a reader of logs holds at once: many records, whatever the size of the log.
@@ -314,6 +320,7 @@ const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
 const _: () = assert!(RING_SLOTS.is_power_of_two());
 const _: () = assert!(LOG_RECORD_BYTES_MAX >= 2 * FRAME_BYTES_MAX);
+const _: () = assert!(LOG_AHEAD_BYTES <= LOG_SEGMENT_BYTES);
 const _: () = assert!(LOG_READ_BYTES >= 4 * LOG_RECORD_BYTES_MAX);
 const _: () = assert!(LOG_NAMES_BYTES_MAX > NAME_BYTES_MAX);
 const _: () = assert!(CLIENT_ORDER_ID_BYTES < 256);

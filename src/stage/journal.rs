@@ -18,7 +18,7 @@ use ringbuf::byte_log::{LogGauge, Reader};
 use super::event_record;
 use crate::domain::time::NS_PER_S;
 use crate::domain::{DiskState, Now};
-use crate::io::LogFile;
+use crate::io::{LogFile, Prepared};
 use crate::journal::{Disk, LogId, Record, RecordKind, record};
 use crate::limits::{EVENT_LINES_PER_S, JOURNAL_BATCH_BYTES, SYNC_INTERVAL_NS};
 use crate::status::{Counter, ErrorCode, StageWriter};
@@ -169,7 +169,30 @@ impl<F: LogFile> JournalStage<F> {
         let pressed =
             |drain: &mut Drain<F>| drain.reader.depth_bytes() > drain.reader.capacity_bytes() / 4;
         let is_due = now.mono_ns >= self.next_sync_ns || self.drains.iter_mut().any(pressed);
-        self.round(now, is_due)
+        let records = self.round(now, is_due);
+        if !self.has_failed() {
+            self.prepare(now, records == 0);
+        }
+        records
+    }
+
+    /// Work ahead of need, one piece of one log in a turn: the files' next parts.
+    fn prepare(&mut self, now: Now, is_idle: bool) {
+        for drain in &mut self.drains {
+            let id = drain.id;
+            match drain.file.prepare(is_idle) {
+                Ok(Prepared::Nothing) => continue,
+                Ok(Prepared::Some) => return,
+                Ok(Prepared::NoNext(error)) => {
+                    let errno = error.raw_os_error().unwrap_or(0) as u64;
+                    self.status
+                        .error(ErrorCode::NoNextFile, id as u64, errno, now.wall_ns);
+                    tracing::warn!(log = id.name(), %error, "the next file of the log cannot be made");
+                }
+                // It was a write and a sync of the file that has the records.
+                Err(error) => return self.fail(now, DiskState::SyncFailed, id, &error),
+            }
+        }
     }
 
     /// Everything that is committed goes to disk and is synced: at the end.
