@@ -132,6 +132,16 @@ pub const LOG_AHEAD_BYTES: u64 = 4 << 20;
 pub const LOG_ZERO_BYTES: usize = 128 << 10;
 /// Turns of the journal thread, half a millisecond each, after which a file that could not be made is tried again.
 pub const LOG_NEXT_PATIENCE: u32 = 2_000;
+/// Epochs before the next one that a restart needs, whatever their age.
+pub const LOG_EPOCHS_KEPT: u16 = 2;
+/// Bytes of client, order and desk log for one request with its reports, generously: for the room that a day needs.
+pub const LOG_BYTES_PER_REQUEST: [u64; 3] = [1536, 768, 1024];
+/// Share of `log_disk_max_bytes` above which an operator is warned.
+pub const LOG_DISK_WARN_PERCENT: u64 = 90;
+/// How often the room for logs is looked at.
+pub const LOG_LOOK_S: u64 = 3_600;
+/// Longest time that logs may be kept: ten years.
+pub const LOG_KEEP_DAYS_MAX: u64 = 3_660;
 /// Longest record of a log: a whole message with what stands before it, with room to spare. A length beyond is damage.
 pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a reader of logs holds at once: many records, whatever the size of the log.

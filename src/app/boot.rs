@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::build::{self, Parts};
 use super::log_store;
+use super::retention;
 use super::runner::{self, Fused, Lifecycle, Phase, Turn};
 use super::topology::{self, Topology};
 use crate::config::plan::{Idle, Layout, Plan};
@@ -85,6 +86,12 @@ impl Gateway {
     /// that it is for an operator to say when the gateway ends.
     pub fn disk(&self) -> Disk {
         self.disk.clone()
+    }
+
+    /// Removes old logs that need not be kept; returns what the operator should know of the disk. May take a while: not for a hot
+    /// thread.
+    pub fn look_after_logs(&self, plan: &Plan) -> io::Result<Vec<String>> {
+        retention::look(&plan.state, self.epoch)
     }
 
     /// The orderly end: clients out, links out, logs to disk.
@@ -378,10 +385,12 @@ fn prepare_directories(plan: &Plan) -> Result<u16, BootError> {
         fs::create_dir_all(directory)
             .map_err(failed(format!("cannot make {}", directory.display())))?;
     }
-    log_store::next_epoch(&state.log_directory).map_err(failed(format!(
+    let epoch = log_store::next_epoch(&state.log_directory).map_err(failed(format!(
         "cannot read {}",
         state.log_directory.display()
-    )))
+    )))?;
+    retention::make_room(state, epoch)?;
+    Ok(epoch)
 }
 
 fn lock_memory(plan: &Plan, warnings: &mut Vec<String>) -> String {

@@ -276,6 +276,14 @@ fn next_path(segment: &Path) -> PathBuf {
     segment.with_extension("log.next")
 }
 
+/// Epoch of a file that was made ahead of need, and left by a process that was killed.
+pub(super) fn next_path_epoch(name: &str) -> Option<u16> {
+    let segment = name.strip_suffix(".next")?;
+    let logs = [LogId::Client, LogId::Order, LogId::Desk];
+    let parse = |&log: &LogId| parse_segment_name(segment, log);
+    logs.iter().find_map(parse).map(|(epoch, _)| epoch)
+}
+
 /// Epoch and segment of a file of this log; `None` for any other file.
 pub fn parse_segment_name(name: &str, log: LogId) -> Option<(u16, u32)> {
     let numbers = name.strip_prefix(log.name())?.strip_prefix('-')?;

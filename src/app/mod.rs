@@ -10,6 +10,7 @@ pub mod log_reader;
 mod log_reader_tests;
 pub mod log_store;
 mod log_window;
+mod retention;
 mod runner;
 pub mod session_store;
 mod topology;

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use sd_notify::NotifyState;
@@ -14,6 +14,7 @@ use super::signals::Signals;
 use crate::app;
 use crate::config::plan::{Io, Layout};
 use crate::domain::DiskState;
+use crate::limits::LOG_LOOK_S;
 
 /// Run the gateway
 #[derive(Args, Debug)]
@@ -50,7 +51,8 @@ pub fn run(args: &RunArgs) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return super::fail("cannot watch for signals", error),
     };
-    let gateway = match app::start(Arc::new(plan)) {
+    let plan = Arc::new(plan);
+    let gateway = match app::start(plan.clone()) {
         Ok(gateway) => gateway,
         Err(error) => return super::fail("the gateway did not start", error),
     };
@@ -74,8 +76,16 @@ pub fn run(args: &RunArgs) -> ExitCode {
     // Without a service manager nobody listens: that is no error.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let mut failed = false;
+    let mut looked = Instant::now();
     while !signals.arrived() && !failed {
         std::thread::sleep(Duration::from_millis(50));
+        if looked.elapsed() >= Duration::from_secs(LOG_LOOK_S) {
+            looked = Instant::now();
+            match gateway.look_after_logs(&plan) {
+                Ok(warnings) => warnings.iter().for_each(|it| tracing::warn!("{it}")),
+                Err(error) => tracing::warn!(%error, "cannot look after the logs"),
+            }
+        }
         failed = gateway.has_failed();
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);

@@ -105,6 +105,10 @@ pub struct ThreadPlan {
 pub struct StatePlan {
     /// Logs on disk
     pub log_directory: PathBuf,
+    /// Days for which logs are kept and after which they are removed; zero: for ever
+    pub log_keep_days: u32,
+    /// Bytes of logs above which the oldest are removed; zero: no bound
+    pub log_disk_max_bytes: u64,
     /// Staging windows; tmpfs
     pub staging_directory: PathBuf,
     /// Bytes of each staging window; a power of two
