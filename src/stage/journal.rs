@@ -202,12 +202,20 @@ impl<F: LogFile> JournalStage<F> {
     }
 
     fn round(&mut self, now: Now, sync: bool) -> usize {
+        self.round_noting(now, sync, || {})
+    }
+
+    /// `noted` is called behind each log that was noted: tests let the stages append there.
+    pub(super) fn round_noting(&mut self, now: Now, sync: bool, mut noted: impl FnMut()) -> usize {
         if self.has_failed() {
             return 0;
         }
         self.lines.begin(now);
         if sync {
-            self.drains.iter_mut().for_each(Drain::note);
+            for drain in &mut self.drains {
+                drain.note();
+                noted();
+            }
         }
         // All targets before the first write; see above.
         let mut targets = [0; LOGS_MAX];

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringbuf::byte_log::{Region, create};
 
@@ -48,10 +47,10 @@ struct Logs {
     readers: Vec<ringbuf::byte_log::Reader>,
 }
 
-fn logs(disk: &Disk, window_bytes: usize) -> Logs {
+fn logs(disk: &Disk) -> Logs {
     let mut readers = Vec::new();
     let logs = LOGS.map(|id| {
-        let (writer, reader) = create(Region::heap(window_bytes)).unwrap();
+        let (writer, reader) = create(Region::heap(1 << 16)).unwrap();
         readers.push(reader);
         Log::new(id, writer).on_disk(disk.clone())
     });
@@ -115,7 +114,7 @@ impl Checker {
 #[test]
 fn what_is_durable_has_its_causes_on_disk_while_stages_append() {
     let disk = Disk::default();
-    let Logs { mut logs, readers } = logs(&disk, 1 << 16);
+    let Logs { mut logs, readers } = logs(&disk);
     let media: Vec<Rc<Medium>> = (0..3).map(|_| Rc::default()).collect();
     let mut last = Cause::default();
     let (mut seed, stop) = (1u64, Rc::new(Cell::new(false)));
@@ -143,7 +142,7 @@ fn what_is_durable_has_its_causes_on_disk_while_stages_append() {
     let mut journal = journal.telling(disk.clone()).promptly();
     let mut checker = Checker::default();
     for turn in 0..300 {
-        journal.duty_cycle(at(turn));
+        journal.round_noting(at(turn), true, || (meanwhile.borrow_mut())());
         checker.check(&media, &disk);
     }
     assert!(checker.check(&media, &disk) > 5_000);
@@ -153,44 +152,4 @@ fn what_is_durable_has_its_causes_on_disk_while_stages_append() {
     let all = checker.check(&media, &disk);
     let written: usize = checker.causes.iter().map(Vec::len).sum();
     assert_eq!(all, written);
-}
-
-#[test]
-fn marks_that_are_read_one_after_the_other_leave_no_cause_out() {
-    let disk = Disk::default();
-    // So much that the other thread never waits for room, and is always about to append.
-    let made = logs(&disk, 1 << 24);
-    let mut owned = made.logs;
-    let media: Vec<Rc<Medium>> = (0..3).map(|_| Rc::default()).collect();
-    let stop = AtomicBool::new(false);
-    let nothing = RefCell::new(|| {});
-    let mut sample = Sample::new("/nowhere");
-    sample.links = vec![std::net::SocketAddr::from(([127, 0, 0, 1], 1))];
-    let (writers, _) = status(&sample.plan());
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut last = Cause::default();
-            while !stop.load(Ordering::Relaxed) {
-                step(&mut owned, &mut last);
-            }
-        });
-        let drains = made.readers.into_iter().zip(LOGS).zip(&media);
-        let drains = drains.map(|((reader, id), medium)| {
-            let file = File {
-                medium: medium.clone(),
-                meanwhile: &nothing,
-            };
-            Drain::new(id, Vec::new(), reader, file)
-        });
-        let journal = JournalStage::new(drains.collect(), writers.journal);
-        let mut journal = journal.telling(disk.clone()).promptly();
-        let mut checker = Checker::default();
-        for turn in 0.. {
-            journal.duty_cycle(at(turn));
-            if checker.check(&media, &disk) > 200_000 {
-                break;
-            }
-        }
-        stop.store(true, Ordering::Relaxed);
-    });
 }
