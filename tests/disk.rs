@@ -103,11 +103,11 @@ impl Scene {
         peer(self).stream().waiting()
     }
 
-    fn to_desk(&mut self) -> usize {
+    fn desk_waiting(&mut self) -> usize {
         self.waiting(|scene| &mut scene.desk)
     }
 
-    fn to_client(&mut self) -> usize {
+    fn client_waiting(&mut self) -> usize {
         self.waiting(|scene| &mut scene.clients[0])
     }
 
@@ -142,7 +142,7 @@ fn writes_fail_as(fault: Fault, errno: u64) {
     let reject = scene.refused(1, "b1");
     reject.is("103=0");
     assert_eq!(reject.get(58), UNAVAILABLE);
-    assert_eq!(scene.to_desk(), 0, "no new order leaves");
+    assert_eq!(scene.desk_waiting(), 0, "no new order leaves");
     // A replace is refused as well: it may raise what is at risk.
     let text = format!(
         "11=g1 41=before 1=A1 55=SYM1 54=1 38=20 40=2 44=10 21=1 60={}",
@@ -224,7 +224,7 @@ fn after_a_failed_sync_no_new_order_leaves() {
     let reject = scene.clients[0].expect("8");
     reject.is("11=caught 150=8 39=8");
     assert_eq!(reject.get(58), UNAVAILABLE);
-    assert_eq!(scene.to_desk(), 0);
+    assert_eq!(scene.desk_waiting(), 0);
     // The disk may say what it likes now: it is not asked again.
     scene.fail_all(Fault::None);
     let calls = scene.writes_and_syncs();
@@ -333,12 +333,16 @@ fn at_level_l1_nothing_leaves_before_it_is_on_disk() {
     scene.settle();
     scene.stall(true);
     scene.send(0, "a1");
-    assert_eq!(scene.to_desk(), 0, "its record is not on disk");
+    assert_eq!(scene.desk_waiting(), 0, "its record is not on disk");
     scene.stall(false);
     let request = scene.desk.expect("D");
     scene.stall(true);
     report(&mut scene.desk, &request, "");
-    assert_eq!(scene.to_client(), 0, "the report's record is not on disk");
+    assert_eq!(
+        scene.client_waiting(),
+        0,
+        "the report's record is not on disk"
+    );
     // What the session layer says does not wait, where nothing waits before it.
     scene.clients[1].send("1", &fields("112=hello"));
     scene.clients[1]
@@ -352,7 +356,7 @@ fn at_level_l1_nothing_leaves_before_it_is_on_disk() {
     for id in ["a2", "a3"] {
         scene.send(0, id);
     }
-    assert_eq!((scene.to_desk(), scene.to_client()), (0, 0));
+    assert_eq!((scene.desk_waiting(), scene.client_waiting()), (0, 0));
     scene.stall(false);
     for _ in 0..2 {
         let request = scene.desk.expect("D");
@@ -382,7 +386,7 @@ fn at_level_l1_nothing_is_sent_again_before_it_is_on_disk() {
     scene.bench.connect(&mut scene.clients[0]);
     assert_eq!(scene.clients[0].read_any().expect("a Logon").kind(), "A");
     scene.clients[0].send("2", &fields(&format!("7={next} 16=0")));
-    assert_eq!(scene.to_client(), 0);
+    assert_eq!(scene.client_waiting(), 0);
     scene.stall(false);
     let again = scene.clients[0].read_any().expect("the report");
     again.is("35=8 43=Y 11=a1 150=F");
@@ -395,7 +399,7 @@ fn at_level_l1_nothing_is_sent_after_a_failed_sync() {
     scene.settle();
     scene.fail_all(Fault::Sync(EIO));
     scene.send(0, "lost");
-    assert_eq!(scene.to_desk(), 0);
+    assert_eq!(scene.desk_waiting(), 0);
     scene.fail_all(Fault::None);
     scene.send(1, "refused");
     scene.cancel(0, "c1", "before");
@@ -405,6 +409,6 @@ fn at_level_l1_nothing_is_sent_after_a_failed_sync() {
         "150=F 39=1 32=4 31=10 14=4 151=6 6=10",
     );
     scene.settle();
-    assert_eq!((scene.to_desk(), scene.to_client()), (0, 0));
+    assert_eq!((scene.desk_waiting(), scene.client_waiting()), (0, 0));
     assert_eq!(scene.clients[1].stream().waiting(), 0);
 }
