@@ -1,4 +1,6 @@
 //! How much a record must have survived before bytes leave, and how the disk does.
+//!
+//! Plain codes: the status page, the shared words of the journal and the configuration all name them from here.
 
 /// What a record must have survived before bytes leave.
 #[derive(

@@ -1,4 +1,6 @@
 //! A log file in memory whose disk fails when the test says so.
+//!
+//! Belongs to the thread of its test; what became of it is read through the shared [`Medium`].
 
 use std::cell::{Cell, RefCell};
 use std::io;

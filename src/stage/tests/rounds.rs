@@ -1,4 +1,6 @@
 //! The journal's rounds: what is durable has its causes on disk, whatever the stages append meanwhile.
+//!
+//! On one thread: the stages append inside the files' calls and between the marks, where another thread could.
 
 use std::cell::{Cell, RefCell};
 use std::io;
