@@ -17,7 +17,7 @@ use crate::io::CloseReason;
 use crate::limits::ROWS_PER_PUBLISH;
 use crate::session::{Notice, State};
 use crate::status::{Counter, ErrorCode, Reason, SessionState, StageWriter};
-use crate::wire::fix::{Message, decode_order};
+use crate::wire::fix::{Message, MsgType, decode_order};
 
 /// A session that was lost, and the record of it.
 struct Lost {
@@ -126,6 +126,7 @@ impl ClientSide {
             let cells = self.status.session(SessionIndex(at as u32));
             cells.set_state(state, self.reasons[at], now.wall_ns);
             cells.set_schedule(peer.hours.changes_wall_ns());
+            cells.set_durability(peer.fix().durability);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
             cells.set_traffic(&peer.traffic());
             if let Some(source) = peer.source {
@@ -142,6 +143,14 @@ impl Application for ClientSide {
             self.status.add(Counter::RingFull, 1);
         }
         room
+    }
+
+    /// Who goes on sending orders that are refused anyway must not use up what others need for their cancels.
+    fn may_hold(&self, msg_type: MsgType) -> bool {
+        matches!(
+            msg_type,
+            MsgType::NEW_ORDER_SINGLE | MsgType::ORDER_CANCEL_REPLACE_REQUEST
+        )
     }
 
     fn on_message(

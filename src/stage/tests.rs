@@ -27,6 +27,7 @@ use crate::status::snapshot::StageSnapshot;
 use crate::status::{Identity, Page, Reason, Shape, Writers, reader};
 
 mod resend;
+mod rounds;
 mod strangers;
 
 mod schedule;

@@ -159,6 +159,7 @@ pub(super) fn links(span: &Span) -> Panel {
         vec![
             cell(format!("{}/{}", link.desk, link.name)),
             toned(link.state, tone),
+            cell(link.durability.level()),
             cell(format!("{}/{}", link.in_flight, link.window)),
             unwanted(link.in_doubt, Tone::Bad),
             cell(link.queued),
@@ -181,6 +182,7 @@ pub(super) fn links(span: &Span) -> Panel {
         headings: vec![
             "DESK/LINK",
             "STATE",
+            "LEVEL",
             "FLIGHT",
             "DOUBT",
             "QUEUED",
@@ -209,6 +211,7 @@ pub(super) fn sessions(span: &Span) -> Panel {
         vec![
             cell(&session.name),
             toned(session.state, tone),
+            cell(session.durability.level()),
             cell(session.orders_open),
             cell(session.orders),
             cell(span.per_s(session.messages_in, before.map(|b| b.messages_in))),
@@ -229,8 +232,8 @@ pub(super) fn sessions(span: &Span) -> Panel {
     Panel {
         title: "Sessions",
         headings: vec![
-            "SESSION", "STATE", "OPEN", "ORDERS", "IN/S", "OUT/S", "REJECTS", "STOPPED", "LAST IN",
-            "NEXT IN", "NEXT OUT", "LAST END", "LOGONS", "PEER",
+            "SESSION", "STATE", "LEVEL", "OPEN", "ORDERS", "IN/S", "OUT/S", "REJECTS", "STOPPED",
+            "LAST IN", "NEXT IN", "NEXT OUT", "LAST END", "LOGONS", "PEER",
         ],
         rows: span.now.sessions.iter().enumerate().map(row).collect(),
     }
