@@ -142,11 +142,16 @@ fn wait_until(mut done: impl FnMut() -> bool) {
 
 /// Starts everything; returns when the ports are open.
 pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
+    start_after(plan, false)
+}
+
+/// As [`start`]; `accept_host_loss`: although the end of the logs may be missing, since the host went down.
+pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, BootError> {
     prepare_directories(&plan)?;
     // One calibrated clock for all threads.
     let clock = Clock::new();
     let now = clock.clone().now();
-    let resumption = before::read(&plan, assembly::day(now))?;
+    let resumption = before::read(&plan, assembly::day(now), accept_host_loss)?;
     let epoch = next_epoch(&plan)?;
     let topology = topology::decide(
         &plan.threads,

@@ -17,4 +17,4 @@ pub mod session_store;
 pub mod takeover;
 mod topology;
 
-pub use boot::{BootError, Gateway, start};
+pub use boot::{BootError, Gateway, start, start_after};

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::config::plan::Idle;
+use crate::domain::Now;
 use crate::io::{LogFile, LogRead, Sockets};
 use crate::limits::{
     CYCLE_BOUND_COLD_NS, CYCLE_BOUND_NS, JOURNAL_AWAKE_NS, JOURNAL_IDLE_NS, JOURNAL_IDLE_PROMPT_NS,
@@ -86,6 +87,8 @@ pub trait Turn {
     fn wait(&mut self, ns: u64);
     /// Tells the status page on which core it runs.
     fn placed(&self, core: Option<usize>);
+    /// Nothing follows: closes its logs.
+    fn end(&mut self, now: Now);
 }
 
 /// Turns until the end.
@@ -100,6 +103,7 @@ pub fn run(turning: &mut impl Turn, mut clock: Clock, lifecycle: &Lifecycle, idl
             Idle::Park => turning.wait(PARK_NS_MAX),
         }
     }
+    turning.end(clock.now());
 }
 
 /// The decode stage and its part of the end.
@@ -142,6 +146,10 @@ impl<S: Sockets> Turn for DecodeTurn<S> {
     fn placed(&self, core: Option<usize>) {
         self.stage.status().set_thread(CYCLE_BOUND_NS, core);
     }
+
+    fn end(&mut self, now: Now) {
+        self.stage.board().log().end(now.wall_ns);
+    }
 }
 
 impl Turn for RiskStage {
@@ -158,6 +166,10 @@ impl Turn for RiskStage {
 
     fn placed(&self, core: Option<usize>) {
         self.status().set_thread(CYCLE_BOUND_NS, core);
+    }
+
+    fn end(&mut self, now: Now) {
+        self.log().end(now.wall_ns);
     }
 }
 
@@ -207,6 +219,10 @@ impl<S: Sockets> Turn for RouteTurn<S> {
     fn placed(&self, core: Option<usize>) {
         self.stage.status().set_thread(CYCLE_BOUND_NS, core);
     }
+
+    fn end(&mut self, now: Now) {
+        self.stage.board().log().end(now.wall_ns);
+    }
 }
 
 /// The three stages on one thread: run to completion, so that an order and a report each pass in one turn.
@@ -241,6 +257,12 @@ impl<S: Sockets, T: Sockets> Turn for Fused<S, T> {
         self.decode.placed(core);
         self.risk.placed(core);
         self.route.placed(core);
+    }
+
+    fn end(&mut self, now: Now) {
+        self.decode.end(now);
+        self.risk.end(now);
+        self.route.end(now);
     }
 }
 

@@ -28,6 +28,9 @@ pub struct RunArgs {
     /// Overrides threads.layout
     #[arg(long, value_enum)]
     layout: Option<Layout>,
+    /// Go on although the host went down and the last records may be missing: what desks have was settled with them
+    #[arg(long)]
+    accept_host_loss: bool,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -52,7 +55,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
         Err(error) => return super::fail("cannot watch for signals", error),
     };
     let plan = Arc::new(plan);
-    let gateway = match app::start(plan.clone()) {
+    let gateway = match app::start_after(plan.clone(), args.accept_host_loss) {
         Ok(gateway) => gateway,
         Err(error) => return super::fail("the gateway did not start", error),
     };

@@ -251,6 +251,12 @@ impl Log {
         })
     }
 
+    /// The last record: the process ends in order.
+    pub fn end(&mut self, time_ns: u64) {
+        // Without room the end is one out of order, and the window says what is missing.
+        let _ = self.append(RecordKind::End, 0, Cause::default(), time_ns, b"");
+    }
+
     /// A record that was appended earlier; `None` where newer ones have taken its place in memory.
     pub fn read_back(&self, position: u64) -> Option<Record<'_>> {
         let (record, _) = record::view(self.writer.read_back(position)?).ok()?;

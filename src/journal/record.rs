@@ -80,6 +80,8 @@ pub enum RecordKind {
     Carried = 13,
     /// With what the risk state of a process begins; see [`super::begin`].
     Begin = 14,
+    /// Last record of a process that ended in order: nothing of it can be missing.
+    End = 16,
 }
 
 impl RecordKind {
@@ -99,6 +101,7 @@ impl RecordKind {
             12 => Self::Names,
             13 => Self::Carried,
             14 => Self::Begin,
+            16 => Self::End,
             _ => return None,
         })
     }

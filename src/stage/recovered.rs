@@ -385,6 +385,14 @@ impl Recovered {
         self.peers.get(name)
     }
 
+    /// Numbers of ours that may have been used and are not in the log: none of them is used again.
+    pub fn skip(&mut self, numbers: u64) {
+        for peer in self.peers.values_mut() {
+            peer.next_out += numbers;
+            peer.sent.reset(peer.next_out);
+        }
+    }
+
     /// Of these sessions, those that were logged on at the end or were lost untold, and the record of that.
     pub fn lost(&self, names: &[String]) -> Vec<(usize, u64)> {
         let lost = |(at, name): (usize, &String)| Some((at, self.peer(name)?.lost?));

@@ -104,6 +104,11 @@ impl RiskStage {
         &self.parts.risk
     }
 
+    /// The order log.
+    pub fn log(&mut self) -> &mut Log {
+        &mut self.parts.log
+    }
+
     /// Writer of this stage's part of the status page.
     pub fn status(&self) -> &StageWriter {
         &self.parts.status

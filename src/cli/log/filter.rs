@@ -36,7 +36,7 @@ pub(super) struct FilterArgs {
     pub kind: Vec<RecordKind>,
 }
 
-const KINDS: [RecordKind; 14] = [
+const KINDS: [RecordKind; 15] = [
     RecordKind::Start,
     RecordKind::MessageIn,
     RecordKind::MessageOut,
@@ -51,6 +51,7 @@ const KINDS: [RecordKind; 14] = [
     RecordKind::Names,
     RecordKind::Carried,
     RecordKind::Begin,
+    RecordKind::End,
 ];
 
 /// Name of a kind, as programs know it.

@@ -55,6 +55,7 @@ pub(super) fn text(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> String
                 begin.epoch, begin.day, begin.reference
             )
         }),
+        RecordKind::End => "the process ended in order".to_owned(),
         RecordKind::SequenceReset => "sequence numbers start anew".to_owned(),
         RecordKind::MessageIn
         | RecordKind::MessageOut
