@@ -31,6 +31,7 @@ use crate::risk::{Risk, RiskPlan, SessionLimits};
 use crate::session::ResendPolicy;
 use crate::stage::archive::{self, Archive, ArchiveReader};
 use crate::stage::control::ControlPorts;
+use crate::stage::copies::Copies;
 use crate::stage::decode::{DecodeParts, DecodeStage};
 use crate::stage::journal::{Drain, JournalStage};
 use crate::stage::risk::{RiskParts, RiskStage};
@@ -274,6 +275,7 @@ impl DecodeSeed {
                 .iter()
                 .map(|session| session.cancel_on_disconnect)
                 .collect(),
+            copies: Copies::new(&plan.sessions, plan.accounts.len()),
             commands: self.commands,
             answers: self.answers,
             status: self.status,

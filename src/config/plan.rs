@@ -11,7 +11,7 @@ pub use crate::domain::FixVersion;
 use crate::domain::account::Position;
 use crate::domain::time::Precision;
 use crate::domain::{
-    Account, AccountIndex, Checks, ClientIndex, DeskIndex, Instrument, Schedule, Text,
+    Account, AccountIndex, Checks, ClientIndex, DeskIndex, Instrument, Schedule, SessionIndex, Text,
 };
 
 /// Which sockets.
@@ -257,6 +257,17 @@ pub struct SessionPlan {
     pub pending_new: bool,
     /// Whether open orders are cancelled when the session is lost
     pub cancel_on_disconnect: bool,
+    /// What it receives copies of, where it does: then it asks for nothing, and has no accounts
+    pub drop_copy: Option<DropCopyPlan>,
+}
+
+/// Whose reports are copied to a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DropCopyPlan {
+    /// Of the orders of these accounts, each once
+    pub accounts: Vec<AccountIndex>,
+    /// Of the orders of these sessions, each once; none of them receives copies
+    pub sessions: Vec<SessionIndex>,
 }
 
 /// An address range.

@@ -22,6 +22,7 @@ use crate::journal::{Log, LogId};
 use crate::limits::CONTROL_QUEUE_COMMANDS;
 use crate::risk::{Risk, RiskPlan, SessionLimits};
 use crate::session::ResendPolicy;
+use crate::stage::copies::Copies;
 use crate::stage::decode::{DecodeParts, DecodeStage};
 use crate::stage::risk::{RiskParts, RiskStage};
 use crate::stage::route::{RouteParts, RouteStage};
@@ -117,6 +118,7 @@ impl Gateway {
                 .iter()
                 .map(|session| session.cancel_on_disconnect)
                 .collect(),
+            copies: Copies::new(&plan.sessions, plan.accounts.len()),
             commands: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             answers: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             status: writers.decode,

@@ -9,6 +9,7 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::client_side::ClientSide;
+use super::copies::Copies;
 use super::peer::Ordered;
 use super::switchboard::Switchboard;
 use super::tally;
@@ -37,6 +38,8 @@ pub struct DecodeParts<S: Sockets> {
     pub sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
     pub cancel_on_disconnect: Vec<bool>,
+    /// Who receives copies of what.
+    pub copies: Copies,
     /// From the control thread.
     pub commands: Arc<ArrayQueue<SessionCommand>>,
     /// To the control thread.
@@ -69,6 +72,7 @@ impl<S: Sockets> DecodeStage<S> {
             versions,
             parts.sole_account,
             parts.cancel_on_disconnect,
+            parts.copies,
             parts.status,
         );
         Self {
@@ -94,8 +98,11 @@ impl<S: Sockets> DecodeStage<S> {
     /// One turn; returns how much was done.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
         let mut work = 0;
-        while work < INPUTS_PER_CYCLE && self.send_output(now) {
-            work += 1;
+        while work < INPUTS_PER_CYCLE {
+            match self.send_output(now) {
+                0 => break,
+                messages => work += messages,
+            }
         }
         work += self.board.duty_cycle(now, &mut self.side);
         work += self.side.report_lost(now);
@@ -128,23 +135,39 @@ impl<S: Sockets> DecodeStage<S> {
         self.board.flush();
     }
 
-    fn send_output(&mut self, now: Now) -> bool {
-        if self.from_risk.is_empty() {
-            return false;
-        }
-        if !self.board.has_room(1) {
-            tally::count_staging_full(&self.side.status, LogId::Client, now.wall_ns);
-            return false;
-        }
+    /// The next of what the risk stage has for a client, with its copies; returns how many messages that was.
+    fn send_output(&mut self, now: Now) -> usize {
         let Some(output) = self.from_risk.peek() else {
-            return false;
+            return 0;
         };
+        let side = &mut self.side;
+        let receivers = side.copies.receivers(output.session, &output.output);
+        let messages = 1 + receivers.as_slice().len();
+        if !self.board.has_room(messages) {
+            tally::count_staging_full(&side.status, LogId::Client, now.wall_ns);
+            return 0;
+        }
         let cause = Cause {
             log: LogId::Order,
             sequence: output.cause_sequence,
             output: output.cause_output as u16,
         };
-        let directory = &self.side.directory;
+        // The client's own message comes last: where it is in the log, the copies are.
+        for &receiver in receivers.as_slice() {
+            if side.copies.take_written(receiver, cause) {
+                continue;
+            }
+            let directory = &side.directory;
+            let copied = self
+                .board
+                .send(receiver.get(), now, cause, |header, time, out| {
+                    fix::encode_copy(out, header, time, directory, &output.output)
+                });
+            debug_assert!(copied.is_some(), "the log had room for it");
+            side.copies.count(receiver);
+            side.status.add(Counter::CopiesOut, 1);
+        }
+        let directory = &side.directory;
         let sent = self
             .board
             .send(output.session.get(), now, cause, |header, time, out| {
@@ -159,13 +182,13 @@ impl<S: Sockets> DecodeStage<S> {
             ClientOutput::CancelReject(_) => Counter::CancelRejectsOut,
             ClientOutput::MassCancel(_) => Counter::MassCancelReportsOut,
         };
-        self.side.status.add(counter, 1);
-        self.side.status.record_latency(
+        side.status.add(counter, 1);
+        side.status.record_latency(
             Histogram::ReportPath,
             now.mono_ns.saturating_sub(output.received_ns),
         );
         self.from_risk.release();
-        true
+        messages
     }
 
     fn apply(&mut self, now: Now, command: SessionCommand) {

@@ -13,6 +13,7 @@ pub mod archive;
 mod catch_up;
 pub mod client_side;
 pub mod control;
+pub mod copies;
 pub mod decode;
 mod desk_side;
 mod dictionaries;

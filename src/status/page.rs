@@ -218,8 +218,10 @@ pub struct SessionRow {
     pub peer_port: u64,
     /// When its schedule opens or closes next, ns since 1970; zero: none
     pub schedule_wall_ns: u64,
+    /// Copies of others' reports written for it, plus one; zero where it receives none
+    pub copies_plus_one: u64,
     /// Room to grow
-    pub reserved: [u64; 2],
+    pub reserved: u64,
     /// Open orders (risk stage)
     pub orders_open: u64,
     /// Orders accepted (risk stage)

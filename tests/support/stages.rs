@@ -19,6 +19,7 @@ use gatehouse::journal::{Log, LogId};
 use gatehouse::risk::{Risk, RiskPlan, SessionLimits};
 use gatehouse::session::ResendPolicy;
 use gatehouse::stage::control::ControlPorts;
+use gatehouse::stage::copies::Copies;
 use gatehouse::stage::decode::{DecodeParts, DecodeStage};
 use gatehouse::stage::risk::{RiskParts, RiskStage};
 use gatehouse::stage::route::{RouteParts, RouteStage};
@@ -343,6 +344,7 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
             .iter()
             .map(|session| session.cancel_on_disconnect)
             .collect(),
+        copies: Copies::new(&plan.sessions, plan.accounts.len()),
         commands: ports.sessions.clone(),
         answers: ports.numbers_done.clone(),
         status: writers.decode,
