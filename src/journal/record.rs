@@ -78,6 +78,9 @@ pub enum RecordKind {
     /// FIX message that an earlier process received and did not finish with. Cause: its record there, and as output that epoch.
     /// Channel: session or link.
     Carried = 13,
+    /// FIX message committed to be sent: the copy of another session's message, whose record has the same cause and comes after it.
+    /// Channel: session.
+    CopyOut = 15,
 }
 
 impl RecordKind {
@@ -96,8 +99,14 @@ impl RecordKind {
             11 => Self::SequenceReset,
             12 => Self::Names,
             13 => Self::Carried,
+            15 => Self::CopyOut,
             _ => return None,
         })
+    }
+
+    /// Whether the body is a message that went to a peer, under the next number of its channel.
+    pub fn is_sent(self) -> bool {
+        matches!(self, Self::MessageOut | Self::AdminOut | Self::CopyOut)
     }
 }
 

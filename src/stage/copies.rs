@@ -5,7 +5,8 @@
 //! client log, served from there when it is slow or away. It may ask for nothing, so that nothing is ever said to it first.
 //!
 //! The copies of an output stand in the log before the client's own message: the presence of that one closes the output. A process that
-//! dies between them leaves copies without their original; the output is emitted again, and [`Copies::take_written`] tells which copies are there.
+//! dies between them leaves copies without their original (records of kind `CopyOut`); the output is emitted again, and
+//! [`Copies::take_written`] tells which copies are there.
 
 use crate::config::plan::SessionPlan;
 use crate::domain::report::{ClientOutput, ReportDetail};

@@ -140,54 +140,10 @@ impl<S: Sockets> DecodeStage<S> {
         let Some(output) = self.from_risk.peek() else {
             return 0;
         };
-        let side = &mut self.side;
-        let receivers = side.copies.receivers(output.session, &output.output);
-        let messages = 1 + receivers.as_slice().len();
-        if !self.board.has_room(messages) {
-            tally::count_staging_full(&side.status, LogId::Client, now.wall_ns);
-            return 0;
+        let messages = send(&mut self.board, &mut self.side, now, output);
+        if messages > 0 {
+            self.from_risk.release();
         }
-        let cause = Cause {
-            log: LogId::Order,
-            sequence: output.cause_sequence,
-            output: output.cause_output as u16,
-        };
-        // The client's own message comes last: where it is in the log, the copies are.
-        for &receiver in receivers.as_slice() {
-            if side.copies.take_written(receiver, cause) {
-                continue;
-            }
-            let directory = &side.directory;
-            let copied = self
-                .board
-                .send(receiver.get(), now, cause, |header, time, out| {
-                    fix::encode_copy(out, header, time, directory, &output.output)
-                });
-            debug_assert!(copied.is_some(), "the log had room for it");
-            side.copies.count(receiver);
-            side.status.add(Counter::CopiesOut, 1);
-        }
-        let directory = &side.directory;
-        let sent = self
-            .board
-            .send(output.session.get(), now, cause, |header, time, out| {
-                fix::encode_output(out, header, time, directory, &output.output)
-            });
-        debug_assert!(
-            sent.is_some(),
-            "every output fits a frame, and the log had room for it"
-        );
-        let counter = match output.output {
-            ClientOutput::Report(_) => Counter::ReportsOut,
-            ClientOutput::CancelReject(_) => Counter::CancelRejectsOut,
-            ClientOutput::MassCancel(_) => Counter::MassCancelReportsOut,
-        };
-        side.status.add(counter, 1);
-        side.status.record_latency(
-            Histogram::ReportPath,
-            now.mono_ns.saturating_sub(output.received_ns),
-        );
-        self.from_risk.release();
         messages
     }
 
@@ -213,4 +169,55 @@ impl<S: Sockets> DecodeStage<S> {
             }
         }
     }
+}
+
+/// Commits an output to the log and sends it, with its copies; returns how many messages that was: none where there is no room for all.
+fn send<S: Sockets>(
+    board: &mut Switchboard<S>,
+    side: &mut ClientSide,
+    now: Now,
+    output: &ToClient,
+) -> usize {
+    let receivers = side.copies.receivers(output.session, &output.output);
+    let messages = 1 + receivers.as_slice().len();
+    if !board.has_room(messages) {
+        tally::count_staging_full(&side.status, LogId::Client, now.wall_ns);
+        return 0;
+    }
+    let cause = Cause {
+        log: LogId::Order,
+        sequence: output.cause_sequence,
+        output: output.cause_output as u16,
+    };
+    let directory = &side.directory;
+    // The client's own message comes last: where it is in the log, the copies are.
+    for &receiver in receivers.as_slice() {
+        if side.copies.take_written(receiver, cause) {
+            continue;
+        }
+        let copied = board.send_copy(receiver.get(), now, cause, |header, time, out| {
+            fix::encode_copy(out, header, time, directory, &output.output)
+        });
+        debug_assert!(copied.is_some(), "the log had room for it");
+        side.copies.count(receiver);
+        side.status.add(Counter::CopiesOut, 1);
+    }
+    let sent = board.send(output.session.get(), now, cause, |header, time, out| {
+        fix::encode_output(out, header, time, directory, &output.output)
+    });
+    debug_assert!(
+        sent.is_some(),
+        "every output fits a frame, and the log had room for it"
+    );
+    let counter = match output.output {
+        ClientOutput::Report(_) => Counter::ReportsOut,
+        ClientOutput::CancelReject(_) => Counter::CancelRejectsOut,
+        ClientOutput::MassCancel(_) => Counter::MassCancelReportsOut,
+    };
+    side.status.add(counter, 1);
+    side.status.record_latency(
+        Histogram::ReportPath,
+        now.mono_ns.saturating_sub(output.received_ns),
+    );
+    messages
 }

@@ -138,7 +138,7 @@ impl Printer<'_> {
         let record = walk.reader.record();
         let received = match record.kind {
             RecordKind::MessageIn => true,
-            RecordKind::MessageOut | RecordKind::AdminOut => false,
+            kind if kind.is_sent() => false,
             _ => return Ok(()),
         };
         if !self.wants(walk, &record) {

@@ -58,7 +58,10 @@ impl Clients {
         let mut committed = Vec::new();
         while let Some(frame) = self.log.next() {
             let (record, _) = view(frame.bytes).unwrap();
-            if record.kind == RecordKind::MessageOut {
+            let is_copy = record.kind == RecordKind::CopyOut;
+            if is_copy || record.kind == RecordKind::MessageOut {
+                let is_receiver = [1, 2].contains(&record.channel);
+                assert_eq!(is_copy, is_receiver, "{record:?}");
                 committed.push((record.channel, record.cause));
             }
         }
