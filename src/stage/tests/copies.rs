@@ -24,7 +24,7 @@ fn plan() -> Plan {
 }
 
 /// An OrderCancelReject for the session, of the risk stage's input of that number.
-fn refusal(session: usize, cause_sequence: u64) -> ToClient {
+pub(super) fn refusal(session: usize, cause_sequence: u64) -> ToClient {
     let reject = ClientCancelReject {
         order_id: OrderId::NONE,
         account: AccountIndex(u32::MAX),
