@@ -96,7 +96,7 @@ impl LogReader {
         let epochs = epochs(&self.place.directory, self.log)?;
         for &epoch in epochs.iter().rev() {
             self.first = epoch;
-            let mut reader = EpochReader::new(&self.place, self.log, epoch);
+            let mut reader = EpochReader::new(&self.place, self.log, epoch, Chain::ANY);
             // What cannot be read says so when its turn comes.
             if let Ok(true) = reader.advance(false)
                 && reader.record().time_ns <= from_ns
@@ -128,7 +128,10 @@ impl LogReader {
             }
             // Only after a newer process is seen is it certain that this one writes no more: then it was read once more.
             if let Some(next) = next.take() {
-                self.epoch = Some(EpochReader::new(&self.place, self.log, next));
+                // Behind damage it is not known how far the epoch went.
+                let before = self.epoch.as_ref().filter(|epoch| !epoch.broken);
+                let chain = before.map_or(Chain::ANY, |epoch| Chain::behind(epoch.chain.sequence));
+                self.epoch = Some(EpochReader::new(&self.place, self.log, next, chain));
                 continue;
             }
             let after = self.epoch.as_ref().map(|epoch| epoch.epoch);
@@ -221,13 +224,13 @@ enum Disk {
 }
 
 impl EpochReader {
-    fn new(place: &LogPlace, log: LogId, epoch: u16) -> Self {
+    fn new(place: &LogPlace, log: LogId, epoch: u16, chain: Chain) -> Self {
         Self {
             directory: place.directory.clone(),
             segment_bytes: place.segment_bytes,
             log,
             epoch,
-            chain: Chain::START,
+            chain,
             offset: 0,
             buffer: Vec::new(),
             given: 0,
@@ -281,7 +284,10 @@ impl EpochReader {
         LogError::Broken(Broken {
             file: segment_path(&self.directory, self.log, self.epoch, segment),
             offset,
-            after: self.chain.sequence,
+            after: match self.chain {
+                Chain::ANY => 0,
+                chain => chain.sequence,
+            },
             why,
         })
     }

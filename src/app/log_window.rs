@@ -164,12 +164,8 @@ impl Window {
                         return Ok(Some(outcome(into)));
                     }
                 };
-                let wanted = chain.sequence + 1;
                 match claimed_sequence(payload) {
-                    Some(sequence) if sequence > wanted && into.is_empty() => {
-                        return Ok(Some(Found::Beyond(sequence)));
-                    }
-                    Some(sequence) if sequence == wanted => match chain.take(payload) {
+                    Some(sequence) if chain.wants(sequence) => match chain.take(payload) {
                         Step::Record(record, _)
                             if record.kind != RecordKind::Start
                                 || epoch_of_start(&record) == Some(self.epoch) =>
@@ -178,6 +174,9 @@ impl Window {
                         }
                         _ => return Ok(Some(outcome(into))),
                     },
+                    Some(sequence) if sequence > chain.sequence && into.is_empty() => {
+                        return Ok(Some(Found::Beyond(sequence)));
+                    }
                     _ => {}
                 }
                 at += taken;

@@ -12,6 +12,7 @@ pub mod log_store;
 mod log_window;
 mod runner;
 pub mod session_store;
+pub mod takeover;
 mod topology;
 
 pub use boot::{BootError, Gateway, start};

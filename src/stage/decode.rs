@@ -3,6 +3,7 @@
 //! One owner thread. What the risk stage has for clients goes out first, so that reports never wait for requests; it goes to the
 //! client log and then to the session's socket, or waits in the log where the session is slow or away.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
@@ -55,6 +56,8 @@ pub struct DecodeStage<S: Sockets> {
     commands: Arc<ArrayQueue<SessionCommand>>,
     answers: Arc<ArrayQueue<NumbersDone>>,
     side: ClientSide,
+    /// Outputs of the risk stage that an earlier process did not send
+    untold: VecDeque<ToClient>,
     next_publish_ns: u64,
 }
 
@@ -81,8 +84,16 @@ impl<S: Sockets> DecodeStage<S> {
             commands: parts.commands,
             answers: parts.answers,
             side,
+            untold: VecDeque::new(),
             next_publish_ns: 0,
         }
+    }
+
+    /// Goes on after an earlier process: with what it had not told, and with the sessions that were lost with it.
+    pub fn resume(mut self, untold: Vec<ToClient>, lost: &[(usize, u64)]) -> Self {
+        self.untold = untold.into();
+        self.side.resume(lost);
+        self
     }
 
     /// Sessions and their sockets.
@@ -98,7 +109,11 @@ impl<S: Sockets> DecodeStage<S> {
     /// One turn; returns how much was done.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
         let mut work = 0;
-        while work < INPUTS_PER_CYCLE {
+        if !self.untold.is_empty() {
+            work += self.send_untold(now);
+        }
+        // What was not told goes before what is new.
+        while work < INPUTS_PER_CYCLE && self.untold.is_empty() {
             match self.send_output(now) {
                 0 => break,
                 messages => work += messages,
@@ -145,6 +160,19 @@ impl<S: Sockets> DecodeStage<S> {
             self.from_risk.release();
         }
         messages
+    }
+
+    #[cold]
+    fn send_untold(&mut self, now: Now) -> usize {
+        let mut done = 0;
+        while let Some(output) = self.untold.front() {
+            match send(&mut self.board, &mut self.side, now, output) {
+                0 => break,
+                messages => done += messages,
+            }
+            self.untold.pop_front();
+        }
+        done
     }
 
     fn apply(&mut self, now: Now, command: SessionCommand) {

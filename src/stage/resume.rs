@@ -67,7 +67,7 @@ impl<S: Sockets> Switchboard<S> {
             }
         }
         // In the order in which they came, over all sessions.
-        unanswered.sort_by_key(|(_, message)| (message.epoch, message.sequence));
+        unanswered.sort_by_key(|(_, message)| message.sequence);
         for (at, before) in unanswered {
             let cause = Cause {
                 log: self.log.id(),

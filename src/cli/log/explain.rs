@@ -196,7 +196,7 @@ impl Commands {
         while self.walk.advance()? {
             let record = self.walk.reader.record();
             if record.kind == RecordKind::Command
-                && let Some(input) = entry::read_command(record.body)
+                && let Some((input, _)) = entry::read_command(record.body)
             {
                 self.waiting = Some((
                     record.time_ns,
