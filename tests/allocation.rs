@@ -3,7 +3,7 @@
 
 mod support;
 
-use gatehouse::config::plan::DropCopyPlan;
+use gatehouse::config::plan::{DictionaryPlan, DropCopyPlan};
 use gatehouse::domain::{AccountIndex, SessionIndex};
 use gatehouse::sys::heap::{CountingAllocator, allocations as counted};
 use support::fix::{fields, timestamp};
@@ -27,6 +27,10 @@ fn no_order_allocates() {
         |sample| (sample.sessions, sample.accounts, sample.odd_sessions_fix_42) = (4, 2, true),
         // Of the first session copies go to one that is connected, of both accounts to one that never is.
         |plan| {
+            // One text of an order serves all kinds of requests here.
+            for session in &mut plan.sessions {
+                session.fix.dictionary = DictionaryPlan::None;
+            }
             for (receiver, sessions, accounts) in [(2, &[0][..], &[][..]), (3, &[], &[0, 1])] {
                 let session = &mut plan.sessions[receiver];
                 session.accounts.clear();

@@ -3,7 +3,7 @@
 
 mod support;
 
-use gatehouse::config::plan::{DropCopyPlan, Plan};
+use gatehouse::config::plan::{DictionaryPlan, DropCopyPlan, Plan};
 use gatehouse::config::sample::Sample;
 use gatehouse::domain::{AccountIndex, FixVersion, SessionIndex};
 use gatehouse::limits::SLOW_CONSUMER_TIMEOUT_S;
@@ -39,6 +39,10 @@ fn bench() -> Bench {
                 });
             }
             assert_eq!(plan.sessions[OF_ALL].fix.version, FixVersion::Fix42);
+            // One text of an order serves all kinds of requests here.
+            for session in &mut plan.sessions {
+                session.fix.dictionary = DictionaryPlan::None;
+            }
         },
     )
 }
@@ -378,4 +382,39 @@ fn a_receiver_may_ask_for_nothing() {
     let mut client = logged_on(&bench, 0);
     client.send("D", &order(0, "mine", "38=7"));
     desk.expect("D").is("38=7");
+}
+
+#[test]
+fn a_kill_between_copy_and_original_loses_and_doubles_neither() {
+    // Killed behind the original, between it and the last copy, between the copies, and before the first.
+    for lost in 0..=3 {
+        let mut bench = bench();
+        let mut desk = bench.desk();
+        let mut sessions = [0, OF_FIRST, OF_ALL].map(|at| logged_on(&bench, at));
+        sessions[0].send("D", &order(0, "a", ""));
+        let request = desk.expect("D");
+        bench.turn(20);
+        report(&mut desk, &request, "");
+        {
+            let (now, mut stages) = (bench.now(), bench.stages.borrow_mut());
+            stages.route.duty_cycle(now);
+            stages.risk.duty_cycle(now);
+            stages.decode.duty_cycle(now);
+        }
+        bench.restart_without(lost);
+        bench.desk_again(&mut desk);
+        for (at, session) in sessions.iter_mut().enumerate() {
+            bench.connect(session);
+            let told = session.recover();
+            assert_eq!(told.len(), 1, "{lost} records lost, {at}: {told:?}");
+            told[0].is("35=8 11=a 150=0 34=2");
+        }
+        // And both go on.
+        report(&mut desk, &request, "150=F 39=1 32=4 31=10 14=4 151=6");
+        for session in &mut sessions {
+            session.expect("8").is("11=a 39=1 14=4");
+        }
+        let copies = bench.status().total(Counter::CopiesOut);
+        assert_eq!(copies, [0, 0, 1, 2][lost] + 2, "{lost} records lost");
+    }
 }
