@@ -458,10 +458,11 @@ fn run(seed: u64) -> Totals {
     let log = world.server.as_mut().expect("it runs").board.log();
     let last = log.append(RecordKind::Refused, u16::MAX, cause, now.wall_ns, b"");
     last.expect("room");
+    let (used, carried) = world.used();
+    world.server = None;
     let recovered = take_over(&world.place(), LogId::Client, PEERS)
         .expect("a whole log")
         .0;
-    let (used, carried) = world.used();
     for peer in 0..PEERS {
         let found = recovered.peer(&name(peer)).expect("a session");
         let theirs = &world.clients.board.peer(peer).session;

@@ -9,7 +9,9 @@ pub mod log_reader;
 #[cfg(test)]
 mod log_reader_tests;
 pub mod log_store;
+pub mod log_verify;
 mod log_window;
+mod retention;
 mod runner;
 pub mod session_store;
 pub mod takeover;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use crate::config::plan::Idle;
 use crate::io::{LogFile, LogRead, Sockets};
 use crate::limits::{
-    CYCLE_BOUND_COLD_NS, CYCLE_BOUND_NS, JOURNAL_IDLE_NS, PARK_NS_MAX, RESEND_IDLE_NS,
+    CYCLE_BOUND_COLD_NS, CYCLE_BOUND_NS, JOURNAL_AWAKE_NS, JOURNAL_IDLE_NS, JOURNAL_IDLE_PROMPT_NS,
+    PARK_NS_MAX, RESEND_IDLE_NS,
 };
 use crate::stage::archive::ArchiveReader;
 use crate::stage::decode::DecodeStage;
@@ -255,11 +256,20 @@ pub fn archive<R: LogRead>(mut reader: ArchiveReader<R>, lifecycle: &Lifecycle) 
 /// The journal, on its own thread: sleeps when there is nothing, and empties the logs at the end.
 pub fn journal<F: LogFile>(mut stage: JournalStage<F>, mut clock: Clock, lifecycle: &Lifecycle) {
     stage.status().set_thread(CYCLE_BOUND_COLD_NS, None);
+    let mut worked_ns = 0;
     while !lifecycle.is_in(Phase::Written) {
         let now = clock.now();
         let records = stage.duty_cycle(now);
         stage.status().cycle(now, clock.now().mono_ns, records);
-        if records == 0 {
+        if records > 0 {
+            worked_ns = now.mono_ns;
+        } else if stage.is_prompt() && !stage.has_failed() {
+            // Somebody will wait for the next record: the thread stays awake for a while, and then sleeps lightly.
+            match now.mono_ns - worked_ns < JOURNAL_AWAKE_NS {
+                true => std::thread::yield_now(),
+                false => std::thread::sleep(Duration::from_nanos(JOURNAL_IDLE_PROMPT_NS)),
+            }
+        } else {
             std::thread::sleep(Duration::from_nanos(JOURNAL_IDLE_NS));
         }
     }

@@ -62,6 +62,8 @@ pub struct Threads {
 #[allow(missing_docs)]
 pub struct State {
     pub log_directory: Item<String>,
+    pub log_keep_days: Item<i64>,
+    pub log_disk_max_bytes: Item<i64>,
     pub staging_directory: Item<String>,
     pub staging_bytes: Item<i64>,
     pub status_file: Item<String>,
@@ -113,6 +115,7 @@ pub struct Listener {
 pub struct Desk {
     pub name: Item<String>,
     pub acknowledge_timeout_ms: Item<i64>,
+    pub durability: Item<String>,
     pub links: Vec<Spanned<Link>>,
 }
 

@@ -132,6 +132,8 @@ keys! {
     }
     "state" {
         "log_directory", Path, "", Word("/var/lib/gatehouse/log"), "Logs on disk.";
+        "log_keep_days", Number(0, LOG_KEEP_DAYS_MAX), "days", Value(0), "Logs of a start that were last written longer ago are removed; younger ones never are. Zero: kept for ever. What a restart needs, and what is of today, stays in any case.";
+        "log_disk_max_bytes", Number(0, i64::MAX as u64), "bytes", Value(0), "With more bytes of logs the oldest are removed, as far as `log_keep_days` allows; zero: no bound.";
         "staging_directory", Path, "", Word("/dev/shm/gatehouse"), "Staging windows of the logs; must be memory (tmpfs) that the service manager does not clear at a restart.";
         "staging_bytes", PowerOfTwo(STAGING_BYTES_MIN as u64, STAGING_BYTES_MAX as u64), "bytes", Value(STAGING_BYTES as u64), "Size of each of the three staging windows.";
         "status_file", Path, "", Word("/dev/shm/gatehouse/status"), "Status page that `gatehouse top` reads; memory (tmpfs).";
@@ -163,6 +165,7 @@ keys! {
     "desks" {
         "name", NAME, "", Required, "Name of the desk; `accounts.csv` refers to it.";
         "acknowledge_timeout_ms", TIMER_MS, "ms", Value(5000), "A request unanswered for longer makes its link suspect.";
+        "durability", Choice(&["process", "host"]), "", Word("process"), "`process`: what was sent or acknowledged survives the process; `host`: no request leaves to the desk, and no report to a session that may use its accounts, before its record is on disk.";
     }
     "desks.links" {
         "name", NAME, "", Required, "Name of the link.";

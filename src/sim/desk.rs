@@ -132,6 +132,11 @@ impl DeskBook {
         &self.ledger
     }
 
+    /// All orders that it took, by number.
+    pub fn orders(&self) -> &[Order] {
+        &self.orders
+    }
+
     /// Orders that can still trade.
     pub fn open_orders(&self) -> usize {
         self.orders

@@ -387,9 +387,7 @@ pub fn shape(plan: &Plan) -> Shape {
         links: links
             .map(|(desk, link)| (plan.desks[desk.get()].name.clone(), link.name.clone()))
             .collect(),
-        accounts: accounts
-            .map(|it| it.name.to_string_lossy().into())
-            .collect(),
+        accounts: accounts.map(|it| it.name.to_string_lossy()).collect(),
     }
 }
 

@@ -18,7 +18,9 @@ use crate::io::CloseReason;
 use crate::limits::ROWS_PER_PUBLISH;
 use crate::session::{Notice, State};
 use crate::status::{Counter, ErrorCode, Reason, SessionState, StageWriter};
-use crate::wire::fix::{BusinessRejectReason, DecodeError, Message, Refusal, decode_order};
+use crate::wire::fix::{
+    BusinessRejectReason, DecodeError, Message, MsgType, Refusal, decode_order,
+};
 
 /// A session that was lost, and the record of it.
 struct Lost {
@@ -131,6 +133,7 @@ impl ClientSide {
             let cells = self.status.session(SessionIndex(at as u32));
             cells.set_state(state, self.reasons[at], now.wall_ns);
             cells.set_schedule(peer.hours.changes_wall_ns());
+            cells.set_durability(peer.fix().durability);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
             cells.set_traffic(&peer.traffic());
             if let Some(copies) = self.copies.written(SessionIndex(at as u32)) {
@@ -150,6 +153,14 @@ impl Application for ClientSide {
             self.status.add(Counter::RingFull, 1);
         }
         room
+    }
+
+    /// Who goes on sending orders that are refused anyway must not use up what others need for their cancels.
+    fn may_hold(&self, msg_type: MsgType) -> bool {
+        matches!(
+            msg_type,
+            MsgType::NEW_ORDER_SINGLE | MsgType::ORDER_CANCEL_REPLACE_REQUEST
+        )
     }
 
     fn on_message(

@@ -241,7 +241,6 @@ impl Replay {
     }
 
     /// Gives the risk state the record's input; returns how many outputs the record says it had, where it says so.
-    #[expect(clippy::type_complexity)]
     fn run(
         &mut self,
         risk: &mut Risk,

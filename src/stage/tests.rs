@@ -29,6 +29,7 @@ use crate::status::{Identity, Page, Reason, Shape, Writers, reader};
 
 mod copies;
 mod resend;
+mod rounds;
 mod strangers;
 
 mod schedule;

@@ -2,14 +2,14 @@
 //!
 //! Each test changes the last session of the samples into one that receives copies.
 
-use gatehouse::config::plan::DropCopyPlan;
-use gatehouse::domain::{AccountIndex, SessionIndex};
+use gatehouse::config::plan::{DropCopyPlan, Plan};
+use gatehouse::domain::{AccountIndex, Durability, SessionIndex};
 use gatehouse::stage::copies::Copies;
 
 use super::{C, Case, bounds, examine};
 
-/// The plan of what the last session of the samples receives with these keys instead of its accounts.
-fn received(keys: &'static str) -> DropCopyPlan {
+/// The samples, where the last session has these keys instead of its accounts.
+fn plan(keys: &'static str) -> Plan {
     let case = Case {
         file: C,
         from: "accounts = [\"B200001\"]",
@@ -23,10 +23,13 @@ fn received(keys: &'static str) -> DropCopyPlan {
     bounds::hold(&plan);
     let copies = Copies::new(&plan.sessions, plan.accounts.len());
     assert!(copies.is_receiver(SessionIndex(2)));
-    plan.sessions[2]
-        .drop_copy
-        .clone()
-        .expect("it receives copies")
+    plan
+}
+
+/// What it receives then.
+fn received(keys: &'static str) -> DropCopyPlan {
+    let copy = plan(keys).sessions[2].drop_copy.clone();
+    copy.expect("it receives copies")
 }
 
 fn sessions<const N: usize>(indices: [u32; N]) -> Vec<SessionIndex> {
@@ -53,4 +56,19 @@ fn accounts_of_any_client_may_be_named() {
     assert!(of.sessions.is_empty());
     let both = received("drop_copy_accounts = [\"A100002\"]\ndrop_copy_sessions = [\"alpha-1\"]");
     assert_eq!((both.accounts.len(), both.sessions), (1, sessions([0])));
+}
+
+#[test]
+fn a_copy_is_as_durable_as_its_original() {
+    for keys in [
+        "drop_copy_clients = [\"alpha\"]",
+        "drop_copy_accounts = [\"A100001\"]",
+    ] {
+        let mut plan = plan(keys);
+        plan.spread_durability();
+        assert_eq!(plan.sessions[2].fix.durability, Durability::Process);
+        plan.desks[0].durability = Durability::Host;
+        plan.spread_durability();
+        assert_eq!(plan.sessions[2].fix.durability, Durability::Host, "{keys}");
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gatehouse::config::plan::Plan;
+use gatehouse::config::plan::{DictionaryPlan, Plan};
 use gatehouse::config::sample::Sample;
 use gatehouse::domain::Now;
 use gatehouse::domain::order::ToDesk;
@@ -17,20 +17,22 @@ use gatehouse::domain::report::ToClient;
 use gatehouse::io::{LogRead, Sockets};
 use gatehouse::journal::log::epoch_and_offset;
 use gatehouse::journal::read::{Chain, Step};
-use gatehouse::journal::{Log, LogId};
+use gatehouse::journal::{Disk, Log, LogId};
 use gatehouse::risk::Risk;
 use gatehouse::stage::archive::{ArchiveReader, archive};
 use gatehouse::stage::assembly::{self, Common, Rings};
 use gatehouse::stage::control::ControlPorts;
 use gatehouse::stage::decode::DecodeStage;
+use gatehouse::stage::journal::{Drain, JournalStage};
 use gatehouse::stage::replay::{Replay, Resumption};
 use gatehouse::stage::risk::RiskStage;
 use gatehouse::stage::route::RouteStage;
 use gatehouse::status::page::{Words, page_bytes};
-use gatehouse::status::{Identity, Page, Snapshot, reader};
+use gatehouse::status::{Identity, Page, Snapshot, StageWriter, reader};
 use ringbuf::byte_log::{self, Reader, Region};
 
 use super::conn::{Conn, Identity as Speaker};
+use super::faulty_file::{FaultyFile, Medium};
 use super::fix::{Fix, fields, merge, timestamp};
 use super::memory_sockets::{MemorySockets, MemoryStream, SharedNetwork, listen};
 
@@ -45,11 +47,17 @@ pub struct Stages<S: Sockets = MemorySockets> {
     pub ports: ControlPorts,
     /// Bound address of the listener.
     pub address: SocketAddr,
-    logs: [Reader; 3],
+    logs: Vec<Reader>,
     archive: ArchiveReader<OldLogs>,
     /// What the journal has written: client, order and desk log.
     files: Files,
     page: Words,
+    /// Shared by the logs and the journal.
+    pub disk: Disk,
+    journal_status: Option<StageWriter>,
+    journal: Option<JournalStage<FaultyFile>>,
+    /// The disk takes nothing and says nothing.
+    pub is_stalled: bool,
 }
 
 type Files = Rc<RefCell<[Vec<u8>; 3]>>;
@@ -101,6 +109,9 @@ impl Bench {
         sample.links = vec![SocketAddr::from(([127, 0, 0, 1], 2000))];
         change(&mut sample);
         let mut plan = sample.plan();
+        // The peers of these tests write what they like.
+        let sessions = plan.sessions.iter_mut();
+        sessions.for_each(|it| it.fix.dictionary = DictionaryPlan::None);
         last_word(&mut plan);
         let network = SharedNetwork::default();
         let desk_host = listen(&network, sample.links[0]);
@@ -191,7 +202,7 @@ impl Bench {
             let before = probe.get()();
             stages.turn(now);
             allocations.set(allocations.get() + probe.get()() - before);
-            stages.drain();
+            stages.journal_turn(now);
         })
     }
 
@@ -299,8 +310,33 @@ impl<S: Sockets> Stages<S> {
         }
     }
 
+    /// From now on a journal moves the logs to these files, in the order client, order, desk; with `promptly` each turn syncs.
+    pub fn write_to(&mut self, media: &[Rc<Medium>; 3], promptly: bool) {
+        let drains = self.logs.drain(..).zip(LOGS).zip(media);
+        let drains = drains.map(|((reader, id), medium)| {
+            Drain::new(id, Vec::new(), reader, FaultyFile(medium.clone()))
+        });
+        let status = self.journal_status.take().expect("one journal");
+        let journal = JournalStage::new(drains.collect(), status).telling(self.disk.clone());
+        self.journal = Some(match promptly {
+            true => journal.promptly(),
+            false => journal,
+        });
+    }
+
     /// What the journal would do.
     pub fn drain(&mut self) {
+        self.journal_turn(now_at(0, 0));
+    }
+
+    /// One turn of the journal.
+    pub fn journal_turn(&mut self, now: Now) {
+        if self.is_stalled {
+            return;
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.duty_cycle(now);
+        }
         let mut files = self.files.borrow_mut();
         for (log, file) in self.logs.iter_mut().zip(&mut *files) {
             while let Some(frame) = log.next() {
@@ -388,10 +424,11 @@ fn go_on<S: Sockets>(
     };
     let writers = Page::format(page, &shape, identity).into_writers();
     writers.control.ready();
+    let disk = Disk::default();
     let log = |at: usize| {
         let (writer, reader) = byte_log::create(Region::heap(STAGING_BYTES)).expect("a window");
         let names = assembly::channel_names(&plan, LOGS[at]);
-        let log = Log::new(LOGS[at], writer);
+        let log = Log::new(LOGS[at], writer).on_disk(disk.clone());
         (
             assembly::begin_log(log, epoch, sequences[at], &names, now),
             reader,
@@ -414,10 +451,14 @@ fn go_on<S: Sockets>(
         route: route.expect("room in the window"),
         ports: common.ports,
         address: address.expect("listens"),
-        logs: [client_end, order_end, desk_end],
+        logs: vec![client_end, order_end, desk_end],
         archive,
         files,
         page,
+        disk,
+        journal_status: Some(writers.journal),
+        journal: None,
+        is_stalled: false,
     }
 }
 

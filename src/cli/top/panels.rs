@@ -160,6 +160,7 @@ pub(super) fn links(span: &Span) -> Panel {
         vec![
             cell(format!("{}/{}", link.desk, link.name)),
             toned(link.state, tone),
+            cell(link.durability.level()),
             cell(format!("{}/{}", link.in_flight, link.window)),
             unwanted(link.in_doubt, Tone::Bad),
             cell(link.queued),
@@ -182,6 +183,7 @@ pub(super) fn links(span: &Span) -> Panel {
         headings: vec![
             "DESK/LINK",
             "STATE",
+            "LEVEL",
             "FLIGHT",
             "DOUBT",
             "QUEUED",
@@ -215,6 +217,7 @@ pub(super) fn sessions(span: &Span) -> Panel {
         vec![
             cell(&session.name),
             toned(session.state, tone),
+            cell(session.durability.level()),
             orders(session.orders_open),
             orders(session.orders),
             cell(span.per_s(session.messages_in, before.map(|b| b.messages_in))),
@@ -236,8 +239,8 @@ pub(super) fn sessions(span: &Span) -> Panel {
     Panel {
         title: "Sessions",
         headings: vec![
-            "SESSION", "STATE", "OPEN", "ORDERS", "IN/S", "OUT/S", "REJECTS", "STOPPED", "LAST IN",
-            "NEXT IN", "NEXT OUT", "COPIES", "LAST END", "LOGONS", "PEER",
+            "SESSION", "STATE", "LEVEL", "OPEN", "ORDERS", "IN/S", "OUT/S", "REJECTS", "STOPPED",
+            "LAST IN", "NEXT IN", "NEXT OUT", "COPIES", "LAST END", "LOGONS", "PEER",
         ],
         rows: span.now.sessions.iter().enumerate().map(row).collect(),
     }

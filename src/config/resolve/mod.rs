@@ -154,7 +154,7 @@ fn plan(main: &Path, cores_online: &[usize], diagnostics: &mut Diagnostics) -> O
     };
     topology::check_listeners(&mut cx, main_file, &gateway, &listeners, &sessions);
 
-    Some(Plan {
+    let mut plan = Plan {
         name,
         threads,
         state,
@@ -168,7 +168,9 @@ fn plan(main: &Path, cores_online: &[usize], diagnostics: &mut Diagnostics) -> O
         account_desks: accounts.iter().map(|(_, desk)| *desk).collect(),
         accounts: accounts.into_iter().map(|(account, _)| account).collect(),
         positions,
-    })
+    };
+    plan.spread_durability();
+    Some(plan)
 }
 
 impl Context<'_> {

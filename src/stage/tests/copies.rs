@@ -4,7 +4,7 @@
 use super::*;
 use crate::config::plan::DropCopyPlan;
 use crate::domain::report::{ClientCancelReject, ClientOutput};
-use crate::domain::{AccountIndex, DeskText, OrderStatus};
+use crate::domain::{AccountIndex, DeskText, Durability, OrderStatus};
 use crate::journal::record::view;
 use crate::journal::{Cause, RecordKind};
 
@@ -124,4 +124,33 @@ fn without_room_for_all_there_is_none_of_them() {
     clients.turn();
     let expected = [1, 2, 0].map(|at| (at, cause(sequence)));
     assert_eq!(clients.committed(), expected);
+}
+
+#[test]
+fn at_l1_a_copy_waits_for_the_disk_like_its_original() {
+    let mut plan = plan();
+    for session in &mut plan.sessions {
+        session.fix.durability = Durability::Host;
+    }
+    let mut clients = Clients::of(plan, 64);
+    for session in 0..2 {
+        clients.log_on(session, session as u32, 1);
+    }
+    clients.turn();
+    for slot in 0..2 {
+        assert!(clients.wire().sent(slot)[0].contains("|35=A|"));
+    }
+    assert!(clients.to_client.push(&refusal(0, 7)));
+    clients.turn();
+    clients.turn();
+    for slot in 0..2 {
+        assert!(clients.wire().sent(slot).is_empty(), "{slot}");
+    }
+    // It is on disk.
+    assert_eq!(clients.committed().len(), 3);
+    clients.turn();
+    for slot in 0..2 {
+        let sent = clients.wire().sent(slot);
+        assert!(sent.len() == 1 && sent[0].contains("|35=9|"), "{sent:?}");
+    }
 }
