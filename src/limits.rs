@@ -109,6 +109,9 @@ pub const RESEND_INDEX_SLOTS_TOTAL: usize = 1 << 20;
 pub const RESEND_INDEX_SLOTS_MIN: usize = 128;
 /// Most kept for one session.
 pub const RESEND_INDEX_SLOTS_MAX: usize = 1 << 16;
+/// Sessions that may receive copies of what concerns one account, and of what is said to one session: each costs the client's own message
+/// an encoding.
+pub const DROP_COPIES_MAX: usize = 4;
 /// Inputs that a stage takes from one ring in one duty cycle.
 pub const INPUTS_PER_CYCLE: usize = 64;
 /// How often a stage writes its gauges to the status page.
@@ -329,6 +332,7 @@ const _: () = assert!(RESEND_ANCHOR_STRIDE_MIN.is_power_of_two());
 const _: () = assert!(RESEND_ANCHORS_MIN.is_multiple_of(2) && RESEND_ANCHORS_MAX.is_multiple_of(2));
 const _: () = assert!(RESEND_CHUNK_BYTES >= FRAME_BYTES_MAX);
 const _: () = assert!(KEPT_MESSAGES_MAX.is_power_of_two());
+const _: () = assert!((1 + 2 * DROP_COPIES_MAX) * 2 * FRAME_BYTES_MAX <= STAGING_BYTES_MIN);
 const _: () = assert!(STRANGER_BYTES_MAX <= RECEIVE_BUFFER_BYTES);
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);

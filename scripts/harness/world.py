@@ -262,6 +262,11 @@ class Session:
         self.account = f"ACC-{comp_id}"[:15]
         self.settings = settings
 
+    @property
+    def receives_copies(self):
+        """Whether it is one for drop copy, which has no accounts to order for."""
+        return any(key.startswith("drop_copy") for key in self.settings)
+
 
 class LinkedDesk:
     """A desk with a link to each of the ports; `own` are its settings, the others its links'."""
@@ -359,7 +364,7 @@ name = "{session.comp_id}"
 name = "{session.comp_id}"
 fix_version = "{session.version}"
 target_comp_id = "{session.comp_id}"
-accounts = ["{session.account}"]
+{"" if session.receives_copies else f'accounts = ["{session.account}"]'}
 {_toml(session.settings)}"""
 
     def _table(self, name, columns, rows):

@@ -196,6 +196,9 @@ pub struct Session {
     pub message_burst: Item<i64>,
     pub pending_new: Item<bool>,
     pub cancel_on_disconnect: Item<bool>,
+    pub drop_copy_clients: Item<Vec<Spanned<String>>>,
+    pub drop_copy_sessions: Item<Vec<Spanned<String>>>,
+    pub drop_copy_accounts: Item<Vec<Spanned<String>>>,
 }
 
 /// What was read, and which keys were refused on the way (table's place and key), so that they are not also called missing.

@@ -199,7 +199,7 @@ keys! {
         "fix_version", Choice(FIX_VERSIONS), "", Word("4.4"), "BeginString(8).";
         "sender_comp_id", COMP_ID, "", Word("GATEHOUSE"), "SenderCompID(49) that we send; the client's TargetCompID(56).";
         "target_comp_id", COMP_ID, "", Required, "TargetCompID(56) that we send; the client's SenderCompID(49).";
-        "accounts", Names, "", Required, "Accounts that it may use, all of this client; where there is just one, orders need not name it.";
+        "accounts", Names, "", Required, "Accounts that it may use, all of this client; where there is just one, orders need not name it. A session that receives copies has none.";
         "allowed_sources", Networks, "", Empty, "Addresses that it may come from, such as `10.1.0.0/16`; empty: any.";
         "heartbeat_interval_min_s", TIMER_S, "s", Value(1), "Shortest HeartBtInt(108) that is accepted.";
         "heartbeat_interval_max_s", TIMER_S, "s", Value(60), "Longest HeartBtInt(108) that is accepted.";
@@ -221,6 +221,9 @@ keys! {
         "message_burst", BURST, "messages", Value(1), "Messages at once.";
         "pending_new", Flag, "", Bool(false), "Every accepted order is told 150=A before the desk answers.";
         "cancel_on_disconnect", Flag, "", Bool(false), "Open orders are cancelled when the session is lost.";
+        "drop_copy_clients", Names, "", Empty, "Drop copy: it receives copies of the ExecutionReports and OrderCancelRejects of all sessions of these clients, and may order nothing.";
+        "drop_copy_sessions", Names, "", Empty, "Likewise, of these sessions.";
+        "drop_copy_accounts", Names, "", Empty, "Likewise, of the orders of these accounts, whichever session sends them. At most 4 sessions receive copies of one account, or of one session.";
     }
     "instruments.csv" {
         "symbol", Name(23), "", Required, "Symbol(55), unique.";

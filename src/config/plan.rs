@@ -10,7 +10,7 @@ use super::calendar::Rule;
 use crate::domain::account::Position;
 use crate::domain::time::Precision;
 use crate::domain::{
-    Account, AccountIndex, Checks, ClientIndex, DeskIndex, Instrument, Schedule, Text,
+    Account, AccountIndex, Checks, ClientIndex, DeskIndex, Instrument, Schedule, SessionIndex, Text,
 };
 pub use crate::domain::{Durability, FixVersion};
 
@@ -265,6 +265,17 @@ pub struct SessionPlan {
     pub pending_new: bool,
     /// Whether open orders are cancelled when the session is lost
     pub cancel_on_disconnect: bool,
+    /// What it receives copies of, where it does: then it asks for nothing, and has no accounts
+    pub drop_copy: Option<DropCopyPlan>,
+}
+
+/// Whose reports are copied to a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DropCopyPlan {
+    /// Of the orders of these accounts, each once
+    pub accounts: Vec<AccountIndex>,
+    /// Of the orders of these sessions, each once; none of them receives copies
+    pub sessions: Vec<SessionIndex>,
 }
 
 /// An address range.
@@ -277,7 +288,8 @@ pub struct Network {
 }
 
 impl Plan {
-    /// Gives links the level of their desk, and sessions the highest level of the desks of their accounts.
+    /// Gives links the level of their desk, and sessions the highest level of the desks of their accounts, or of those whose reports are
+    /// copied to them.
     pub fn spread_durability(&mut self) {
         for desk in &mut self.desks {
             let level = desk.durability;
@@ -287,9 +299,20 @@ impl Plan {
         }
         for session in &mut self.sessions {
             let desk_of = |account: &AccountIndex| self.account_desks.get(account.get());
-            let levels = session.accounts.iter().filter_map(desk_of);
+            let copied = session.drop_copy.iter().flat_map(|copy| &copy.accounts);
+            let levels = session.accounts.iter().chain(copied).filter_map(desk_of);
             let levels = levels.filter_map(|desk| self.desks.get(desk.get()));
             session.fix.durability = levels.map(|desk| desk.durability).max().unwrap_or_default();
+        }
+        for at in 0..self.sessions.len() {
+            let Some(copy) = &self.sessions[at].drop_copy else {
+                continue;
+            };
+            let levels = copy.sessions.iter();
+            let levels = levels.map(|of| self.sessions[of.get()].fix.durability);
+            let level = levels.max().unwrap_or_default();
+            let own = &mut self.sessions[at].fix.durability;
+            *own = level.max(*own);
         }
     }
 

@@ -214,7 +214,7 @@ impl Log {
         header.cause_output = U16::new(cause.output);
         header.cause_sequence = U64::new(cause.sequence);
         let place = match kind {
-            RecordKind::MessageOut | RecordKind::AdminOut => self.sent.get_mut(channel as usize),
+            kind if kind.is_sent() => self.sent.get_mut(channel as usize),
             _ => None,
         };
         if let Some(place) = place {

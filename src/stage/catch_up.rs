@@ -440,7 +440,7 @@ fn may_leave(log: &mut Log, position: u64) -> bool {
     log.is_durable(position)
         || log
             .read_back(position)
-            .is_none_or(|record| record.kind != RecordKind::MessageOut)
+            .is_none_or(|record| record.kind == RecordKind::AdminOut)
 }
 
 fn count_sent(now: Now, peer: &mut Peer, traffic: &mut Traffic, bytes: usize) {

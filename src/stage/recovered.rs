@@ -125,9 +125,7 @@ impl Recovery {
                 }
             }
             RecordKind::MessageIn => self.received(record),
-            RecordKind::MessageOut | RecordKind::AdminOut => {
-                self.sent(place(epoch, offset), record)
-            }
+            kind if kind.is_sent() => self.sent(place(epoch, offset), record),
             RecordKind::Carried => self.carried(record),
             RecordKind::Connection if record.channel != NO_CHANNEL => self.event(record),
             _ => {}

@@ -228,6 +228,19 @@ impl<S: Sockets> Switchboard<S> {
         Some(sent)
     }
 
+    /// As [`Switchboard::send`], for the copy of a message that another peer will be sent with the same cause.
+    pub fn send_copy(
+        &mut self,
+        at: usize,
+        now: Now,
+        cause: Cause,
+        encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
+    ) -> Option<Sent> {
+        let sent = self.commit(at, now, cause, RecordKind::CopyOut, encode)?;
+        self.transmit(at, now, sent.msg_seq_num);
+        Some(sent)
+    }
+
     /// Whether [`Switchboard::send`] has room for `count` messages.
     pub fn has_room(&mut self, count: usize) -> bool {
         self.log.has_room_for(count, FRAME_BYTES_MAX)

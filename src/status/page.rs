@@ -222,8 +222,8 @@ pub struct SessionRow {
     pub schedule_wall_ns: u64,
     /// Level of durability: 1 host (L1)
     pub durability: u64,
-    /// Room to grow
-    pub reserved: u64,
+    /// Copies of others' reports written for it, plus one; zero where it receives none
+    pub copies_plus_one: u64,
     /// Open orders (risk stage)
     pub orders_open: u64,
     /// Orders accepted (risk stage)

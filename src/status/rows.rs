@@ -127,6 +127,11 @@ impl SessionCells {
         at!(self, SessionRow, durability).store(level as u64, Relaxed);
     }
 
+    /// It receives copies, and so many were written for it.
+    pub fn set_copies(self, copies: u64) {
+        at!(self, SessionRow, copies_plus_one).store(copies + 1, Relaxed);
+    }
+
     /// Both sequence numbers, after a reset or a recovery.
     pub fn set_sequences(self, next_in: u64, next_out: u64) {
         at!(self, SessionRow, next_in).store(next_in, Relaxed);

@@ -193,6 +193,8 @@ pub struct SessionSnapshot {
     pub orders_rejected: u64,
     /// `no`, `blocked` or `killed`
     pub stopped: &'static str,
+    /// Copies of others' reports written for it; absent where it receives none
+    pub copies: Option<u64>,
 }
 
 /// One link.
@@ -431,6 +433,7 @@ impl SessionSnapshot {
             orders: row.orders,
             orders_rejected: row.orders_rejected,
             stopped: Stopped::from_code(row.stopped).name(),
+            copies: row.copies_plus_one.checked_sub(1),
         }
     }
 }

@@ -135,8 +135,25 @@ impl Bench {
 
     /// The process is killed, and another one goes on: every connection is gone, the logs are as they were.
     pub fn restart(&mut self) {
+        self.restart_without(0);
+    }
+
+    /// As [`Bench::restart`], killed before it wrote the last so many records of the client log.
+    pub fn restart_without(&mut self, records: usize) {
         let epoch = self.past.len() as u16 + 1;
-        let files = self.stages.borrow_mut().take_files();
+        let mut files = self.stages.borrow_mut().take_files();
+        let before = self.past.iter().map(|(_, files)| &files[0][..]);
+        let mut sequence = 0;
+        let mut ends = vec![0];
+        for log in before.chain([&files[0][..]]) {
+            let mut chain = Chain::behind(sequence);
+            ends = vec![0];
+            while let Step::Record(_, taken) = chain.take(&log[*ends.last().unwrap()..]) {
+                ends.push(ends.last().unwrap() + taken);
+            }
+            sequence = chain.sequence;
+        }
+        files[0].truncate(ends[ends.len() - 1 - records]);
         self.past.push((epoch, files));
         self.pass(1_000_000);
         // Whichever log is read first, the same comes of it.

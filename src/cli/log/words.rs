@@ -60,6 +60,7 @@ pub(super) fn text(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> String
         RecordKind::MessageIn
         | RecordKind::MessageOut
         | RecordKind::AdminOut
+        | RecordKind::CopyOut
         | RecordKind::Carried => "a message".to_owned(),
     }
 }

@@ -109,6 +109,7 @@ pub(super) fn flow(span: &Span) -> Panel {
         ("desk reports", Counter::DeskReportsIn),
         ("fills", Counter::ReportsTrade),
         ("reports out", Counter::ReportsOut),
+        ("copies out", Counter::CopiesOut),
         ("messages in", Counter::FramesIn),
         ("messages out", Counter::FramesOut),
         ("system calls", Counter::SystemCalls),
@@ -208,12 +209,17 @@ pub(super) fn sessions(span: &Span) -> Panel {
             "disabled" => Tone::Bad,
             _ => Tone::Warn,
         };
+        // Who receives copies orders nothing.
+        let orders = |count: u64| match session.copies {
+            Some(_) => cell("-"),
+            None => cell(count),
+        };
         vec![
             cell(&session.name),
             toned(session.state, tone),
             cell(session.durability.level()),
-            cell(session.orders_open),
-            cell(session.orders),
+            orders(session.orders_open),
+            orders(session.orders),
             cell(span.per_s(session.messages_in, before.map(|b| b.messages_in))),
             cell(span.per_s(session.messages_out, before.map(|b| b.messages_out))),
             unwanted(
@@ -224,6 +230,7 @@ pub(super) fn sessions(span: &Span) -> Panel {
             cell(ago(span.now, session.last_in_wall_ns)),
             cell(session.next_in),
             cell(session.next_out),
+            cell(session.copies.map_or("-".into(), |it| it.to_string())),
             cell(reason(session.reason)),
             cell(session.logons),
             cell(session.peer.map_or("-".into(), |peer| peer.to_string())),
@@ -233,7 +240,7 @@ pub(super) fn sessions(span: &Span) -> Panel {
         title: "Sessions",
         headings: vec![
             "SESSION", "STATE", "LEVEL", "OPEN", "ORDERS", "IN/S", "OUT/S", "REJECTS", "STOPPED",
-            "LAST IN", "NEXT IN", "NEXT OUT", "LAST END", "LOGONS", "PEER",
+            "LAST IN", "NEXT IN", "NEXT OUT", "COPIES", "LAST END", "LOGONS", "PEER",
         ],
         rows: span.now.sessions.iter().enumerate().map(row).collect(),
     }

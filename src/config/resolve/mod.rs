@@ -4,6 +4,7 @@
 //! where there was none. What another file could not define is not reported again where it is used. Cold code.
 
 mod clients;
+mod drop_copy;
 mod messages;
 mod reference;
 mod schedules;
