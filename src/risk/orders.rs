@@ -205,7 +205,6 @@ impl OrderTable {
     }
 
     /// All orders, oldest first.
-    #[cfg(test)]
     pub fn orders(&self) -> &[Order] {
         &self.orders
     }

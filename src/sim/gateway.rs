@@ -14,10 +14,11 @@ use ringbuf::spsc::spsc;
 use super::net::MemorySockets;
 use crate::access::Entitlements;
 use crate::config::plan::{FixPlan, Plan};
+use crate::domain::command::{CommandDone, CommandInput};
 use crate::domain::directory::Directory;
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
 use crate::domain::{DeskIndex, Now};
-use crate::io::LogFile;
+use crate::io::{LogFile, Sockets};
 use crate::journal::{Log, LogId};
 use crate::limits::CONTROL_QUEUE_COMMANDS;
 use crate::risk::{Risk, RiskPlan, SessionLimits};
@@ -28,31 +29,48 @@ use crate::stage::route::{RouteParts, RouteStage};
 use crate::stage::scopes::ScopeBoard;
 use crate::stage::{Dictionaries, PeerConfig, Role, Switchboard};
 use crate::status::page::page_bytes;
-use crate::status::{Identity, Page, Shape};
+use crate::status::{Identity, Page, Shape, StageWriter};
 use crate::wire::fix::dictionary::Dictionary;
 
 /// Connections that may have been opened on one side, over the whole life, besides one for each client session.
 const CONNECTIONS: usize = 256;
 
 /// The stages, and the other ends of their logs.
-pub struct Gateway {
+pub struct Gateway<S: Sockets = MemorySockets> {
     /// Client side.
-    pub decode: DecodeStage<MemorySockets>,
+    pub decode: DecodeStage<S>,
     /// The sequencer.
     pub risk: RiskStage,
     /// Desk side.
-    pub route: RouteStage<MemorySockets>,
-    logs: [Reader; 3],
+    pub route: RouteStage<S>,
+    /// Operators' commands to the risk stage.
+    pub commands: Arc<ArrayQueue<CommandInput>>,
+    /// Its answers.
+    pub commands_done: Arc<ArrayQueue<CommandDone>>,
+    logs: Vec<Reader>,
     batch: Vec<u8>,
+}
+
+/// Memory of a status page for this plan. It is never given back: who makes many gateways uses it again.
+pub fn page_memory(plan: &Plan) -> &'static [AtomicU64] {
+    let words = page_bytes(&shape(plan)).div_ceil(8);
+    let words: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
+    Box::leak(words)
 }
 
 impl Gateway {
     /// Nobody is connected yet.
     pub fn new(plan: &Plan) -> Self {
-        let words = page_bytes(&shape(plan)).div_ceil(8);
-        let words: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
-        let writers =
-            Page::format(Box::leak(words), &shape(plan), Identity::default()).into_writers();
+        let sockets = [MemorySockets::new(), MemorySockets::new()];
+        Self::over(plan, sockets, page_memory(plan)).0
+    }
+}
+
+impl<S: Sockets> Gateway<S> {
+    /// Over these sockets, clients' and desks'; with the journal's part of the status page.
+    pub fn over(plan: &Plan, sockets: [S; 2], page: &'static [AtomicU64]) -> (Self, StageWriter) {
+        let [client_sockets, desk_sockets] = sockets;
+        let writers = Page::format(page, &shape(plan), Identity::default()).into_writers();
         let log = |id| {
             let (writer, reader) = byte_log::create(Region::heap(plan.state.staging_bytes))
                 .expect("a heap region of a good size makes a log");
@@ -78,6 +96,8 @@ impl Gateway {
             .map(|session| session.accounts.as_slice())
             .collect();
         let links: Vec<_> = links(plan).collect();
+        let commands = Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS));
+        let commands_done = Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS));
         let risk = RiskStage::new(RiskParts {
             risk: make_risk(plan),
             entitlements: Entitlements::new(&accounts, plan.accounts.len()),
@@ -86,8 +106,8 @@ impl Gateway {
             from_desk,
             to_desk,
             to_client,
-            commands: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
-            commands_done: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
+            commands: commands.clone(),
+            commands_done: commands_done.clone(),
             scopes: scopes.clone(),
             account_desks: plan.account_desks.clone(),
             link_desks: links.iter().map(|&(desk, _, _)| desk).collect(),
@@ -95,7 +115,7 @@ impl Gateway {
         });
         let decode = DecodeStage::new(DecodeParts {
             board: Switchboard::new(
-                MemorySockets::new(),
+                client_sockets,
                 client_log,
                 clients(plan),
                 CONNECTIONS + plan.sessions.len(),
@@ -123,7 +143,7 @@ impl Gateway {
         });
         let route = RouteStage::new(RouteParts {
             board: Switchboard::new(
-                MemorySockets::new(),
+                desk_sockets,
                 desk_log,
                 links.iter().map(|(_, _, peer)| peer.clone()).collect(),
                 CONNECTIONS,
@@ -147,13 +167,21 @@ impl Gateway {
             answers: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             status: writers.route,
         });
-        Self {
+        let gateway = Self {
             decode,
             risk,
             route,
-            logs: [client_reader, order_reader, desk_reader],
+            commands,
+            commands_done,
+            logs: vec![client_reader, order_reader, desk_reader],
             batch: Vec::new(),
-        }
+        };
+        (gateway, writers.journal)
+    }
+
+    /// The other ends of the client, order and desk log, for a journal of the caller's: nobody else drains them then.
+    pub fn take_logs(&mut self) -> Vec<Reader> {
+        std::mem::take(&mut self.logs)
     }
 
     /// One turn, as the fused layout does it; returns how much was done.

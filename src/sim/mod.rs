@@ -30,3 +30,4 @@ pub mod net;
 pub mod random;
 pub mod relay;
 pub mod storm;
+pub mod world;

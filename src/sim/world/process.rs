@@ -1,0 +1,139 @@
+//! The gateway's process in the virtual world: the production stages and journal, their windows, and how it dies.
+//!
+//! Owned by the world. It dies between two calls to the outside: what it had committed to its windows by then stands there, what it did
+//! afterwards never was. What always holds: the stages are put together as for every gateway without a kernel.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
+
+use ringbuf::byte_log::Reader;
+
+use super::disk::{Disk, DiskFile};
+use super::net::{Host, Network};
+use super::sockets::{Life, Sent, VirtualSockets};
+use super::witness::{CLIENT, DESK, ORDER, Witness};
+use crate::config::plan::Plan;
+use crate::domain::Now;
+use crate::journal::LogId;
+use crate::sim::gateway::{self, Gateway};
+use crate::stage::journal::{Drain, JournalStage};
+
+/// The hosts that it is: its clients' side and its desks' side.
+pub const HOSTS: [Host; 2] = [0, 1];
+
+/// A running gateway.
+pub struct Process {
+    /// The stages
+    pub gateway: Gateway<VirtualSockets>,
+    journal: JournalStage<DiskFile>,
+    life: Rc<Life>,
+    sent: [Rc<RefCell<Vec<Sent>>>; 2],
+}
+
+thread_local! {
+    /// Status pages of gateways that are gone.
+    static PAGES: RefCell<Vec<&'static [AtomicU64]>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Process {
+    /// Starts with empty logs.
+    pub fn start(plan: &Plan, net: &Rc<RefCell<Network>>, disk: &Rc<RefCell<Disk>>) -> Self {
+        let life = Rc::new(Life::default());
+        let sent: [Rc<RefCell<Vec<Sent>>>; 2] = Default::default();
+        let sockets = [(0, CLIENT), (1, DESK)].map(|(at, log)| {
+            let (net, life, sent) = (net.clone(), life.clone(), sent[at].clone());
+            VirtualSockets::new(net, HOSTS[at], life, Some(log), sent)
+        });
+        let page = PAGES.with_borrow_mut(Vec::pop);
+        let page = page.unwrap_or_else(|| gateway::page_memory(plan));
+        for word in page {
+            word.store(0, std::sync::atomic::Ordering::Relaxed);
+        }
+        let (mut gateway, status) = Gateway::over(plan, sockets, page);
+        PAGES.with_borrow_mut(|pages| pages.push(page));
+        let logs = gateway.take_logs();
+        let gauges = logs.iter().map(Reader::gauge).collect();
+        *life.gauges.borrow_mut() = gauges;
+        let ids = [LogId::Client, LogId::Order, LogId::Desk];
+        let drains = ids.into_iter().zip(logs).map(|(id, reader)| {
+            let file = Disk::create(disk, id, 1);
+            Drain::new(id, Vec::new(), reader, file)
+        });
+        let journal = JournalStage::new(drains.collect(), status);
+        for listener in &plan.listeners {
+            let bound = gateway.decode.board().listen(0, listener.address);
+            debug_assert!(bound.is_ok());
+        }
+        Self {
+            gateway,
+            journal,
+            life,
+            sent,
+        }
+    }
+
+    /// One turn of the stages; returns how much was done.
+    pub fn turn(&mut self, now: Now) -> usize {
+        self.gateway.turn(now)
+    }
+
+    /// One turn of the journal.
+    pub fn journal(&mut self, now: Now) -> usize {
+        self.journal.duty_cycle(now)
+    }
+
+    /// Whether the journal has given up.
+    pub fn journal_has_failed(&self) -> bool {
+        self.journal.has_failed()
+    }
+
+    /// Shows the witness what was committed and what was sent.
+    pub fn show(&mut self, witness: &mut Witness) -> Result<(), String> {
+        let limits = match self.life.is_dead() {
+            true => self.life.ends.get(),
+            false => [u64::MAX; 3],
+        };
+        // What inputs come from before the inputs; what outputs lead to is compared when all was seen.
+        for log in [CLIENT, DESK, ORDER] {
+            if let Some(reader) = self.journal.readers().nth(log) {
+                witness.observe(log, reader, limits[log])?;
+            }
+        }
+        for (at, log) in [CLIENT, DESK].into_iter().enumerate() {
+            witness.sent(log, &mut self.sent[at].borrow_mut());
+        }
+        witness.settle()
+    }
+
+    /// It dies at the call to the outside that comes after so many others.
+    pub fn die_after(&self, steps: u64) {
+        self.life
+            .dies_at
+            .set(Some(self.life.steps.get() + 1 + steps));
+    }
+
+    /// It dies now, where it has not.
+    pub fn die(&self) {
+        self.life.die();
+    }
+
+    /// Whether it has died.
+    pub fn is_dead(&self) -> bool {
+        self.life.is_dead()
+    }
+
+    /// What stood in the windows, and was not given to the disk, when it died: the records' bytes, log by log.
+    pub fn windows(mut self) -> [Vec<u8>; 3] {
+        let ends = self.life.ends.get();
+        let mut left = [const { Vec::new() }; 3];
+        for (log, reader) in self.journal.readers().enumerate() {
+            while let Some(frame) = reader.next() {
+                if frame.end() <= ends[log] {
+                    left[log].extend_from_slice(frame.bytes);
+                }
+            }
+        }
+        left
+    }
+}
