@@ -442,9 +442,9 @@ impl DeskBook {
         for trade in trades.drain(..) {
             self.fill(trade.incoming, trade.quantity, trade.price, out);
             self.fill(trade.resting, trade.quantity, trade.price, out);
-            let resting = self.order_mut(trade.resting);
-            if resting.leaves().is_zero() {
-                resting.place = None;
+            // Not where nothing is left of the order: a trade that was taken back is not in the book again.
+            if trade.is_last {
+                self.order_mut(trade.resting).place = None;
             }
         }
         self.trades = trades;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::client::Client;
-use super::client_ledger::{Asked, NONSENSE};
+use super::client_ledger::{Asked, NONSENSE, NONSENSE_QUANTITY};
 use super::desk::Desk;
 use crate::config::plan::Plan;
 use crate::domain::{AccountIndex, ClientOrderId, InstrumentIndex, OrderId, OrderStatus, Side};
@@ -76,6 +76,9 @@ fn gateway_and_desk(rows: &[OrderRow], desk: &Desk) -> Result<(), String> {
 fn gateway_and_clients(rows: &[OrderRow], clients: &[Client]) -> Result<(), String> {
     let mut by_id: HashMap<(usize, String), &OrderRow> = HashMap::new();
     for row in rows {
+        if row.quantity.0 == NONSENSE_QUANTITY {
+            continue;
+        }
         let id = row.client_order_id.to_string_lossy();
         if by_id.insert((row.session.get(), id), row).is_some() {
             return Err(format!("two orders of one ClOrdID: {row:?}"));

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use super::client_ledger::{Asked, ClientLedger, ClientOrder};
+use super::client_ledger::{Asked, ClientLedger, ClientOrder, NONSENSE_QUANTITY};
 use super::fix_text::{self, FixText};
 use super::net::{Host, Network};
 use super::sockets::{Life, VirtualSockets};
@@ -481,13 +481,13 @@ impl Client {
     pub fn nonsense(&mut self, now: Now, random: &mut Random) {
         let time = fix_text::timestamp(now.wall_ns);
         let used = self.ledger.orders.first().map(|order| order.id.clone());
-        let used = used.unwrap_or_else(|| "NONE".to_owned());
+        let used = used.unwrap_or_else(|| "XNONE".to_owned());
         let account = self.account.clone();
         match random.below(6) {
             0 => {
                 // An order with an id that was used before.
                 let fields = format!(
-                    "1={account}|11={used}|21=1|38=10|40=2|44=10.00|54=1|55=SYM1|59=0|60={time}|"
+                    "1={account}|11={used}|21=1|38={NONSENSE_QUANTITY}|40=2|44=10.00|54=1|55=SYM1|59=0|60={time}|"
                 );
                 self.say(now, "D", fields);
             }

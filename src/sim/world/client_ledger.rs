@@ -10,6 +10,12 @@ use super::fix_text::FixText;
 /// ClOrdIDs of what a client sends wrongly on purpose begin with one of these.
 pub const NONSENSE: [char; 3] = ['X', 'Y', 'Z'];
 
+/// OrderQty(38) of orders that use a ClOrdID again on purpose.
+pub const NONSENSE_QUANTITY: u64 = 7_770;
+
+/// ExecRefID(19) of a trade that was never told.
+const NO_TRADE: &str = "0000000000";
+
 /// What a request asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Asked {
@@ -137,6 +143,9 @@ impl ClientLedger {
     pub fn on_report(&mut self, message: &FixText) -> Result<(), String> {
         let id = message.get(11);
         let exec_type = message.get(150);
+        if id.starts_with(NONSENSE) || message.number(38) == NONSENSE_QUANTITY {
+            return Ok(());
+        }
         let by_chain = self.requests.get(id).or_else(|| {
             let original = message.get(41);
             self.requests.get(original)
@@ -157,10 +166,6 @@ impl ClientLedger {
             let id = &self.orders[before].id;
             return Err(format!("ExecID {exec_id} came twice, before for {id}"));
         }
-        // A refusal of a duplicate is about a second request, not the order that has its id.
-        if exec_type == "8" && message.get(103) == "6" {
-            return Ok(());
-        }
         if let Some(request) = self.requests.get_mut(id) {
             request.answered = true;
         }
@@ -176,6 +181,8 @@ impl ClientLedger {
                 let fill = (message.number(32), message.get(31).to_owned());
                 order.fills.insert(exec_id.to_owned(), fill);
             }
+            // It came before its trade, which is still to come: nothing is changed by it.
+            "H" | "G" if message.get(19) == NO_TRADE && cumulated == order.cumulated => {}
             "H" | "G" => {
                 let reference = message.get(19);
                 if order.fills.remove(reference).is_none() {

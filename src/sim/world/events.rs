@@ -51,10 +51,8 @@ kinds! {
     Silence 1 true;
     /// The network becomes slower, faster, more torn.
     Weather 2 true;
-    /// The wall clock jumps.
+    /// The gateway's wall clock jumps.
     Jump 1 true;
-    /// The day ends.
-    DayRoll 1 true;
     /// The disk stands still for a while.
     Stall 3 true;
     /// An operator stops and releases something.

@@ -53,7 +53,7 @@ const SETTLE_NS: u64 = 180 * NS_PER_S;
 const STRIDE_NS: u64 = NS_PER_S;
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// What was wrong, and after which event; `None` event: while things should have settled, or at the end
     pub finding: Option<(Option<usize>, String)>,
@@ -132,7 +132,7 @@ impl World {
             client
         });
         let clients = clients.collect();
-        let clock = VirtualClock::default();
+        let clock = VirtualClock::new(random.below(4) == 0);
         net.borrow_mut().set_now(clock.now().mono_ns);
         let process = Some(Process::start(&plan, &net, &disk));
         Self {
@@ -235,7 +235,6 @@ impl World {
                 let by_s = random.between(0, 100) as i64 - 50;
                 self.clock.jump(by_s * NS_PER_S as i64);
             }
-            Kind::DayRoll => self.clock.roll_day(),
             Kind::Stall => {
                 self.stalled_until_ns = now.mono_ns + random.between(NS_PER_MS, 2 * NS_PER_S);
             }
@@ -304,7 +303,7 @@ impl World {
 
     /// Everybody's turn, until nobody has anything to do at this time.
     fn turn_all(&mut self) -> Result<(), String> {
-        let now = self.clock.now();
+        let (now, at_gateway) = (self.clock.now(), self.clock.of_gateway());
         self.net.borrow_mut().set_now(now.mono_ns);
         for _ in 0..ROUNDS {
             let mut work = self.desk.step(now);
@@ -312,10 +311,10 @@ impl World {
                 work += client.step(now)?;
             }
             if let Some(process) = &mut self.process {
-                work += process.turn(now);
+                work += process.turn(at_gateway);
                 process.show(&mut self.witness)?;
                 if now.mono_ns >= self.stalled_until_ns {
-                    process.journal(now);
+                    process.journal(at_gateway);
                 }
             }
             if work == 0 {

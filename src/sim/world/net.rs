@@ -341,8 +341,12 @@ impl Network {
         } = self.weather;
         // Now and then something takes a way of its own.
         match self.random.below(50) {
-            0 => self.random.between(delay_max_ns, 20 * NS_PER_MS),
-            1 if delay_max_ns > NS_PER_MS => self.random.between(delay_max_ns, NS_PER_S / 4),
+            0 => self
+                .random
+                .between(delay_max_ns, delay_max_ns + 20 * NS_PER_MS),
+            1 if delay_max_ns > NS_PER_MS => self
+                .random
+                .between(delay_max_ns, delay_max_ns + NS_PER_S / 4),
             _ => self.random.between(delay_min_ns, delay_max_ns),
         }
     }

@@ -16,9 +16,18 @@ pub fn events_of(seed: u64, count: usize) -> Vec<Event> {
     events::draw(&mut random, count, false)
 }
 
-/// Runs a seed.
+/// Runs a seed. A panic is a finding, where panics do not end the process.
 pub fn run(seed: u64, events: &[Event]) -> Outcome {
-    World::new(seed).run(events)
+    let run = || World::new(seed).run(events);
+    std::panic::catch_unwind(run).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let text = format!("panic: {}", text.unwrap_or_default());
+        Outcome {
+            finding: Some((None, text)),
+            ..Outcome::default()
+        }
+    })
 }
 
 /// A failure, as small as it was made.
