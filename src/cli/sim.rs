@@ -44,7 +44,11 @@ pub fn run(args: &SimArgs) -> ExitCode {
         records += outcome.records;
         deaths += outcome.deaths;
         if outcome.finding.is_some() {
-            failures.extend(shrink::shrink(seed, &events));
+            let failure = shrink::shrink(seed, &events);
+            if let (false, Some(failure)) = (args.json, &failure) {
+                eprint!("{}", as_text(failure));
+            }
+            failures.extend(failure);
             if !args.keep_going {
                 break;
             }
@@ -61,10 +65,9 @@ pub fn run(args: &SimArgs) -> ExitCode {
             format!("{result:#}\n")
         }
         false => {
-            let failed: String = failures.iter().map(as_text).collect();
             let count = failures.len();
             format!(
-                "{failed}{ran} seeds of {} events: {orders} orders, {records} records, {deaths} deaths, {count} failures, {seconds:.1} s\n",
+                "{ran} seeds of {} events: {orders} orders, {records} records, {deaths} deaths, {count} failures, {seconds:.1} s\n",
                 args.events
             )
         }

@@ -130,7 +130,7 @@ impl Witness {
                     self.outputs.insert(record.sequence, (*desk, *client));
                 }
             }
-            RecordKind::Connection => self.follow(log, record, log),
+            RecordKind::Connection => self.event(log, record),
             _ => {}
         }
         Ok(())
@@ -143,6 +143,16 @@ impl Witness {
             && let Some(followed) = self.taken[of].get_mut(&record.cause.sequence)
         {
             *followed = true;
+        }
+    }
+
+    /// A message that came too early has its turn now, or the application had no answer to one.
+    fn event(&mut self, log: usize, record: &Record<'_>) {
+        let own = [LogId::Client, LogId::Order, LogId::Desk][log];
+        let of = record.cause.sequence;
+        if record.cause.log == own && self.received[log].contains(&of) {
+            let followed = self.taken[log].contains_key(&of);
+            self.taken[log].insert(of, followed);
         }
     }
 
