@@ -25,6 +25,9 @@ pub struct SimArgs {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    /// Show a failure as it is, without looking for a shorter one
+    #[arg(long)]
+    no_shrink: bool,
     /// Go on after a failure
     #[arg(long)]
     keep_going: bool,
@@ -44,7 +47,10 @@ pub fn run(args: &SimArgs) -> ExitCode {
         records += outcome.records;
         deaths += outcome.deaths;
         if outcome.finding.is_some() {
-            let failure = shrink::shrink(seed, &events);
+            let failure = match args.no_shrink {
+                true => Some(shrink::unshrunk(seed, events, outcome)),
+                false => shrink::shrink(seed, &events),
+            };
             if let (false, Some(failure)) = (args.json, &failure) {
                 eprint!("{}", as_text(failure));
             }

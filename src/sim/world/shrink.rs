@@ -43,6 +43,16 @@ pub struct Failure {
     pub outcome: Outcome,
 }
 
+/// A failing run as it is.
+pub fn unshrunk(seed: u64, events: Vec<Event>, outcome: Outcome) -> Failure {
+    Failure {
+        seed,
+        prefix: events.len(),
+        events,
+        outcome,
+    }
+}
+
 /// Makes a failing run small.
 pub fn shrink(seed: u64, events: &[Event]) -> Option<Failure> {
     let mut runs = 0;

@@ -130,7 +130,7 @@ impl Witness {
                     self.outputs.insert(record.sequence, (*desk, *client));
                 }
             }
-            RecordKind::Connection => self.event(log, record),
+            RecordKind::Connection => self.follow(log, record, log),
             _ => {}
         }
         Ok(())
@@ -143,16 +143,6 @@ impl Witness {
             && let Some(followed) = self.taken[of].get_mut(&record.cause.sequence)
         {
             *followed = true;
-        }
-    }
-
-    /// A message that came too early has its turn now, or the application had no answer to one.
-    fn event(&mut self, log: usize, record: &Record<'_>) {
-        let own = [LogId::Client, LogId::Order, LogId::Desk][log];
-        let of = record.cause.sequence;
-        if record.cause.log == own && self.received[log].contains(&of) {
-            let followed = self.taken[log].contains_key(&of);
-            self.taken[log].insert(of, followed);
         }
     }
 
@@ -195,18 +185,13 @@ impl Witness {
             // A disconnect, or seen later in this turn: see `settle`.
             return Ok(());
         }
-        match self.taken[CLIENT].get_mut(&record.cause.sequence) {
-            Some(followed) => match std::mem::replace(followed, true) {
-                true => Err(format!(
-                    "client message {} is taken up twice",
-                    record.cause.sequence
-                )),
-                false => Ok(()),
-            },
-            None => Err(format!(
-                "client message {} is taken up and was not given to the application",
+        // One that came too early is not marked as given: it had its turn later.
+        match self.taken[CLIENT].insert(record.cause.sequence, true) {
+            Some(true) => Err(format!(
+                "client message {} is taken up twice",
                 record.cause.sequence
             )),
+            Some(false) | None => Ok(()),
         }
     }
 
