@@ -187,11 +187,19 @@ impl World {
             .map_or(0, |process| process.gateway.risk.risk().state_hash());
         let [client, order, desk] = self.witness.sequences();
         let trace = self.net.borrow().trace();
-        [state, client, order, desk, self.clock.elapsed_ns()]
-            .into_iter()
-            .fold(trace, |hash, part| {
-                (hash.rotate_left(7) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            })
+        let operations = self.disk.borrow().operations;
+        [
+            state,
+            client,
+            order,
+            desk,
+            operations,
+            self.clock.elapsed_ns(),
+        ]
+        .into_iter()
+        .fold(trace, |hash, part| {
+            (hash.rotate_left(7) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        })
     }
 
     fn happen(&mut self, event: &Event) -> Result<(), String> {
