@@ -54,7 +54,7 @@ fn main() -> std::io::Result<()> {
     let arguments = Arguments::parse();
     let _ = std::fs::remove_dir_all(&arguments.directory);
     std::fs::create_dir_all(&arguments.directory)?;
-    let file = LogStore::create(&arguments.directory, LogId::Client, 0)?;
+    let file = LogStore::create(&arguments.directory, LogId::Client, 1)?;
     let (port, mut reader) = archive(SegmentReader::new(&arguments.directory, LogId::Client));
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();

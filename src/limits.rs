@@ -134,6 +134,8 @@ pub const LOG_READ_BYTES: usize = 1 << 20;
 pub const LOG_FOLLOW_POLL_MS: u64 = 50;
 /// Longest body of a record with names of channels.
 pub const LOG_NAMES_BYTES_MAX: usize = 4 << 10;
+/// Records of the order log, and of the desk log, that `gatehouse log export` remembers while it reads the client log.
+pub const LOG_EXPORT_REMEMBERED: usize = 1 << 20;
 /// Longest sleep of a stage that idles by parking.
 pub const PARK_NS_MAX: u64 = 100_000;
 /// Sleep of the journal thread when there is nothing to write: what a process that dies at L0 may still hold in memory.

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gatehouse::app::log_reader::LogPlace;
-use gatehouse::app::session_store::recover;
+use gatehouse::app::session_store::take_over;
 use gatehouse::config::plan::FixPlan;
 use gatehouse::domain::{FixVersion, Now};
 use gatehouse::io::Sockets;
@@ -186,7 +186,7 @@ fn each_order_is_echoed_once_however_often_the_program_is_killed() {
     let session = &client.board.peer(0).session;
     let state = directory.join("state");
     let place = LogPlace::new(state.join("log"), Some(state.join("staging")));
-    let recovered = recover(&place, LogId::Client, 1).expect("a whole log");
+    let recovered = take_over(&place, LogId::Client, 1).expect("a whole log").0;
     let found = recovered.peer("FIX.4.4:TW").expect("the session");
     assert_eq!(found.next_in, session.peek_next_out());
     assert_eq!(found.next_out, session.expected_in());

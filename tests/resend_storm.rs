@@ -24,7 +24,7 @@ const STORM_NS: u64 = 400_000_000;
 #[test]
 fn a_storm_of_resends_does_not_reach_the_session_that_trades() {
     let directory = tempfile::tempdir().expect("a directory");
-    let file = LogStore::create(directory.path(), LogId::Client, 0).expect("a log file");
+    let file = LogStore::create(directory.path(), LogId::Client, 1).expect("a log file");
     let (port, mut reader) = archive(SegmentReader::new(directory.path(), LogId::Client));
     let settings = Settings {
         askers: ASKERS,

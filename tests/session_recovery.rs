@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use gatehouse::app::log_reader::{LogPlace, LogReader};
 use gatehouse::app::log_store::{LogStore, SegmentReader};
-use gatehouse::app::session_store::{SessionParts, recover};
+use gatehouse::app::session_store::{SessionParts, take_over};
 use gatehouse::config::plan::FixPlan;
 use gatehouse::domain::schedule::{Schedule, Window};
 use gatehouse::domain::{FixVersion, Now};
@@ -458,8 +458,11 @@ fn run(seed: u64) -> Totals {
     let log = world.server.as_mut().expect("it runs").board.log();
     let last = log.append(RecordKind::Refused, u16::MAX, cause, now.wall_ns, b"");
     last.expect("room");
-    let recovered = recover(&world.place(), LogId::Client, PEERS).expect("a whole log");
     let (used, carried) = world.used();
+    world.server = None;
+    let recovered = take_over(&world.place(), LogId::Client, PEERS)
+        .expect("a whole log")
+        .0;
     for peer in 0..PEERS {
         let found = recovered.peer(&name(peer)).expect("a session");
         let theirs = &world.clients.board.peer(peer).session;

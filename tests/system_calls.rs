@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gatehouse::config::sample::Sample;
 use gatehouse::io::Sockets;
+use gatehouse::stage::assembly;
 use gatehouse::status::Counter;
 use gatehouse::sys::clock::Clock;
 use gatehouse::sys::sockets::{AnySockets, Choice, open};
 use support::conn::PATIENCE;
-use support::stages::{Stages, assemble, connections};
+use support::stages::{Stages, assemble};
 use support::{Client, Desk};
 
 /// What lies in a socket at once: less than its buffer.
@@ -73,7 +74,7 @@ fn measure(choice: Choice) {
     sample.links = vec![desk.address()];
     let plan = sample.plan();
     let mut clock = Clock::new();
-    let (clients_io, _) = open(choice, connections(&plan)).expect("sockets");
+    let (clients_io, _) = open(choice, assembly::client_connections(&plan)).expect("sockets");
     let (desks_io, _) = open(choice, 2).expect("sockets");
     let stages = assemble(&plan, clients_io, desks_io, clock.now().wall_ns);
     let address = stages.address;

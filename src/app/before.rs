@@ -1,67 +1,81 @@
-//! Whether the gateway's sessions and links go on where those of the process before ended: the one place where that is decided.
+//! What earlier processes left, read at the start: all three logs, fed to a [`Replay`] in the order of their times.
 //!
-//! Read on the starting thread, before new windows take the place of old ones; used by the decode and route stages' threads.
+//! On the starting thread, before new windows take the place of old ones. Long logs say how far they are.
 
 use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::boot::{BootError, failed};
 use super::log_reader::LogPlace;
-use super::session_store::recover;
+use super::takeover::Takeover;
 use crate::config::plan::Plan;
-use crate::domain::Now;
-use crate::io::Sockets;
 use crate::journal::LogId;
-use crate::stage::Switchboard;
-use crate::stage::recovered::Recovered;
+use crate::stage::replay::{Replay, Resumption};
 
-/// Whether sessions and links go on with the numbers of the process before. Not while orders die with it: a peer whose numbers went on
-/// would take its orders for known here. So every start begins at 1, which peers see, until the order log is replayed as well.
-const SESSIONS_GO_ON: bool = false;
+/// How often a long replay says where it is.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// What a switchboard goes on with, if it does.
-pub(super) struct Before {
-    names: Vec<String>,
-    recovered: Recovered,
-    now: Now,
+/// Reads everything; what stages of the trading day `day` go on with.
+pub(super) fn read(plan: &Arc<Plan>, day: u32) -> Result<Resumption, BootError> {
+    let state = &plan.state;
+    let staging = Some(state.staging_directory.clone());
+    let place = LogPlace::new(&state.log_directory, staging);
+    let mut logs = Vec::new();
+    for log in [LogId::Client, LogId::Order, LogId::Desk] {
+        let mut takeover = Takeover::open(place.clone(), log).map_err(cannot(log))?;
+        let has_more = takeover.advance().map_err(cannot(log))?;
+        logs.push((log, takeover, has_more));
+    }
+    let mut replay = Replay::new(plan.clone());
+    let (began, mut told) = (Instant::now(), Instant::now());
+    let mut records = 0u64;
+    // The one whose next record is the oldest: little waits for its counterpart in another log.
+    while let Some((log, takeover, has_more)) = logs
+        .iter_mut()
+        .filter(|(_, _, has_more)| *has_more)
+        .min_by_key(|(_, takeover, _)| takeover.record().time_ns)
+    {
+        let log = *log;
+        let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &takeover.record());
+        fed.map_err(cannot(log))?;
+        *has_more = takeover.advance().map_err(cannot(log))?;
+        records += 1;
+        if records.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            tracing::info!(
+                records,
+                seconds = began.elapsed().as_secs(),
+                "replaying the logs"
+            );
+        }
+    }
+    for (log, takeover, _) in logs {
+        takeover.finish().map_err(cannot(log))?;
+    }
+    let resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
+    if records > 0 {
+        tracing::info!(
+            records,
+            inputs = resumption.inputs,
+            milliseconds = began.elapsed().as_millis() as u64,
+            goes_on = resumption.risk.is_some(),
+            never_left = resumption.unsent.len(),
+            not_answered = resumption.in_flight.len(),
+            in_doubt = resumption.doubts.len(),
+            not_told = resumption.untold.len(),
+            "the logs of earlier processes are replayed"
+        );
+    }
+    Ok(resumption)
 }
 
-impl Before {
-    pub(super) fn read(
-        plan: &Plan,
-        log: LogId,
-        names: Vec<String>,
-        now: Now,
-    ) -> Result<Option<Self>, BootError> {
-        if !SESSIONS_GO_ON {
-            return Ok(None);
-        }
-        let state = &plan.state;
-        let staging = Some(state.staging_directory.clone());
-        let place = LogPlace::new(&state.log_directory, staging);
-        let recovered = recover(&place, log, names.len()).map_err(|error| {
-            let what = format!("cannot read the {} log of earlier processes", log.name());
-            failed(what)(io::Error::other(error))
-        })?;
-        Ok(Some(Self {
-            names,
-            recovered,
-            now,
-        }))
-    }
-
-    pub(super) fn resume<S: Sockets>(
-        before: Option<Self>,
-        board: Switchboard<S>,
-    ) -> Result<Switchboard<S>, BootError> {
-        match before {
-            None => Ok(board),
-            Some(Self {
-                names,
-                recovered,
-                now,
-            }) => board
-                .resume(now, recovered, &names)
-                .map_err(|error| failed("cannot go on with the sessions")(io::Error::other(error))),
-        }
+fn cannot<E: std::error::Error + Send + Sync + 'static>(log: LogId) -> impl FnOnce(E) -> BootError {
+    move |error| {
+        let what = format!(
+            "cannot go on with the {} log of earlier processes",
+            log.name()
+        );
+        failed(what)(io::Error::other(error))
     }
 }

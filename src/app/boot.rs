@@ -16,12 +16,14 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::before;
 use super::build::{self, Parts};
 use super::log_store;
 use super::runner::{self, Fused, Lifecycle, Phase, Turn};
 use super::topology::{self, Topology};
 use crate::config::plan::{Idle, Layout, Plan};
 use crate::limits::{SHUTDOWN_PHASE_MS, SHUTDOWN_QUIET_MS};
+use crate::stage::assembly;
 use crate::stage::control::{Control, Peer};
 use crate::status::{Fact, StageWriter};
 use crate::sys::clock::Clock;
@@ -125,15 +127,18 @@ fn wait_until(mut done: impl FnMut() -> bool) {
 
 /// Starts everything; returns when the ports are open.
 pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
-    let epoch = prepare_directories(&plan)?;
+    prepare_directories(&plan)?;
+    // One calibrated clock for all threads.
+    let clock = Clock::new();
+    let now = clock.clone().now();
+    let resumption = before::read(&plan, assembly::day(now))?;
+    let epoch = next_epoch(&plan)?;
     let topology = topology::decide(
         &plan.threads,
         &thread::online_cores().unwrap_or_default(),
         &thread::isolated_cores().unwrap_or_default(),
     );
     let mut warnings = topology.warnings.clone();
-    // One calibrated clock for all threads.
-    let clock = Clock::new();
     let lifecycle = Lifecycle::default();
     lifecycle.enter(Phase::Run);
     let Parts {
@@ -145,7 +150,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
         ports,
         page,
         control_status,
-    } = build::parts(&plan, epoch, Clock::new().now(), &lifecycle)?;
+    } = build::parts(&plan, epoch, resumption, now, &lifecycle)?;
     let control_listener = bind_control(&plan.state.control_socket)?;
     let memory = lock_memory(&plan, &mut warnings);
 
@@ -354,7 +359,7 @@ fn gather(started: &Receiver<Result<Report, BootError>>) -> Result<Report, BootE
     Ok(all)
 }
 
-fn prepare_directories(plan: &Plan) -> Result<u16, BootError> {
+fn prepare_directories(plan: &Plan) -> Result<(), BootError> {
     let state = &plan.state;
     let parents = [state.status_file.parent(), state.control_socket.parent()];
     for directory in [
@@ -368,10 +373,12 @@ fn prepare_directories(plan: &Plan) -> Result<u16, BootError> {
         fs::create_dir_all(directory)
             .map_err(failed(format!("cannot make {}", directory.display())))?;
     }
-    log_store::next_epoch(&state.log_directory).map_err(failed(format!(
-        "cannot read {}",
-        state.log_directory.display()
-    )))
+    Ok(())
+}
+
+fn next_epoch(plan: &Plan) -> Result<u16, BootError> {
+    let directory = &plan.state.log_directory;
+    log_store::next_epoch(directory).map_err(failed(format!("cannot read {}", directory.display())))
 }
 
 fn lock_memory(plan: &Plan, warnings: &mut Vec<String>) -> String {

@@ -60,7 +60,7 @@ pub enum LogError {
     },
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> LogError {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> LogError {
     let path = path.to_owned();
     move |error| LogError::Io { path, error }
 }
@@ -75,6 +75,7 @@ pub struct LogReader {
     /// The last one.
     last: u16,
     follow: bool,
+    settled: bool,
 }
 
 impl LogReader {
@@ -88,6 +89,7 @@ impl LogReader {
             first: 0,
             last: u16::MAX,
             follow: false,
+            settled: false,
         })
     }
 
@@ -96,7 +98,7 @@ impl LogReader {
         let epochs = epochs(&self.place.directory, self.log)?;
         for &epoch in epochs.iter().rev() {
             self.first = epoch;
-            let mut reader = EpochReader::new(&self.place, self.log, epoch);
+            let mut reader = EpochReader::new(&self.place, self.log, epoch, Chain::ANY);
             // What cannot be read says so when its turn comes.
             if let Ok(true) = reader.advance(false)
                 && reader.record().time_ns <= from_ns
@@ -117,6 +119,16 @@ impl LogReader {
         self.follow = true;
     }
 
+    /// No process writes there any more: what does not fit is not looked at again.
+    pub fn settled(&mut self) {
+        self.settled = true;
+    }
+
+    /// Gives its memory back. It begins anew after that.
+    pub fn forget(&mut self) {
+        self.epoch = None;
+    }
+
     /// Goes to the next record; `false` where there is none now. After an error of the log itself: the next epoch.
     pub fn advance(&mut self) -> Result<bool, LogError> {
         let mut next = None;
@@ -128,7 +140,12 @@ impl LogReader {
             }
             // Only after a newer process is seen is it certain that this one writes no more: then it was read once more.
             if let Some(next) = next.take() {
-                self.epoch = Some(EpochReader::new(&self.place, self.log, next));
+                // Behind damage it is not known how far the epoch went.
+                let before = self.epoch.as_ref().filter(|epoch| !epoch.broken);
+                let chain = before.map_or(Chain::ANY, |epoch| Chain::behind(epoch.chain.sequence));
+                let mut epoch = EpochReader::new(&self.place, self.log, next, chain);
+                epoch.looks = if self.settled { 1 } else { LOOKS };
+                self.epoch = Some(epoch);
                 continue;
             }
             let after = self.epoch.as_ref().map(|epoch| epoch.epoch);
@@ -211,6 +228,7 @@ struct EpochReader {
     /// Where the buffer's records are from
     in_window: bool,
     broken: bool,
+    looks: usize,
 }
 
 /// What the disk has behind the last record.
@@ -221,13 +239,13 @@ enum Disk {
 }
 
 impl EpochReader {
-    fn new(place: &LogPlace, log: LogId, epoch: u16) -> Self {
+    fn new(place: &LogPlace, log: LogId, epoch: u16, chain: Chain) -> Self {
         Self {
             directory: place.directory.clone(),
             segment_bytes: place.segment_bytes,
             log,
             epoch,
-            chain: Chain::START,
+            chain,
             offset: 0,
             buffer: Vec::new(),
             given: 0,
@@ -236,6 +254,7 @@ impl EpochReader {
             window: Window::new(place, log, epoch),
             in_window: false,
             broken: false,
+            looks: LOOKS,
         }
     }
 
@@ -281,7 +300,10 @@ impl EpochReader {
         LogError::Broken(Broken {
             file: segment_path(&self.directory, self.log, self.epoch, segment),
             offset,
-            after: self.chain.sequence,
+            after: match self.chain {
+                Chain::ANY => 0,
+                chain => chain.sequence,
+            },
             why,
         })
     }
@@ -294,7 +316,7 @@ impl EpochReader {
     /// Gets the records behind the last one, from disk or from a window.
     fn fill(&mut self) -> Result<Disk, LogError> {
         let mut outcome = Disk::Blank;
-        for look in 0..LOOKS {
+        for look in 0..self.looks {
             if look > 0 {
                 std::thread::sleep(BETWEEN_LOOKS);
             }
@@ -328,8 +350,7 @@ impl EpochReader {
     }
 
     fn fill_from_disk(&mut self) -> Result<Disk, LogError> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(LOG_READ_BYTES, 0);
+        let mut buffer = vec![0; LOG_READ_BYTES];
         let bytes = self.read_at(self.offset, &mut buffer)?;
         buffer.truncate(bytes);
         (self.buffer, self.given, self.in_window) = (buffer, 0, false);

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::log_reader::{LogError, LogPlace, LogReader};
 use super::log_store::{LogStore, segment_path};
+use super::takeover::Takeover;
 use crate::io::LogFile;
 use crate::journal::read::{Broken, Why};
 use crate::journal::record::{RecordError, padded};
@@ -97,10 +98,15 @@ struct Writing {
 
 impl Writing {
     fn new(window: &Path, epoch: u16) -> Self {
+        Self::behind(window, epoch, 0)
+    }
+
+    /// Goes on behind an earlier epoch's last record.
+    fn behind(window: &Path, epoch: u16, sequence: u64) -> Self {
         let region = StagingRegion::create(window, 4096).unwrap();
         let (writer, reader) = byte_log::create(region.into_region()).unwrap();
         let mut writing = Self {
-            log: Log::new(LogId::Client, writer),
+            log: Log::new(LogId::Client, writer).behind(sequence),
             reader,
         };
         writing.append(
@@ -140,8 +146,12 @@ fn message(number: usize) -> String {
 
 /// Bytes of a log with a Start record and messages 0 to `count`.
 fn log_bytes(epoch: u16, count: usize) -> Vec<u8> {
+    log_bytes_behind(epoch, 0, count)
+}
+
+fn log_bytes_behind(epoch: u16, sequence: u64, count: usize) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
-    let mut writing = Writing::new(&directory.path().join("w"), epoch);
+    let mut writing = Writing::behind(&directory.path().join("w"), epoch, sequence);
     let mut bytes = Vec::new();
     for number in 0..count {
         writing.messages(number..number + 1);
@@ -153,7 +163,7 @@ fn log_bytes(epoch: u16, count: usize) -> Vec<u8> {
 #[test]
 fn segments_and_epochs_come_in_order() {
     let place = Place::new();
-    place.write(9, &log_bytes(9, 3));
+    place.write(9, &log_bytes_behind(9, 101, 3));
     place.write(2, &log_bytes(2, 100));
     // Of other logs.
     fs::write(place.logs.join("order-00002-0000.log"), b"else").unwrap();
@@ -311,43 +321,31 @@ fn what_is_only_in_the_window_is_read_too_and_once() {
 }
 
 #[test]
-fn a_window_that_was_left_belongs_to_its_epoch() {
+fn the_next_process_brings_a_window_to_its_place_on_disk() {
     let place = Place::new();
     let window = place.staging.join("client.window");
     let mut first = Writing::new(&window, 1);
     first.messages(0..3);
     place.write(1, &first.drain());
-    first.messages(3..6);
-    let mut reader = place.reader();
-    reader.follow();
-    let mut seen = 0;
-    while reader.advance().unwrap() {
-        seen += 1;
-    }
-    assert_eq!((seen, reader.epoch()), (7, 1));
-    first.messages(6..8);
-    // The process dies; the next one keeps its window and takes the place.
+    first.messages(3..8);
+    // The process dies with five messages in its window.
     drop(first);
-    fs::rename(&window, place.logs.join("left-0-client.window")).unwrap();
-    let mut second = Writing::new(&window, 2);
-    place.write(2, &[0; 8]);
-    second.messages(0..1);
-    let mut bodies = Vec::new();
-    while reader.advance().unwrap() {
-        bodies.push((reader.epoch(), body_of(&reader)));
+    let mut takeover = Takeover::open(place.place(), LogId::Client).unwrap();
+    let mut records = 0;
+    while takeover.advance().unwrap() {
+        records += 1;
     }
-    let start = "gatehouse 0.1.0 client epoch 2".to_owned();
-    assert_eq!(
-        bodies,
-        [
-            (1, message(6)),
-            (1, message(7)),
-            (2, start),
-            (2, message(0))
-        ]
-    );
-    let (all, broken) = place.read();
-    assert_eq!((all.len(), broken), (9 + 2, None));
+    assert_eq!((records, takeover.sequence()), (9, 9));
+    takeover.finish().unwrap();
+    assert!(!window.exists());
+    let (bodies, broken) = place.read();
+    assert_eq!((bodies.len(), broken), (9, None));
+    // What follows goes on behind it; what does not is damage.
+    place.write(2, &log_bytes_behind(2, 9, 1));
+    assert_eq!(place.read().1, None);
+    place.write(3, &log_bytes_behind(3, 9, 1));
+    let (bodies, broken) = (place.read().0.len(), place.broken().1);
+    assert_eq!((bodies, broken.after), (11, 11));
 }
 
 #[test]

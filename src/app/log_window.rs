@@ -3,7 +3,7 @@
 //! Read from outside, through copies of the file, while the owner goes on: what was copied is used only as far as the chain of
 //! checksums proves it, and a window whose bytes were taken back meanwhile is looked at again.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -30,17 +30,12 @@ pub(super) enum Found {
     Beyond(u64),
 }
 
-/// The windows of one log: the live one, and those left beside its segments.
+/// The window of one log.
 pub(super) struct Window {
-    directory: PathBuf,
-    live: Option<PathBuf>,
-    /// File name of the window.
-    name: String,
+    path: Option<PathBuf>,
     epoch: u16,
-    /// Where in the live window the last read ended.
+    /// Where the last read ended.
     cursor: u64,
-    /// The last one looked at.
-    path: PathBuf,
     copy: Vec<u8>,
 }
 
@@ -48,54 +43,24 @@ impl Window {
     pub(super) fn new(place: &LogPlace, log: LogId, epoch: u16) -> Self {
         let name = format!("{}.window", log.name());
         Self {
-            directory: place.directory.clone(),
-            live: place.staging.as_ref().map(|staging| staging.join(&name)),
-            path: place.directory.clone(),
-            name,
+            path: place.staging.as_ref().map(|staging| staging.join(name)),
             epoch,
             cursor: 0,
             copy: Vec::new(),
         }
     }
 
-    /// The window that was looked at last.
+    /// Its file.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.path.as_deref().unwrap_or(Path::new("the window"))
     }
 
     /// Replaces `into` by the records that follow `chain`, as many as there are and fit.
     pub(super) fn read(&mut self, chain: Chain, into: &mut Vec<u8>) -> io::Result<Found> {
-        let mut found = Found::Nothing;
-        if let Some(live) = self.live.clone() {
-            found = self.read_one(&live, chain, into, self.cursor)?;
+        match self.path.clone() {
+            Some(path) => self.read_one(&path, chain, into, self.cursor),
+            None => Ok(Found::Nothing),
         }
-        if found == Found::Records {
-            return Ok(found);
-        }
-        for left in self.left()? {
-            if self.read_one(&left, chain, into, 0)? == Found::Records {
-                return Ok(Found::Records);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Windows that were not empty when their process was replaced: `left-N-NAME.window`.
-    fn left(&mut self) -> io::Result<Vec<PathBuf>> {
-        self.path.clone_from(&self.directory);
-        let mut left = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
-            let entry = entry?;
-            let file_name = entry.file_name();
-            let name = file_name.to_str().unwrap_or_default();
-            let of = name
-                .strip_prefix("left-")
-                .and_then(|rest| rest.split_once('-'));
-            if of.is_some_and(|(_, of)| of == self.name) {
-                left.push(entry.path());
-            }
-        }
-        Ok(left)
     }
 
     fn read_one(
@@ -105,7 +70,6 @@ impl Window {
         into: &mut Vec<u8>,
         cursor: u64,
     ) -> io::Result<Found> {
-        self.path = path.to_owned();
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
@@ -164,12 +128,8 @@ impl Window {
                         return Ok(Some(outcome(into)));
                     }
                 };
-                let wanted = chain.sequence + 1;
                 match claimed_sequence(payload) {
-                    Some(sequence) if sequence > wanted && into.is_empty() => {
-                        return Ok(Some(Found::Beyond(sequence)));
-                    }
-                    Some(sequence) if sequence == wanted => match chain.take(payload) {
+                    Some(sequence) if chain.wants(sequence) => match chain.take(payload) {
                         Step::Record(record, _)
                             if record.kind != RecordKind::Start
                                 || epoch_of_start(&record) == Some(self.epoch) =>
@@ -178,13 +138,16 @@ impl Window {
                         }
                         _ => return Ok(Some(outcome(into))),
                     },
+                    Some(sequence) if sequence > chain.sequence && into.is_empty() => {
+                        return Ok(Some(Found::Beyond(sequence)));
+                    }
                     _ => {}
                 }
                 at += taken;
             }
             position += at as u64;
         }
-        if !into.is_empty() && self.live.as_deref() == Some(&self.path) {
+        if !into.is_empty() {
             self.cursor = position;
         }
         Ok(Some(outcome(into)))

@@ -9,9 +9,11 @@ pub mod log_reader;
 #[cfg(test)]
 mod log_reader_tests;
 pub mod log_store;
+pub mod log_verify;
 mod log_window;
 mod runner;
 pub mod session_store;
+pub mod takeover;
 mod topology;
 
 pub use boot::{BootError, Gateway, start};

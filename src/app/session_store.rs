@@ -8,20 +8,20 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::JoinHandle;
 
 use ringbuf::byte_log;
 
 use super::boot::{BootError, failed};
-use super::build::begin_log;
-use super::log_reader::{LogError, LogPlace, LogReader};
-use super::log_store::{self, LogStore, SegmentReader, SegmentWriter};
+use super::log_reader::LogPlace;
+use super::log_store::{self, LogStore, SegmentReader};
 use super::runner::{self, Lifecycle, Phase};
+use super::takeover::{Takeover, TakeoverError};
 use crate::domain::Now;
-use crate::journal::read::Why;
 use crate::journal::{Log, LogId};
 use crate::stage::archive::{self, Archive, ArchiveReader};
+use crate::stage::assembly::begin_log;
 use crate::stage::journal::{Drain, JournalStage};
 use crate::stage::recovered::{Recovered, Recovery};
 use crate::status::page::{heap_words, page_bytes};
@@ -126,7 +126,9 @@ impl SessionParts {
         }
         let id = LogId::Client;
         let window = staging.join(format!("{}.window", id.name()));
-        let recovered = take_over(&place, id, &window, names.len())?;
+        let (recovered, sequence) = take_over(&place, id, names.len()).map_err(|error| {
+            failed("cannot go on with the log of earlier processes")(io::Error::other(error))
+        })?;
         let epoch = log_store::next_epoch(&place.directory)
             .map_err(failed(format!("cannot read {}", place.directory.display())))?;
         let store = LogStore::create(&place.directory, id, epoch)
@@ -136,7 +138,7 @@ impl SessionParts {
         let (writer, reader) = byte_log::create(region.into_region()).map_err(|error| {
             failed(format!("cannot use {}", window.display()))(io::Error::other(error))
         })?;
-        let log = begin_log(id, epoch, writer, names, now);
+        let log = begin_log(Log::new(id, writer), epoch, sequence, names, now);
         let drain = Drain::new(id, names.to_vec(), reader, store);
         let (archive, reader) = archive::archive(SegmentReader::new(&place.directory, id));
         let reader = reader.with_channels(recovered.channels(names));
@@ -166,69 +168,18 @@ fn page(names: &[String], now: Now) -> crate::status::StageWriter {
     Page::format(words, &shape, identity).into_writers().journal
 }
 
-/// Reads all that earlier processes wrote, and leaves no window behind.
-fn take_over(
+/// Reads all that earlier processes wrote, and leaves no window behind; with the last sequence.
+pub fn take_over(
     place: &LogPlace,
     id: LogId,
-    window: &Path,
     peers: usize,
-) -> Result<Recovered, BootError> {
-    // Held while it is read: fails while another process uses it.
-    let held = match StagingRegion::open(window) {
-        Ok(region) => Some(region),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        // Its making was cut short: nothing was written to it.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
-        Err(error) => {
-            return Err(failed(format!("cannot take over {}", window.display()))(
-                error,
-            ));
-        }
-    };
-    let recovered = recover(place, id, peers).map_err(|error| {
-        failed("cannot read the log of earlier processes; move it away to begin anew")(
-            io::Error::other(error),
-        )
-    })?;
-    match fs::remove_file(window) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(failed(format!("cannot remove {}", window.display()))(error));
-        }
-        _ => drop(held),
-    }
-    Ok(recovered)
-}
-
-/// What all epochs of a log tell of the sessions. Records that are in a window alone are written to their places on disk.
-pub fn recover(place: &LogPlace, id: LogId, peers: usize) -> Result<Recovered, LogError> {
+) -> Result<(Recovered, u64), TakeoverError> {
     let mut recovery = Recovery::new(id, peers);
-    let mut reader = LogReader::open(place.clone(), id)?;
-    let mut rescued: Option<SegmentWriter> = None;
-    let io_error = |path: &PathBuf| {
-        let path = path.clone();
-        |error| LogError::Io { path, error }
-    };
-    loop {
-        match reader.advance() {
-            Ok(true) => {}
-            Ok(false) => break,
-            // What was being written when the host went down did not happen.
-            Err(LogError::Broken(broken)) if broken.why == Why::TornTail => continue,
-            Err(error) => return Err(error),
-        }
-        let (epoch, offset) = (reader.epoch(), reader.offset());
-        recovery.feed(epoch, offset, &reader.record());
-        if reader.is_from_window() {
-            let writer = match rescued.take().filter(|writer| writer.epoch() == epoch) {
-                Some(writer) => rescued.insert(writer),
-                None => rescued.insert(SegmentWriter::new(&place.directory, id, epoch)),
-            };
-            let written = writer.write_at(reader.bytes(), offset);
-            written.map_err(io_error(&place.directory))?;
-        }
+    let mut takeover = Takeover::open(place.clone(), id)?;
+    while takeover.advance()? {
+        recovery.feed(takeover.epoch(), takeover.offset(), &takeover.record());
     }
-    if let Some(writer) = &mut rescued {
-        writer.sync().map_err(io_error(&place.directory))?;
-    }
-    Ok(recovery.finish())
+    let sequence = takeover.sequence();
+    takeover.finish()?;
+    Ok((recovery.finish(), sequence))
 }

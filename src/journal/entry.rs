@@ -181,9 +181,28 @@ pub fn write_desk(input: &FromDesk, out: &mut [u8]) -> Option<usize> {
     Some(put.at)
 }
 
-/// Writes an operator's command; `None` where `out` is too short.
-pub fn write_command(input: &CommandInput, out: &mut [u8]) -> Option<usize> {
+/// Bytes of a Refused record.
+pub const REFUSAL_BYTES: usize = 9;
+
+/// A request that the route stage refused, as a body.
+pub fn refusal(id: OrderId, reason: RejectReason) -> [u8; REFUSAL_BYTES] {
+    let mut body = [0; REFUSAL_BYTES];
+    body[..8].copy_from_slice(&id.raw().to_le_bytes());
+    body[8] = reason as u8;
+    body
+}
+
+/// Reads what [`refusal`] made.
+pub fn read_refusal(body: &[u8]) -> Option<(OrderId, RejectReason)> {
+    let mut get = Get(body);
+    let refusal = (OrderId::from_raw(get.u64()?)?, get.reason()?);
+    get.end(refusal)
+}
+
+/// Writes an operator's command, taken at `taken_ns` of the stage's monotonic clock; `None` where `out` is too short.
+pub fn write_command(input: &CommandInput, taken_ns: u64, out: &mut [u8]) -> Option<usize> {
     let mut put = Put::new(out);
+    put.u64(taken_ns)?;
     put.u64(input.ticket)?;
     put.text(&input.user)?;
     let (code, scope) = match input.command {
@@ -358,8 +377,9 @@ pub fn read_desk(body: &[u8]) -> Option<FromDesk> {
 }
 
 /// Reads what [`write_command`] wrote.
-pub fn read_command(body: &[u8]) -> Option<CommandInput> {
+pub fn read_command(body: &[u8]) -> Option<(CommandInput, u64)> {
     let mut get = Get(body);
+    let taken_ns = get.u64()?;
     let (ticket, user) = (get.u64()?, get.text()?);
     let code = get.u8()?;
     let command = if code == 5 {
@@ -396,6 +416,7 @@ pub fn read_command(body: &[u8]) -> Option<CommandInput> {
         user,
         command,
     })
+    .map(|input| (input, taken_ns))
 }
 
 #[cfg(test)]

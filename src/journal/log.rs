@@ -65,8 +65,15 @@ impl Log {
 
     /// Of this epoch: its records have their places behind those of all epochs before.
     pub fn in_epoch(mut self, epoch: u16) -> Self {
-        debug_assert_eq!(self.sequence, 0);
+        debug_assert_eq!(self.writer.position(), 0);
         self.offset = place(epoch, 0);
+        self
+    }
+
+    /// Goes on behind `sequence`, the last one of the epoch before.
+    pub fn behind(mut self, sequence: u64) -> Self {
+        debug_assert_eq!(self.sequence, 0);
+        self.sequence = sequence;
         self
     }
 

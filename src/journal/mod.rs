@@ -2,6 +2,7 @@
 //!
 //! Bytes and decisions only: the memory is a `ringbuf` byte log, the journal thread (`stage::journal`) moves it to disk.
 
+pub mod begin;
 mod codec;
 pub mod entry;
 pub mod log;

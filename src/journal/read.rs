@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use super::record::{BODY_OFFSET, Record, RecordError, RecordKind, view};
 use crate::limits::LOG_RECORD_BYTES_MAX;
 
-/// How far a log was read: what the next record must follow.
+/// How far a log was read: what the next record must follow. Sequences go on from epoch to epoch, checksums begin anew in each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Chain {
-    /// Sequence of the last record; zero before the first.
+    /// Sequence of the last record; zero before the first, [`Chain::ANY`]'s where it is not known.
     pub sequence: u64,
     /// Its checksum.
     pub crc: u32,
@@ -40,6 +40,22 @@ impl Chain {
         crc: 0,
     };
 
+    /// Before the first record of an epoch, where what came before is not known.
+    pub const ANY: Self = Self {
+        sequence: u64::MAX,
+        crc: 0,
+    };
+
+    /// Before the first record of an epoch whose log goes on behind `sequence`.
+    pub fn behind(sequence: u64) -> Self {
+        Self { sequence, crc: 0 }
+    }
+
+    /// Whether a record of this sequence may be the next one.
+    pub fn wants(&self, sequence: u64) -> bool {
+        *self == Self::ANY || sequence == self.sequence.wrapping_add(1)
+    }
+
     /// What stands at the start of `bytes`; the chain stays.
     pub fn look<'a>(&self, bytes: &'a [u8]) -> Step<'a> {
         if bytes.iter().take(BLANK_BYTES).all(|&b| b == 0) {
@@ -59,9 +75,9 @@ impl Chain {
             return Step::Broken(RecordError::Checksum);
         }
         match view(bytes) {
-            Ok((record, _)) if record.sequence != self.sequence + 1 => {
+            Ok((record, _)) if !self.wants(record.sequence) => {
                 Step::Broken(RecordError::Sequence {
-                    wanted: self.sequence + 1,
+                    wanted: self.sequence.wrapping_add(1),
                     found: record.sequence,
                 })
             }
@@ -117,7 +133,7 @@ pub fn is_torn(chain: Chain, rest: &[u8], nothing_behind: bool) -> bool {
     }
     let record = &rest[..length.min(rest.len())];
     // A damaged length may reach over records that stand behind it: then the sequence goes on in there.
-    let next = (chain.sequence + 2).to_le_bytes();
+    let next = chain.sequence.wrapping_add(2).to_le_bytes();
     let goes_on = record
         .get(BODY_OFFSET..)
         .is_some_and(|body| body.chunks_exact(8).any(|word| word == next));

@@ -78,6 +78,8 @@ pub enum RecordKind {
     /// FIX message that an earlier process received and did not finish with. Cause: its record there, and as output that epoch.
     /// Channel: session or link.
     Carried = 13,
+    /// With what the risk state of a process begins; see [`super::begin`].
+    Begin = 14,
 }
 
 impl RecordKind {
@@ -96,6 +98,7 @@ impl RecordKind {
             11 => Self::SequenceReset,
             12 => Self::Names,
             13 => Self::Carried,
+            14 => Self::Begin,
             _ => return None,
         })
     }

@@ -33,7 +33,9 @@ use crate::domain::command::{CommandDone, CommandInput, Scope};
 use crate::domain::order::{ClientRequest, FromClient};
 use crate::domain::rate::{Gcra, RateLimit};
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
-use crate::domain::{Account, AccountIndex, Instrument, InstrumentIndex, Now, SessionIndex};
+use crate::domain::{
+    Account, AccountIndex, Instrument, InstrumentIndex, Now, OrderId, SessionIndex,
+};
 
 use book::Book;
 use client_ids::ClientIds;
@@ -91,6 +93,22 @@ pub struct Facts {
     pub pressure: bool,
     /// A link of the account's desk is ready.
     pub desk_ready: bool,
+}
+
+impl Facts {
+    /// As one byte, for the log.
+    pub fn to_bits(self) -> u8 {
+        self.entitled as u8 | (self.pressure as u8) << 1 | (self.desk_ready as u8) << 2
+    }
+
+    /// Of such a byte.
+    pub fn from_bits(bits: u8) -> Self {
+        Self {
+            entitled: bits & 1 != 0,
+            pressure: bits & 2 != 0,
+            desk_ready: bits & 4 != 0,
+        }
+    }
 }
 
 /// Hot row of one session.
@@ -267,6 +285,30 @@ impl Risk {
     /// Open orders of all sessions.
     pub fn open_orders(&self) -> usize {
         self.orders.open()
+    }
+
+    /// Another process goes on with this state: new order ids are of its `epoch`, and what was measured by the clock of the one before
+    /// is forgotten.
+    pub fn restart(&mut self, epoch: u16) {
+        self.epoch = epoch;
+        self.orders.set_epoch(epoch);
+        let sessions = self.sessions.iter_mut().map(|row| &mut row.arrivals);
+        let accounts = self.book.accounts.iter_mut().map(|row| &mut row.arrivals);
+        sessions
+            .chain(accounts)
+            .for_each(|it| *it = Gcra::default());
+    }
+
+    /// Whether a desk may still answer the request.
+    pub fn is_unanswered(&self, id: OrderId) -> bool {
+        self.orders
+            .find(id)
+            .is_some_and(|slot| self.orders.request(slot).state != orders::RequestState::Answered)
+    }
+
+    /// Instruments of the plan.
+    pub fn instruments(&self) -> usize {
+        self.instruments.len() - 1
     }
 
     fn is_session(&self, session: SessionIndex) -> bool {

@@ -198,6 +198,11 @@ impl OrderTable {
         }
     }
 
+    /// Start number of the process that gives the next ids.
+    pub fn set_epoch(&mut self, epoch: u16) {
+        self.epoch = epoch;
+    }
+
     /// All requests, by slot.
     #[inline]
     pub fn requests(&self) -> &[Request] {

@@ -7,33 +7,21 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crossbeam_queue::ArrayQueue;
 use ringbuf::byte_log::{self, Reader, Region};
-use ringbuf::spsc::spsc;
 
 use super::net::MemorySockets;
-use crate::access::Entitlements;
-use crate::config::plan::{FixPlan, Plan};
-use crate::domain::command::{CommandDone, CommandInput};
-use crate::domain::directory::Directory;
-use crate::domain::time::{NS_PER_MS, NS_PER_S};
-use crate::domain::{DeskIndex, Now};
+use crate::config::plan::Plan;
+use crate::domain::Now;
 use crate::io::{LogFile, Sockets};
 use crate::journal::{Log, LogId};
-use crate::limits::CONTROL_QUEUE_COMMANDS;
-use crate::risk::{Risk, RiskPlan, SessionLimits};
-use crate::session::ResendPolicy;
-use crate::stage::decode::{DecodeParts, DecodeStage};
-use crate::stage::risk::{RiskParts, RiskStage};
-use crate::stage::route::{RouteParts, RouteStage};
-use crate::stage::scopes::ScopeBoard;
-use crate::stage::{Dictionaries, PeerConfig, Role, Switchboard};
+use crate::stage::assembly::{self, Common, Rings};
+use crate::stage::control::ControlPorts;
+use crate::stage::decode::DecodeStage;
+use crate::stage::replay::{Replay, Resumption};
+use crate::stage::risk::RiskStage;
+use crate::stage::route::RouteStage;
 use crate::status::page::page_bytes;
-use crate::status::{Identity, Page, Shape, StageWriter};
-use crate::wire::fix::dictionary::Dictionary;
-
-/// Connections that may have been opened on one side, over the whole life, besides one for each client session.
-const CONNECTIONS: usize = 256;
+use crate::status::{Identity, Page, StageWriter};
 
 /// The stages, and the other ends of their logs.
 pub struct Gateway<S: Sockets = MemorySockets> {
@@ -43,136 +31,73 @@ pub struct Gateway<S: Sockets = MemorySockets> {
     pub risk: RiskStage,
     /// Desk side.
     pub route: RouteStage<S>,
-    /// Operators' commands to the risk stage.
-    pub commands: Arc<ArrayQueue<CommandInput>>,
-    /// Its answers.
-    pub commands_done: Arc<ArrayQueue<CommandDone>>,
+    /// To and from the control thread.
+    pub ports: ControlPorts,
     logs: Vec<Reader>,
     batch: Vec<u8>,
 }
 
+impl Gateway {
+    /// Nobody is connected yet, and there was no process before.
+    pub fn new(plan: &Plan) -> Self {
+        let plan = Arc::new(plan.clone());
+        let now = Now::default();
+        let nothing = Replay::new(plan.clone()).finish(assembly::day(now));
+        let nothing = nothing.expect("no log has nothing wrong");
+        Self::resume(plan, 1, nothing, now)
+    }
+
+    /// Goes on with what was replayed of earlier processes.
+    pub fn resume(plan: Arc<Plan>, epoch: u16, resumption: Resumption, now: Now) -> Self {
+        let page = page_memory(&plan);
+        let sockets = [MemorySockets::new(), MemorySockets::new()];
+        Self::over(plan, epoch, resumption, now, sockets, page).0
+    }
+}
+
 /// Memory of a status page for this plan. It is never given back: who makes many gateways uses it again.
 pub fn page_memory(plan: &Plan) -> &'static [AtomicU64] {
-    let words = page_bytes(&shape(plan)).div_ceil(8);
+    let words = page_bytes(&assembly::shape(plan)).div_ceil(8);
     let words: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
     Box::leak(words)
 }
 
-impl Gateway {
-    /// Nobody is connected yet.
-    pub fn new(plan: &Plan) -> Self {
-        let sockets = [MemorySockets::new(), MemorySockets::new()];
-        Self::over(plan, sockets, page_memory(plan)).0
-    }
-}
-
 impl<S: Sockets> Gateway<S> {
     /// Over these sockets, clients' and desks'; with the journal's part of the status page.
-    pub fn over(plan: &Plan, sockets: [S; 2], page: &'static [AtomicU64]) -> (Self, StageWriter) {
-        let [client_sockets, desk_sockets] = sockets;
-        let writers = Page::format(page, &shape(plan), Identity::default()).into_writers();
-        let log = |id| {
+    pub fn over(
+        plan: Arc<Plan>,
+        epoch: u16,
+        resumption: Resumption,
+        now: Now,
+        [client_sockets, desk_sockets]: [S; 2],
+        page: &'static [AtomicU64],
+    ) -> (Self, StageWriter) {
+        let shape = assembly::shape(&plan);
+        let writers = Page::format(page, &shape, Identity::default()).into_writers();
+        let log = |id, sequence| {
             let (writer, reader) = byte_log::create(Region::heap(plan.state.staging_bytes))
                 .expect("a heap region of a good size makes a log");
-            (Log::new(id, writer), reader)
+            let names = assembly::channel_names(&plan, id);
+            let log = assembly::begin_log(Log::new(id, writer), epoch, sequence, &names, now);
+            (log, reader)
         };
-        let (client_log, client_reader) = log(LogId::Client);
-        let (order_log, order_reader) = log(LogId::Order);
-        let (desk_log, desk_reader) = log(LogId::Desk);
-        let slots = plan.threads.ring_slots;
-        let (to_risk, from_client) = spsc(slots);
-        let (to_client, from_risk) = spsc(slots);
-        let (to_desk, requests) = spsc(slots);
-        let (reports, from_desk) = spsc(slots);
-        let directory = Arc::new(Directory::new(&plan.accounts, &plan.instruments));
-        let scopes = ScopeBoard::new(
-            plan.accounts.len(),
-            plan.sessions.len(),
-            plan.instruments.len(),
-        );
-        let accounts: Vec<_> = plan
-            .sessions
-            .iter()
-            .map(|session| session.accounts.as_slice())
-            .collect();
-        let links: Vec<_> = links(plan).collect();
-        let commands = Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS));
-        let commands_done = Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS));
-        let risk = RiskStage::new(RiskParts {
-            risk: make_risk(plan),
-            entitlements: Entitlements::new(&accounts, plan.accounts.len()),
-            log: order_log,
-            from_client,
-            from_desk,
-            to_desk,
-            to_client,
-            commands: commands.clone(),
-            commands_done: commands_done.clone(),
-            scopes: scopes.clone(),
-            account_desks: plan.account_desks.clone(),
-            link_desks: links.iter().map(|&(desk, _, _)| desk).collect(),
-            status: writers.risk,
-        });
-        let decode = DecodeStage::new(DecodeParts {
-            board: Switchboard::new(
-                client_sockets,
-                client_log,
-                clients(plan),
-                CONNECTIONS + plan.sessions.len(),
-                10 * NS_PER_S,
-            ),
-            to_risk,
-            from_risk,
-            directory: directory.clone(),
-            sole_account: plan
-                .sessions
-                .iter()
-                .map(|session| match session.accounts[..] {
-                    [account] => Some(account),
-                    _ => None,
-                })
-                .collect(),
-            cancel_on_disconnect: plan
-                .sessions
-                .iter()
-                .map(|session| session.cancel_on_disconnect)
-                .collect(),
-            commands: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
-            answers: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
-            status: writers.decode,
-        });
-        let route = RouteStage::new(RouteParts {
-            board: Switchboard::new(
-                desk_sockets,
-                desk_log,
-                links.iter().map(|(_, _, peer)| peer.clone()).collect(),
-                CONNECTIONS,
-                0,
-            ),
-            from_risk: requests,
-            to_risk: reports,
-            directory,
-            scopes,
-            links: links
-                .iter()
-                .map(|&(desk, window, _)| (desk, window))
-                .collect(),
-            acknowledge_timeout_ns: links
-                .iter()
-                .map(|&(desk, _, _)| plan.desks[desk.get()].acknowledge_timeout_ms as u64)
-                .map(|ms| ms * NS_PER_MS)
-                .collect(),
-            account_desks: plan.account_desks.clone(),
-            commands: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
-            answers: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
-            status: writers.route,
-        });
+        let [client_sequence, order_sequence, desk_sequence] = resumption.sequences;
+        let (client_log, client_reader) = log(LogId::Client, client_sequence);
+        let (order_log, order_reader) = log(LogId::Order, order_sequence);
+        let (desk_log, desk_reader) = log(LogId::Desk, desk_sequence);
+        let (clients, risk, links) = assembly::share(resumption);
+        let common = Common::new(plan.clone(), epoch, now);
+        let rings = Rings::new(plan.threads.ring_slots);
+        let wrong = "the plan names a dictionary that cannot be used";
+        let board = assembly::clients(&plan, client_sockets, client_log).expect(wrong);
+        let decode = assembly::decode(&common, clients, board, rings.decode, writers.decode);
+        let board = assembly::desks(&plan, desk_sockets, desk_log).expect(wrong);
+        let route = assembly::route(&common, links, board, rings.route, writers.route);
         let gateway = Self {
-            decode,
-            risk,
-            route,
-            commands,
-            commands_done,
+            decode: decode.expect("the windows have room"),
+            risk: assembly::risk(&common, risk, order_log, rings.risk, writers.risk),
+            route: route.expect("the windows have room"),
+            ports: common.ports,
             logs: vec![client_reader, order_reader, desk_reader],
             batch: Vec::new(),
         };
@@ -228,80 +153,4 @@ impl<S: Sockets> Gateway<S> {
             }
         }
     }
-}
-
-fn shape(plan: &Plan) -> Shape {
-    let link_names = plan.desks.iter().flat_map(|desk| {
-        desk.links
-            .iter()
-            .map(|link| (desk.name.clone(), link.name.clone()))
-    });
-    Shape {
-        sessions: plan
-            .sessions
-            .iter()
-            .map(|session| session.name.clone())
-            .collect(),
-        links: link_names.collect(),
-        accounts: plan
-            .accounts
-            .iter()
-            .map(|account| account.name.to_string_lossy())
-            .collect(),
-    }
-}
-
-fn clients(plan: &Plan) -> Vec<PeerConfig> {
-    let peer = |session: &crate::config::plan::SessionPlan| PeerConfig {
-        fix: session.fix.clone(),
-        role: Role::Accept {
-            allowed_sources: session.allowed_sources.clone(),
-        },
-        resend: ResendPolicy::Replay,
-        dictionary: dictionary(&session.fix),
-    };
-    plan.sessions.iter().map(peer).collect()
-}
-
-/// Desk, window and settings of each link.
-fn links(plan: &Plan) -> impl Iterator<Item = (DeskIndex, u32, PeerConfig)> {
-    plan.desks.iter().enumerate().flat_map(|(desk, of)| {
-        of.links.iter().map(move |link| {
-            let peer = PeerConfig {
-                fix: link.fix.clone(),
-                role: Role::Connect {
-                    address: link.address,
-                    reconnect_min_ms: link.reconnect_min_ms,
-                    reconnect_max_ms: link.reconnect_max_ms,
-                },
-                resend: ResendPolicy::GapFillAll,
-                dictionary: dictionary(&link.fix),
-            };
-            (DeskIndex(desk as u32), link.window as u32, peer)
-        })
-    })
-}
-
-fn dictionary(fix: &FixPlan) -> Option<Arc<Dictionary>> {
-    let read = Dictionaries::default().of(fix);
-    read.unwrap_or_else(|error| panic!("the plan names a dictionary that cannot be used: {error}"))
-}
-
-fn make_risk(plan: &Plan) -> Risk {
-    let limits = |session: &crate::config::plan::SessionPlan| SessionLimits {
-        messages_per_second: session.messages_per_second,
-        message_burst: session.message_burst,
-        pending_new: session.pending_new,
-    };
-    let sessions: Vec<_> = plan.sessions.iter().map(limits).collect();
-    Risk::new(RiskPlan {
-        instruments: &plan.instruments,
-        accounts: &plan.accounts,
-        positions: &plan.positions,
-        sessions: &sessions,
-        requests_max: plan.state.requests_per_day_max,
-        executions_max: plan.state.executions_per_day_max,
-        epoch: 1,
-        hash_seed: 1,
-    })
 }

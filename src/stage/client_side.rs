@@ -67,6 +67,16 @@ impl ClientSide {
         }
     }
 
+    /// These sessions were lost with an earlier process, or before it could tell: what is to be cancelled is.
+    pub(super) fn resume(&mut self, lost: &[(usize, u64)]) {
+        let cancels = |(session, _): &&(usize, u64)| self.cancel_on_disconnect[*session];
+        let lost = lost.iter().filter(cancels);
+        let lost: Vec<_> = lost
+            .map(|&(session, sequence)| Lost { session, sequence })
+            .collect();
+        self.lost.extend(lost);
+    }
+
     /// Tells the risk stage which sessions were lost, so that it cancels their orders.
     pub(super) fn report_lost(&mut self, now: Now) -> usize {
         let mut told = 0;

@@ -3,6 +3,7 @@
 //! One owner thread. What the risk stage has for clients goes out first, so that reports never wait for requests; it goes to the
 //! client log and then to the session's socket, or waits in the log where the session is slow or away.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
@@ -52,6 +53,8 @@ pub struct DecodeStage<S: Sockets> {
     commands: Arc<ArrayQueue<SessionCommand>>,
     answers: Arc<ArrayQueue<NumbersDone>>,
     side: ClientSide,
+    /// Outputs of the risk stage that an earlier process did not send
+    untold: VecDeque<ToClient>,
     next_publish_ns: u64,
 }
 
@@ -77,8 +80,16 @@ impl<S: Sockets> DecodeStage<S> {
             commands: parts.commands,
             answers: parts.answers,
             side,
+            untold: VecDeque::new(),
             next_publish_ns: 0,
         }
+    }
+
+    /// Goes on after an earlier process: with what it had not told, and with the sessions that were lost with it.
+    pub fn resume(mut self, untold: Vec<ToClient>, lost: &[(usize, u64)]) -> Self {
+        self.untold = untold.into();
+        self.side.resume(lost);
+        self
     }
 
     /// Sessions and their sockets.
@@ -94,6 +105,9 @@ impl<S: Sockets> DecodeStage<S> {
     /// One turn; returns how much was done.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
         let mut work = 0;
+        if !self.untold.is_empty() {
+            work += self.send_untold(now);
+        }
         while work < INPUTS_PER_CYCLE && self.send_output(now) {
             work += 1;
         }
@@ -139,33 +153,21 @@ impl<S: Sockets> DecodeStage<S> {
         let Some(output) = self.from_risk.peek() else {
             return false;
         };
-        let cause = Cause {
-            log: LogId::Order,
-            sequence: output.cause_sequence,
-            output: output.cause_output as u16,
-        };
-        let directory = &self.side.directory;
-        let sent = self
-            .board
-            .send(output.session.get(), now, cause, |header, time, out| {
-                fix::encode_output(out, header, time, directory, &output.output)
-            });
-        debug_assert!(
-            sent.is_some(),
-            "every output fits a frame, and the log had room for it"
-        );
-        let counter = match output.output {
-            ClientOutput::Report(_) => Counter::ReportsOut,
-            ClientOutput::CancelReject(_) => Counter::CancelRejectsOut,
-            ClientOutput::MassCancel(_) => Counter::MassCancelReportsOut,
-        };
-        self.side.status.add(counter, 1);
-        self.side.status.record_latency(
-            Histogram::ReportPath,
-            now.mono_ns.saturating_sub(output.received_ns),
-        );
+        send(&mut self.board, &self.side, now, output);
         self.from_risk.release();
         true
+    }
+
+    #[cold]
+    fn send_untold(&mut self, now: Now) -> usize {
+        let mut done = 0;
+        while self.board.has_room(1)
+            && let Some(output) = self.untold.pop_front()
+        {
+            send(&mut self.board, &self.side, now, &output);
+            done += 1;
+        }
+        done
     }
 
     fn apply(&mut self, now: Now, command: SessionCommand) {
@@ -190,4 +192,31 @@ impl<S: Sockets> DecodeStage<S> {
             }
         }
     }
+}
+
+/// Commits an output to the log and sends it; the log has room.
+fn send<S: Sockets>(board: &mut Switchboard<S>, side: &ClientSide, now: Now, output: &ToClient) {
+    let cause = Cause {
+        log: LogId::Order,
+        sequence: output.cause_sequence,
+        output: output.cause_output as u16,
+    };
+    let directory = &side.directory;
+    let sent = board.send(output.session.get(), now, cause, |header, time, out| {
+        fix::encode_output(out, header, time, directory, &output.output)
+    });
+    debug_assert!(
+        sent.is_some(),
+        "every output fits a frame, and the log had room for it"
+    );
+    let counter = match output.output {
+        ClientOutput::Report(_) => Counter::ReportsOut,
+        ClientOutput::CancelReject(_) => Counter::CancelRejectsOut,
+        ClientOutput::MassCancel(_) => Counter::MassCancelReportsOut,
+    };
+    side.status.add(counter, 1);
+    side.status.record_latency(
+        Histogram::ReportPath,
+        now.mono_ns.saturating_sub(output.received_ns),
+    );
 }

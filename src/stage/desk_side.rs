@@ -13,7 +13,7 @@ use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
 use crate::domain::{DeskIndex, DeskText, LinkIndex, Now, OrderId, RejectReason};
 use crate::io::CloseReason;
 use crate::limits::IN_FLIGHT_SLOTS_PER_CYCLE;
-use crate::route::{Doubts, InFlight, Link};
+use crate::route::{Doubts, Entry, InFlight, Link};
 use crate::session::{Notice, ResetCause};
 use crate::status::{Counter, ErrorCode, Histogram, LinkState, Reason, StageWriter};
 use crate::wire::fix::{
@@ -91,6 +91,23 @@ impl DeskSide {
             age_slot: 0,
             aged: vec![false; count],
         }
+    }
+
+    /// Goes on after an earlier process, whose connections are gone.
+    pub(super) fn resume(&mut self, in_flight: Vec<Entry>, doubts: Vec<Entry>) {
+        for link in &mut self.links {
+            link.incarnation = 1;
+        }
+        // The windows may be smaller now.
+        if in_flight.len() > self.in_flight.slots() / 4 {
+            self.in_flight = InFlight::new(4 * in_flight.len());
+        }
+        for entry in in_flight {
+            self.links[entry.link as usize].stale += 1;
+            self.in_flight.insert(entry);
+        }
+        doubts.into_iter().for_each(|entry| self.doubts.add(entry));
+        self.look_for_doubts();
     }
 
     /// Room was made sure of.
@@ -213,7 +230,8 @@ impl DeskSide {
         }
     }
 
-    fn on_refusal(&mut self, peer: usize, now: Now, sequence: u64, refusal: &DeskRefusal) {
+    /// Whether it is about a request that is known.
+    fn on_refusal(&mut self, peer: usize, now: Now, sequence: u64, refusal: &DeskRefusal) -> bool {
         let incarnation = self.links[peer].incarnation;
         let by_number = |number| {
             self.in_flight
@@ -243,6 +261,7 @@ impl DeskSide {
                     .error(ErrorCode::DeskReject, peer as u64, number, now.wall_ns);
             }
         }
+        id.is_some()
     }
 
     /// A desk's message that could not be understood; `sequence` is its record in the desk log.
@@ -338,8 +357,10 @@ impl Application for DeskSide {
             Ok(DeskMessage::Input(input)) => input,
             Ok(DeskMessage::Refused(refusal)) => {
                 self.status.add(Counter::BusinessRejectsReceived, 1);
-                self.on_refusal(peer, now, sequence, &refusal);
-                return Verdict::Taken;
+                return match self.on_refusal(peer, now, sequence, &refusal) {
+                    true => Verdict::Taken,
+                    false => Verdict::Unanswered,
+                };
             }
             Ok(DeskMessage::Other(_)) => {
                 self.count_unreadable(now, peer, sequence);
@@ -352,7 +373,7 @@ impl Application for DeskSide {
             // A ClOrdID that is none of ours: an order that others gave the desk.
             Err(error) if error.tag == tags::CL_ORD_ID => {
                 self.count_unreadable(now, peer, sequence);
-                return Verdict::Taken;
+                return Verdict::Unanswered;
             }
             // It may be a fill of ours: the desk must learn that it was not taken.
             Err(error) => {

@@ -88,6 +88,10 @@ pub(super) fn of_beginning(began: u8, wall_ns: u64) -> [u8; BODY_BYTES] {
 /// What an event tells of a session's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Numbers {
+    /// Application messages may go both ways.
+    LoggedOn,
+    /// No more.
+    LoggedOut,
     /// The connection is gone.
     Disconnected,
     /// Set to these, for that [`ResetCause`].
@@ -122,6 +126,8 @@ pub(super) fn numbers(body: &[u8]) -> Numbers {
     let number = |at: usize| u64::from_le_bytes(body[at..at + 8].try_into().unwrap_or_default());
     let (detail, first, second) = (body[1], number(2), number(10));
     match body[0] {
+        1 => Numbers::LoggedOn,
+        2 => Numbers::LoggedOut,
         3 => Numbers::Disconnected,
         // The first version did not say which: both began at 1.
         6 => Numbers::Set {

@@ -10,6 +10,7 @@
 
 mod application;
 pub mod archive;
+pub mod assembly;
 mod catch_up;
 pub mod client_side;
 pub mod control;
@@ -24,6 +25,7 @@ mod kept;
 mod pace;
 mod peer;
 pub mod recovered;
+pub mod replay;
 mod resume;
 pub mod risk;
 pub mod route;

@@ -10,7 +10,7 @@
 //! - A message that the application was given and that caused no record is unanswered; the application is given it again.
 //! - An epoch whose sessions did not go on with older numbers began at 1.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::event_record::{NEW_LOG, Numbers, numbers};
 use super::peer::anchors;
@@ -38,6 +38,10 @@ pub struct Recovery {
     places: HashMap<(u16, u16), usize>,
     /// Whose number was expected before the last record, where that may not count
     undo: Option<(usize, u64)>,
+    /// What the application was given, by the sequence of its record: whose, in which epoch, and bytes
+    unanswered: BTreeMap<u64, (usize, u16, Vec<u8>)>,
+    /// Records whose outcome was known before they were fed
+    closed: HashSet<u64>,
     index: Box<FieldIndex>,
 }
 
@@ -50,8 +54,9 @@ struct Track {
     /// The last epoch that used its numbers
     epoch: Option<u16>,
     sent: SentIndex,
-    /// By epoch and sequence of their records
-    unanswered: BTreeMap<(u16, u64), Vec<u8>>,
+    /// Logged on; where it was, and is not: the record of that, until its outcome is known
+    is_on: bool,
+    lost: Option<u64>,
     /// Came too early, by number: sequence of the record, and bytes
     early: HashMap<u64, (u64, Vec<u8>)>,
 }
@@ -72,6 +77,8 @@ pub struct RecoveredPeer {
     pub began_wall_ns: u64,
     /// Messages that the application was given, and of which the log knows no outcome, in the order in which it was given them
     pub unanswered: Vec<Unanswered>,
+    /// It was logged on at the end, or was lost and nobody was told: the record of that, or zero
+    pub lost: Option<u64>,
     pub(super) began: u8,
     pub(super) sent: SentIndex,
 }
@@ -99,6 +106,8 @@ impl Recovery {
             channels: Vec::new(),
             places: HashMap::new(),
             undo: None,
+            unanswered: BTreeMap::new(),
+            closed: HashSet::new(),
             index: Box::new(FieldIndex::new()),
         }
     }
@@ -125,10 +134,24 @@ impl Recovery {
         }
     }
 
-    /// Another log has the outcome of the message whose record has this sequence in that epoch.
-    pub fn close(&mut self, epoch: u16, sequence: u64) {
-        for (_, track) in &mut self.peers {
-            track.unanswered.remove(&(epoch, sequence));
+    /// Another log has the outcome of the record with this sequence, which may be fed later.
+    pub fn close(&mut self, sequence: u64) {
+        if self.unanswered.remove(&sequence).is_some() {
+            return;
+        }
+        let mut tracks = self.peers.iter_mut().map(|(_, track)| track);
+        match tracks.find(|track| track.lost == Some(sequence)) {
+            Some(track) => track.lost = None,
+            // It is not fed yet, or came too early and waits for its turn.
+            None => {
+                self.closed.insert(sequence);
+            }
+        }
+    }
+
+    fn give(&mut self, at: usize, epoch: u16, sequence: u64, message: Vec<u8>) {
+        if !self.closed.remove(&sequence) {
+            self.unanswered.insert(sequence, (at, epoch, message));
         }
     }
 
@@ -137,9 +160,18 @@ impl Recovery {
         self.settle();
         let name = |at: &usize| self.peers[*at].0.clone();
         let places = self.places.iter().map(|(of, at)| (*of, name(at))).collect();
-        let peers = self.peers.into_iter();
+        let mut peers: Vec<_> = (self.peers.into_iter())
+            .map(|(name, track)| (name, track.finish()))
+            .collect();
+        for (sequence, (at, epoch, message)) in self.unanswered {
+            peers[at].1.unanswered.push(Unanswered {
+                epoch,
+                sequence,
+                message,
+            });
+        }
         Recovered {
-            peers: peers.map(|(name, track)| (name, track.finish())).collect(),
+            peers: peers.into_iter().collect(),
             places,
         }
     }
@@ -194,6 +226,7 @@ impl Recovery {
             // Its process did not go on with them.
             *track = Track::new(self.anchors, self.epoch_began_ns);
             track.epoch = Some(epoch);
+            self.unanswered.retain(|_, (whose, _, _)| *whose != at);
         }
         (at, track)
     }
@@ -203,9 +236,7 @@ impl Recovery {
         let (at, track) = self.in_use(record.channel);
         let before = std::mem::replace(&mut track.next_in, record.next_in);
         if record.delivered {
-            let body = record.body.to_vec();
-            track.unanswered.insert((epoch, record.sequence), body);
-            return;
+            return self.give(at, epoch, record.sequence, record.body.to_vec());
         }
         self.undo = Some((at, before));
         let number = parse(record.body, &mut self.index).map_or(None, |it| it.msg_seq_num());
@@ -220,7 +251,7 @@ impl Recovery {
     }
 
     fn sent(&mut self, place: u64, record: &Record<'_>) {
-        let (epoch, is_own) = (self.epoch, record.cause.log == self.log);
+        let is_own = record.cause.log == self.log;
         let (_, track) = self.in_use(record.channel);
         let Some(number) = number_of(record.body) else {
             return;
@@ -232,16 +263,14 @@ impl Recovery {
         track.next_out = number + 1;
         let is_answer = record.kind == RecordKind::MessageOut || is_reject(record.body);
         if is_own && is_answer {
-            track.unanswered.remove(&(epoch, record.cause.sequence));
+            self.unanswered.remove(&record.cause.sequence);
         }
     }
 
     fn carried(&mut self, record: &Record<'_>) {
-        let epoch = self.epoch;
         let at = self.peer(record.channel);
-        let unanswered = &mut self.peers[at].1.unanswered;
-        unanswered.remove(&(record.cause.output, record.cause.sequence));
-        unanswered.insert((epoch, record.sequence), record.body.to_vec());
+        self.unanswered.remove(&record.cause.sequence);
+        self.give(at, self.epoch, record.sequence, record.body.to_vec());
     }
 
     fn event(&mut self, record: &Record<'_>) {
@@ -254,6 +283,15 @@ impl Recovery {
         match what {
             Numbers::Began { began, wall_ns } => {
                 (track.began, track.began_wall_ns) = (began, wall_ns);
+                return;
+            }
+            Numbers::LoggedOn => {
+                (track.is_on, track.lost) = (true, None);
+                return;
+            }
+            Numbers::LoggedOut => {
+                track.is_on = false;
+                track.lost = (!self.closed.remove(&record.sequence)).then_some(record.sequence);
                 return;
             }
             Numbers::Resumed { next_in, next_out } => {
@@ -288,7 +326,7 @@ impl Recovery {
             Numbers::Renewed => track.began_wall_ns = record.time_ns,
             Numbers::Disconnected => track.early.clear(),
             Numbers::NoAnswer => {
-                track.unanswered.remove(&(epoch, record.cause.sequence));
+                self.unanswered.remove(&record.cause.sequence);
             }
             Numbers::Turn {
                 number,
@@ -299,12 +337,16 @@ impl Recovery {
                 let kept = track.early.remove(&number);
                 match kept.filter(|(sequence, _)| *sequence == record.cause.sequence) {
                     Some((sequence, message)) if delivered => {
-                        track.unanswered.insert((epoch, sequence), message);
+                        self.give(at, epoch, sequence, message);
                     }
                     _ => self.undo = Some((at, before)),
                 }
             }
-            Numbers::Began { .. } | Numbers::Resumed { .. } | Numbers::Other => {}
+            Numbers::LoggedOn
+            | Numbers::LoggedOut
+            | Numbers::Began { .. }
+            | Numbers::Resumed { .. }
+            | Numbers::Other => {}
         }
     }
 }
@@ -318,24 +360,19 @@ impl Track {
             began_wall_ns,
             epoch: None,
             sent: SentIndex::new(1, anchors, 1),
-            unanswered: BTreeMap::new(),
+            is_on: false,
+            lost: None,
             early: HashMap::new(),
         }
     }
 
     fn finish(self) -> RecoveredPeer {
-        let unanswered = self.unanswered.into_iter();
         RecoveredPeer {
             next_in: self.next_in,
             next_out: self.next_out,
             began_wall_ns: self.began_wall_ns,
-            unanswered: unanswered
-                .map(|((epoch, sequence), message)| Unanswered {
-                    epoch,
-                    sequence,
-                    message,
-                })
-                .collect(),
+            unanswered: Vec::new(),
+            lost: self.lost.or(self.is_on.then_some(0)),
             began: self.began,
             sent: self.sent,
         }
@@ -346,6 +383,12 @@ impl Recovered {
     /// The session of this name.
     pub fn peer(&self, name: &str) -> Option<&RecoveredPeer> {
         self.peers.get(name)
+    }
+
+    /// Of these sessions, those that were logged on at the end or were lost untold, and the record of that.
+    pub fn lost(&self, names: &[String]) -> Vec<(usize, u64)> {
+        let lost = |(at, name): (usize, &String)| Some((at, self.peer(name)?.lost?));
+        names.iter().enumerate().filter_map(lost).collect()
     }
 
     /// Which of these `names` the channels of earlier epochs belong to: by epoch and channel. For the reader of old messages.
@@ -360,7 +403,7 @@ impl Recovered {
 }
 
 /// MsgSeqNum(34) of a message of ours: it stands behind 8, 9 and 35.
-fn number_of(message: &[u8]) -> Option<u64> {
+pub(super) fn number_of(message: &[u8]) -> Option<u64> {
     let value = message
         .splitn(5, |&b| b == 1)
         .nth(3)?

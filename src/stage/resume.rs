@@ -5,7 +5,7 @@
 //! and given to the application before anything is read from a socket.
 
 use super::application::Application;
-use super::event_record::{self, NEW_LOG};
+use super::event_record;
 use super::inbound::{Handed, verdict};
 use super::recovered::{Recovered, Unanswered};
 use super::switchboard::{Incoming, Switchboard};
@@ -40,25 +40,23 @@ impl<S: Sockets> Switchboard<S> {
         let mut unanswered: Vec<(usize, Unanswered)> = Vec::new();
         for (at, name) in names.iter().enumerate() {
             let peer = &mut self.peers[at];
-            let (mut began, mut began_wall_ns) = (NEW_LOG, now.wall_ns);
-            if let Some(before) = recovered.peers.remove(name) {
-                (began, began_wall_ns) = (before.began, before.began_wall_ns);
-                self.actions.clear();
-                let (next_in, next_out) = (before.next_in, before.next_out);
-                peer.session
-                    .set_numbers(next_in, next_out, &mut self.actions);
-                self.actions.clear();
-                peer.sent.resume(&before.sent);
-                if let Some(place) = peer.sent.newest() {
-                    self.log.link_back(peer.channel, place);
-                }
-                unanswered.extend(before.unanswered.into_iter().map(|message| (at, message)));
+            let Some(before) = recovered.peers.remove(name) else {
+                continue;
+            };
+            self.actions.clear();
+            let (next_in, next_out) = (before.next_in, before.next_out);
+            peer.session
+                .set_numbers(next_in, next_out, &mut self.actions);
+            self.actions.clear();
+            peer.sent.resume(&before.sent);
+            if let Some(place) = peer.sent.newest() {
+                self.log.link_back(peer.channel, place);
             }
-            peer.hours = Hours::new(peer.fix().schedule.clone(), Some(began_wall_ns));
-            let numbers = (peer.session.expected_in(), peer.session.peek_next_out());
-            debug_assert_eq!(peer.sent.next(), numbers.1);
-            let began = event_record::of_beginning(began, began_wall_ns);
-            let resumed = event_record::of_resumption(numbers.0, numbers.1);
+            unanswered.extend(before.unanswered.into_iter().map(|message| (at, message)));
+            peer.hours = Hours::new(peer.fix().schedule.clone(), Some(before.began_wall_ns));
+            debug_assert_eq!(peer.sent.next(), next_out);
+            let began = event_record::of_beginning(before.began, before.began_wall_ns);
+            let resumed = event_record::of_resumption(next_in, next_out);
             for body in [began, resumed] {
                 let (kind, cause) = (RecordKind::Connection, Cause::default());
                 self.log
@@ -67,7 +65,7 @@ impl<S: Sockets> Switchboard<S> {
             }
         }
         // In the order in which they came, over all sessions.
-        unanswered.sort_by_key(|(_, message)| (message.epoch, message.sequence));
+        unanswered.sort_by_key(|(_, message)| message.sequence);
         for (at, before) in unanswered {
             let cause = Cause {
                 log: self.log.id(),

@@ -18,7 +18,9 @@ use crate::domain::order::{AccountRef, ClientRequest, FromClient, ToDesk};
 use crate::domain::report::{
     ClientExec, ClientOutput, DeskExec, DeskInput, FromDesk, LinkEvent, ToClient,
 };
-use crate::domain::{AccountIndex, DeskIndex, Now, OrderId, RejectReason, SessionIndex};
+use crate::domain::{
+    AccountIndex, DeskIndex, InstrumentIndex, Now, OrderId, RejectReason, SessionIndex,
+};
 use crate::journal::entry::{self, ENTRY_BYTES_MAX, Outcome};
 use crate::journal::{Cause, Log, LogId, RecordKind};
 use crate::limits::{INPUTS_PER_CYCLE, OUTPUTS_MAX, PUBLISH_INTERVAL_NS, ROWS_PER_PUBLISH};
@@ -85,6 +87,7 @@ impl RiskStage {
             .status
             .name_ring(1, "route_to_risk", parts.from_desk.capacity());
         let watermark = parts.to_desk.capacity() / 4 * 3;
+        parts.publish_scopes();
         Self {
             parts,
             out: Outputs::default(),
@@ -197,7 +200,7 @@ impl RiskStage {
         };
         let mut done = self.parts.risk.on_command(now, &input);
         let sequence = self.record(RecordKind::Command, 0, Cause::default(), now, |out| {
-            entry::write_command(&input, out)
+            entry::write_command(&input, now.mono_ns, out)
         });
         done.sequence = sequence;
         match input.command {
@@ -294,22 +297,12 @@ impl RiskStage {
 
     fn outcome(&self, now: Now, facts: Facts) -> Outcome {
         let desk = self.out.to_desk.as_slice();
-        let client = self.out.to_client.as_slice();
-        let reason = client.iter().find_map(|output| match &output.output {
-            ClientOutput::Report(report) => {
-                (report.exec == ClientExec::Rejected).then_some(report.reason)
-            }
-            ClientOutput::CancelReject(reject) => Some(reject.reason),
-            ClientOutput::MassCancel(report) => Some(report.reason),
-        });
         Outcome {
             desk_request: desk.first().map_or(OrderId::NONE, |request| request.id),
-            reason: reason.unwrap_or(RejectReason::None),
+            reason: reason_of(&self.out),
             desk_outputs: desk.len() as u8,
-            client_outputs: client.len() as u8,
-            facts: facts.entitled as u8
-                | (facts.pressure as u8) << 1
-                | (facts.desk_ready as u8) << 2,
+            client_outputs: self.out.to_client.as_slice().len() as u8,
+            facts: facts.to_bits(),
             taken_ns: now.mono_ns,
         }
     }
@@ -494,6 +487,38 @@ impl RiskStage {
             cells.set_stopped(stopped(&self.parts.risk, Scope::Session(session)));
         }
     }
+}
+
+impl RiskParts {
+    /// What is blocked or killed, for the route stage.
+    fn publish_scopes(&self) {
+        let indices = |count: usize| 0..count as u32;
+        let accounts = indices(self.account_desks.len()).map(|at| Scope::Account(AccountIndex(at)));
+        let sessions = indices(self.entitlements.sessions());
+        let sessions = sessions.map(|at| Scope::Session(SessionIndex(at)));
+        let instruments = indices(self.risk.instruments());
+        let instruments = instruments.map(|at| Scope::Instrument(InstrumentIndex(at)));
+        for scope in accounts
+            .chain(sessions)
+            .chain(instruments)
+            .chain([Scope::Firm])
+        {
+            self.scopes.publish(scope, self.risk.epoch(scope));
+        }
+    }
+}
+
+/// Why a request was refused, by what was told its client.
+pub(super) fn reason_of(out: &Outputs) -> RejectReason {
+    let refusal = |output: &ToClient| match &output.output {
+        ClientOutput::Report(report) => {
+            (report.exec == ClientExec::Rejected).then_some(report.reason)
+        }
+        ClientOutput::CancelReject(reject) => Some(reject.reason),
+        ClientOutput::MassCancel(report) => Some(report.reason),
+    };
+    let found = out.to_client.as_slice().iter().find_map(refusal);
+    found.unwrap_or(RejectReason::None)
 }
 
 /// Counts of the risk state that are each worth a look when they rise: strangers, late fills, overfills.

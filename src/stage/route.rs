@@ -5,6 +5,7 @@
 //! does not leave. The commit to the desk log is the sending; only then do bytes go to the link. Requests are never resent:
 //! what a lost link left unanswered, and what a desk asks for again, is reported in doubt.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
@@ -19,9 +20,9 @@ use crate::domain::command::{LinkCommand, NumbersDone};
 use crate::domain::directory::Directory;
 use crate::domain::order::{DeskRequest, ToDesk};
 use crate::domain::report::{DeskInput, FromDesk};
-use crate::domain::{DeskIndex, LinkIndex, Now, RejectReason, Text};
+use crate::domain::{DeskIndex, LinkIndex, Now, OrderId, RejectReason, Text};
 use crate::io::Sockets;
-use crate::journal::{Cause, LogId, RecordKind};
+use crate::journal::{Cause, LogId, RecordKind, entry};
 use crate::limits::{CANCEL_WAIT_NS_MAX, INPUTS_PER_CYCLE, PUBLISH_INTERVAL_NS};
 use crate::route::{Choice, Entry, Link, choose};
 use crate::status::{Counter, Histogram, StageWriter};
@@ -65,6 +66,10 @@ pub struct RouteStage<S: Sockets> {
     commands: Arc<ArrayQueue<LinkCommand>>,
     answers: Arc<ArrayQueue<NumbersDone>>,
     side: DeskSide,
+    /// Requests of an earlier process that never left: they are not sent late
+    unsent: VecDeque<ToDesk>,
+    /// Requests that an earlier process refused, unknown to the risk stage
+    refusals: VecDeque<(u64, OrderId, RejectReason)>,
     /// Per desk: since when a cancel has been waiting for room in its windows.
     full_since_ns: Vec<Option<u64>>,
     next_publish_ns: u64,
@@ -106,9 +111,24 @@ impl<S: Sockets> RouteStage<S> {
             commands,
             answers,
             side,
+            unsent: VecDeque::new(),
+            refusals: VecDeque::new(),
             full_since_ns: vec![None; desks],
             next_publish_ns: 0,
         }
+    }
+
+    /// Goes on after an earlier process: what never left is refused, what was not answered is in doubt.
+    pub fn resume(
+        mut self,
+        unsent: Vec<ToDesk>,
+        refusals: Vec<(u64, OrderId, RejectReason)>,
+        in_flight: Vec<Entry>,
+        doubts: Vec<Entry>,
+    ) -> Self {
+        (self.unsent, self.refusals) = (unsent.into(), refusals.into());
+        self.side.resume(in_flight, doubts);
+        self
     }
 
     /// Links and their sockets.
@@ -135,6 +155,9 @@ impl<S: Sockets> RouteStage<S> {
     /// One turn; returns how much was done.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
         let mut work = self.board.duty_cycle(now, &mut self.side);
+        if !self.unsent.is_empty() || !self.refusals.is_empty() {
+            work += self.refuse_unsent(now);
+        }
         work += self.side.announce(now, self.board.peers());
         work += self.side.report_doubts(now);
         while let Some(command) = self.commands.pop() {
@@ -171,6 +194,22 @@ impl<S: Sockets> RouteStage<S> {
             self.board.log_out(at, now, "", true, &mut self.side);
         }
         self.board.flush();
+    }
+
+    #[cold]
+    fn refuse_unsent(&mut self, now: Now) -> usize {
+        let mut done = 0;
+        while self.side.to_risk.has_room(1) && self.board.has_room(1) {
+            if let Some((sequence, id, reason)) = self.refusals.pop_front() {
+                self.tell_refused(now, sequence, id, reason);
+            } else if let Some(request) = self.unsent.pop_front() {
+                self.refuse(now, &request, RejectReason::NotDelivered);
+            } else {
+                break;
+            }
+            done += 1;
+        }
+        done
     }
 
     fn take_request(&mut self, now: Now) -> bool {
@@ -261,9 +300,7 @@ impl<S: Sockets> RouteStage<S> {
     }
 
     fn refuse(&mut self, now: Now, request: &ToDesk, reason: RejectReason) {
-        let mut body = [0; 9];
-        body[..8].copy_from_slice(&request.id.raw().to_le_bytes());
-        body[8] = reason as u8;
+        let body = entry::refusal(request.id, reason);
         let cause = Cause {
             log: LogId::Order,
             sequence: request.cause_sequence,
@@ -277,12 +314,16 @@ impl<S: Sockets> RouteStage<S> {
         if reason == RejectReason::Killed {
             self.side.status.add(Counter::RequestsStopped, 1);
         }
+        let sequence = record.map_or(0, |record| record.sequence);
+        self.tell_refused(now, sequence, request.id, reason);
+    }
+
+    fn tell_refused(&mut self, now: Now, sequence: u64, id: OrderId, reason: RejectReason) {
         let input = DeskInput::Refused {
-            id: request.id,
+            id,
             reason,
             text: Text::EMPTY,
         };
-        let sequence = record.map_or(0, |record| record.sequence);
         self.side.push(FromDesk {
             link: LinkIndex(u32::MAX),
             received_ns: now.mono_ns,

@@ -2,32 +2,33 @@
 //! what needs every duty cycle under control. The peers are the same text-only ones as over real sockets.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gatehouse::access::Entitlements;
-use gatehouse::config::plan::Plan;
+use gatehouse::config::plan::{DictionaryPlan, Plan};
 use gatehouse::config::sample::Sample;
-use gatehouse::domain::DeskIndex;
 use gatehouse::domain::Now;
-use gatehouse::domain::directory::Directory;
-use gatehouse::io::Sockets;
+use gatehouse::domain::order::ToDesk;
+use gatehouse::domain::report::ToClient;
+use gatehouse::io::{LogRead, Sockets};
+use gatehouse::journal::log::epoch_and_offset;
+use gatehouse::journal::read::{Chain, Step};
 use gatehouse::journal::{Log, LogId};
-use gatehouse::risk::{Risk, RiskPlan, SessionLimits};
-use gatehouse::session::ResendPolicy;
+use gatehouse::risk::Risk;
+use gatehouse::stage::archive::{ArchiveReader, archive};
+use gatehouse::stage::assembly::{self, Common, Rings};
 use gatehouse::stage::control::ControlPorts;
-use gatehouse::stage::decode::{DecodeParts, DecodeStage};
-use gatehouse::stage::risk::{RiskParts, RiskStage};
-use gatehouse::stage::route::{RouteParts, RouteStage};
-use gatehouse::stage::scopes::ScopeBoard;
-use gatehouse::stage::{PeerConfig, Role, Switchboard};
+use gatehouse::stage::decode::DecodeStage;
+use gatehouse::stage::replay::{Replay, Resumption};
+use gatehouse::stage::risk::RiskStage;
+use gatehouse::stage::route::RouteStage;
 use gatehouse::status::page::{Words, page_bytes};
-use gatehouse::status::{Identity, Page, Shape, Snapshot, reader};
+use gatehouse::status::{Identity, Page, Snapshot, reader};
 use ringbuf::byte_log::{self, Reader, Region};
-use ringbuf::spsc::spsc;
 
 use super::conn::{Conn, Identity as Speaker};
 use super::fix::{Fix, fields, merge, timestamp};
@@ -44,9 +45,35 @@ pub struct Stages<S: Sockets = MemorySockets> {
     pub ports: ControlPorts,
     /// Bound address of the listener.
     pub address: SocketAddr,
-    logs: Vec<Reader>,
+    logs: [Reader; 3],
+    archive: ArchiveReader<OldLogs>,
+    /// What the journal has written: client, order and desk log.
+    files: Files,
     page: Words,
 }
+
+type Files = Rc<RefCell<[Vec<u8>; 3]>>;
+
+/// Client logs of processes that are gone, by start number, and that of the one that runs.
+struct OldLogs(Vec<(u16, Vec<u8>)>, Files);
+
+impl LogRead for OldLogs {
+    fn read_at(&mut self, place: u64, into: &mut [u8]) -> io::Result<usize> {
+        let (epoch, offset) = epoch_and_offset(place);
+        let found = self.0.iter().find(|(of, _)| *of == epoch);
+        let live = &self.1.borrow()[0];
+        let log = found.map_or(live, |(_, log)| log);
+        let rest = log.get(offset as usize..).unwrap_or_default();
+        let length = rest.len().min(into.len());
+        into[..length].copy_from_slice(&rest[..length]);
+        Ok(length)
+    }
+}
+
+/// The logs of a process that is gone: its start number, client, order and desk log.
+type Past = (u16, [Vec<u8>; 3]);
+
+const LOGS: [LogId; 3] = [LogId::Client, LogId::Order, LogId::Desk];
 
 /// The stages, their clock, and the network around them.
 pub struct Bench {
@@ -59,6 +86,7 @@ pub struct Bench {
     mono_ns: Rc<Cell<u64>>,
     start_wall_ns: u64,
     desk_host: usize,
+    past: Vec<Past>,
 }
 
 const STAGING_BYTES: usize = 4 << 20;
@@ -73,12 +101,15 @@ impl Bench {
         sample.links = vec![SocketAddr::from(([127, 0, 0, 1], 2000))];
         change(&mut sample);
         let mut plan = sample.plan();
+        // The peers of these tests write what they like.
+        let sessions = plan.sessions.iter_mut();
+        sessions.for_each(|it| it.fix.dictionary = DictionaryPlan::None);
         last_word(&mut plan);
         let network = SharedNetwork::default();
         let desk_host = listen(&network, sample.links[0]);
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let start_wall_ns = since.expect("after 1970").as_nanos() as u64;
-        let clients_io = MemorySockets::new(network.clone(), connections(&plan));
+        let clients_io = MemorySockets::new(network.clone(), assembly::client_connections(&plan));
         let desks_io = MemorySockets::new(network.clone(), 2);
         let stages = assemble(&plan, clients_io, desks_io, start_wall_ns);
         Self {
@@ -90,7 +121,48 @@ impl Bench {
             mono_ns: Rc::new(Cell::new(1_000_000_000)),
             start_wall_ns,
             desk_host,
+            past: Vec::new(),
         }
+    }
+
+    /// The process is killed, and another one goes on: every connection is gone, the logs are as they were.
+    pub fn restart(&mut self) {
+        let epoch = self.past.len() as u16 + 1;
+        let files = self.stages.borrow_mut().take_files();
+        self.past.push((epoch, files));
+        self.pass(1_000_000);
+        // Whichever log is read first, the same comes of it.
+        let found = replayed(&self.plan, &self.past, [0, 1, 2], self.now());
+        for order in [[1, 2, 0], [2, 0, 1], [1, 0, 2]] {
+            let other = replayed(&self.plan, &self.past, order, self.now());
+            assert_eq!(words(&found), words(&other), "{order:?}");
+        }
+        self.network = SharedNetwork::default();
+        self.desk_host = listen(&self.network, self.plan.desks[0].links[0].address);
+        let connections = assembly::client_connections(&self.plan);
+        let clients_io = MemorySockets::new(self.network.clone(), connections);
+        let desks_io = MemorySockets::new(self.network.clone(), 2);
+        let stages = go_on(
+            &self.plan,
+            clients_io,
+            desks_io,
+            epoch + 1,
+            found,
+            &self.past,
+            self.now(),
+        );
+        self.stages = Rc::new(RefCell::new(stages));
+    }
+
+    /// Takes the link's connection after a restart; the desk goes on with its numbers.
+    pub fn desk_again(&self, desk: &mut MemoryConn) {
+        self.pass(1_000_000_000);
+        self.turn(2);
+        let stream = MemoryStream::accept(&self.network, self.desk_host, self.turner());
+        desk.attach_stream(stream);
+        desk.expect("A");
+        desk.send("A", &fields("98=0 108=30"));
+        self.turn(10);
     }
 
     /// One turn of the fused layout, and a microsecond.
@@ -178,11 +250,6 @@ impl Bench {
     }
 }
 
-/// Connections on the client side.
-pub fn connections(plan: &Plan) -> usize {
-    2 * plan.sessions.len() + 4
-}
-
 fn now_at(start_wall_ns: u64, mono_ns: u64) -> Now {
     Now {
         mono_ns,
@@ -202,6 +269,7 @@ impl<S: Sockets> Stages<S> {
 
     /// As the fused layout turns them.
     pub fn turn(&mut self, now: Now) {
+        self.archive.duty_cycle();
         let reports = self.route.duty_cycle(now);
         self.risk.duty_cycle(now);
         let requests = self.decode.duty_cycle(now);
@@ -219,28 +287,82 @@ impl<S: Sockets> Stages<S> {
 
     /// What the journal would do.
     pub fn drain(&mut self) {
-        for log in &mut self.logs {
-            while log.next().is_some() {}
+        let mut files = self.files.borrow_mut();
+        for (log, file) in self.logs.iter_mut().zip(&mut *files) {
+            while let Some(frame) = log.next() {
+                file.extend_from_slice(frame.bytes);
+            }
             let cursor = log.cursor();
             log.release(cursor);
         }
     }
+
+    /// All that the logs hold; the stages are of no use any more.
+    fn take_files(&mut self) -> [Vec<u8>; 3] {
+        self.drain();
+        self.files.take()
+    }
+}
+
+/// What comes of the logs, read one after the other in this order.
+fn replayed(plan: &Plan, past: &[Past], order: [usize; 3], now: Now) -> Resumption {
+    let mut replay = Replay::new(Arc::new(plan.clone()));
+    for log in order {
+        let mut sequence = 0;
+        for (epoch, files) in past {
+            let (mut chain, mut offset) = (Chain::behind(sequence), 0);
+            while let Step::Record(record, taken) = chain.take(&files[log][offset..]) {
+                let fed = replay.feed(LOGS[log], *epoch, offset as u64, &record);
+                fed.expect("what was written is read");
+                offset += taken;
+            }
+            assert_eq!(offset, files[log].len(), "whole records");
+            sequence = chain.sequence;
+        }
+    }
+    replay.finish(assembly::day(now)).expect("the same plan")
+}
+
+/// What is compared.
+fn words(found: &Resumption) -> String {
+    let sequence = |of: &ToDesk| (of.cause_sequence, of.cause_output);
+    let unsent: Vec<_> = found.unsent.iter().map(sequence).collect();
+    let sequence = |of: &ToClient| (of.cause_sequence, of.cause_output);
+    let untold: Vec<_> = found.untold.iter().map(sequence).collect();
+    let hash = found.risk.as_ref().map(Risk::state_hash);
+    format!(
+        "{hash:?} {unsent:?} {untold:?} {:?} {:?} {:?} {:?}",
+        found.in_flight, found.doubts, found.refusals, found.sequences
+    )
 }
 
 /// The stages of `plan` over these sockets: clients' and desks'.
 pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u64) -> Stages<S> {
-    let shape = Shape {
-        sessions: plan.sessions.iter().map(|s| s.name.clone()).collect(),
-        links: vec![(
-            plan.desks[0].name.clone(),
-            plan.desks[0].links[0].name.clone(),
-        )],
-        accounts: plan
-            .accounts
-            .iter()
-            .map(|a| a.name.to_string_lossy())
-            .collect(),
-    };
+    let now = now_at(wall_ns, 0);
+    let nothing = replayed(plan, &[], [0, 1, 2], now);
+    go_on(plan, clients_io, desks_io, 1, nothing, &[], now)
+}
+
+/// The same, after processes that are gone.
+fn go_on<S: Sockets>(
+    plan: &Plan,
+    clients_io: S,
+    desks_io: S,
+    epoch: u16,
+    resumption: Resumption,
+    past: &[Past],
+    now: Now,
+) -> Stages<S> {
+    let plan = Arc::new(plan.clone());
+    let wall_ns = now.wall_ns;
+    let sequences = resumption.sequences;
+    let names = assembly::channel_names(&plan, LogId::Client);
+    let files = Files::default();
+    let old = past.iter().map(|(epoch, files)| (*epoch, files[0].clone()));
+    let (archive_port, archive) = archive(OldLogs(old.collect(), files.clone()));
+    let archive = archive.with_channels(resumption.clients.channels(&names));
+    let (clients, risk, links) = assembly::share(resumption);
+    let shape = assembly::shape(&plan);
     let words: Vec<AtomicU64> = (0..page_bytes(&shape).div_ceil(8))
         .map(|_| AtomicU64::new(0))
         .collect();
@@ -252,132 +374,35 @@ pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u6
     };
     let writers = Page::format(page, &shape, identity).into_writers();
     writers.control.ready();
-    let mut logs = Vec::new();
-    let mut log = |id| {
+    let log = |at: usize| {
         let (writer, reader) = byte_log::create(Region::heap(STAGING_BYTES)).expect("a window");
-        logs.push(reader);
-        Log::new(id, writer)
+        let names = assembly::channel_names(&plan, LOGS[at]);
+        let log = Log::new(LOGS[at], writer);
+        (
+            assembly::begin_log(log, epoch, sequences[at], &names, now),
+            reader,
+        )
     };
-    let slots = plan.threads.ring_slots;
-    let (to_risk, from_client) = spsc(slots);
-    let (to_client, from_risk) = spsc(slots);
-    let (to_desk, requests) = spsc(slots);
-    let (reports, from_desk) = spsc(slots);
-    let ports = ControlPorts::default();
-    let directory = Arc::new(Directory::new(&plan.accounts, &plan.instruments));
-    let scopes = ScopeBoard::new(
-        plan.accounts.len(),
-        plan.sessions.len(),
-        plan.instruments.len(),
-    );
-    let accounts: Vec<_> = plan
-        .sessions
-        .iter()
-        .map(|s| s.accounts.as_slice())
-        .collect();
-    let limits: Vec<_> = plan
-        .sessions
-        .iter()
-        .map(|session| SessionLimits {
-            messages_per_second: session.messages_per_second,
-            message_burst: session.message_burst,
-            pending_new: session.pending_new,
-        })
-        .collect();
-    let risk = RiskStage::new(RiskParts {
-        risk: Risk::new(RiskPlan {
-            instruments: &plan.instruments,
-            accounts: &plan.accounts,
-            positions: &plan.positions,
-            sessions: &limits,
-            requests_max: plan.state.requests_per_day_max,
-            executions_max: plan.state.executions_per_day_max,
-            epoch: 1,
-            hash_seed: 1,
-        }),
-        entitlements: Entitlements::new(&accounts, plan.accounts.len()),
-        log: log(LogId::Order),
-        from_client,
-        from_desk,
-        to_desk,
-        to_client,
-        commands: ports.risk.clone(),
-        commands_done: ports.risk_done.clone(),
-        scopes: scopes.clone(),
-        account_desks: plan.account_desks.clone(),
-        link_desks: vec![DeskIndex(0)],
-        status: writers.risk,
-    });
-    let clients = plan.sessions.iter().map(|session| PeerConfig {
-        fix: session.fix.clone(),
-        role: Role::Accept {
-            allowed_sources: Vec::new(),
-        },
-        resend: ResendPolicy::Replay,
-        dictionary: None,
-    });
-    let connections = connections(plan);
-    let mut board = Switchboard::new(
-        clients_io,
-        log(LogId::Client),
-        clients.collect(),
-        connections,
-        10_000_000_000,
-    );
-    let address = board.listen(0, plan.listeners[0].address).expect("listens");
-    let decode = DecodeStage::new(DecodeParts {
-        board,
-        to_risk,
-        from_risk,
-        directory: directory.clone(),
-        sole_account: plan
-            .sessions
-            .iter()
-            .map(|session| match session.accounts[..] {
-                [account] => Some(account),
-                _ => None,
-            })
-            .collect(),
-        cancel_on_disconnect: plan
-            .sessions
-            .iter()
-            .map(|session| session.cancel_on_disconnect)
-            .collect(),
-        commands: ports.sessions.clone(),
-        answers: ports.numbers_done.clone(),
-        status: writers.decode,
-    });
-    let link = &plan.desks[0].links[0];
-    let peer = PeerConfig {
-        fix: link.fix.clone(),
-        role: Role::Connect {
-            address: link.address,
-            reconnect_min_ms: link.reconnect_min_ms,
-            reconnect_max_ms: link.reconnect_max_ms,
-        },
-        resend: ResendPolicy::GapFillAll,
-        dictionary: None,
-    };
-    let route = RouteStage::new(RouteParts {
-        board: Switchboard::new(desks_io, log(LogId::Desk), vec![peer], 2, 0),
-        from_risk: requests,
-        to_risk: reports,
-        directory,
-        scopes,
-        links: vec![(DeskIndex(0), link.window as u32)],
-        acknowledge_timeout_ns: vec![5_000_000_000],
-        account_desks: plan.account_desks.clone(),
-        commands: ports.links.clone(),
-        answers: ports.numbers_done.clone(),
-        status: writers.route,
-    });
+    let ((client_log, client_end), (order_log, order_end)) = (log(0), log(1));
+    let (desk_log, desk_end) = log(2);
+    let common = Common::new(plan.clone(), epoch, now);
+    let rings = Rings::new(plan.threads.ring_slots);
+    let board = assembly::clients(&plan, clients_io, client_log).expect("dictionaries");
+    let decode = assembly::decode(&common, clients, board, rings.decode, writers.decode);
+    let mut decode = decode.expect("room in the window");
+    decode.board().set_archive(archive_port);
+    let address = decode.board().listen(0, plan.listeners[0].address);
+    let board = assembly::desks(&plan, desks_io, desk_log).expect("dictionaries");
+    let route = assembly::route(&common, links, board, rings.route, writers.route);
     Stages {
         decode,
-        risk,
-        route,
-        ports,
-        address,
-        logs,
+        risk: assembly::risk(&common, risk, order_log, rings.risk, writers.risk),
+        route: route.expect("room in the window"),
+        ports: common.ports,
+        address: address.expect("listens"),
+        logs: [client_end, order_end, desk_end],
+        archive,
+        files,
         page,
     }
 }

@@ -1,16 +1,17 @@
-//! `gatehouse log explain`: the story of a session or link, the short form first: why were my numbers reset, what was rejected.
+//! `gatehouse log explain`: the story of a session or link, the short form first: why were my numbers reset, what was rejected; or of
+//! an order.
 //!
 //! Two passes over the log, one for the summary and one for the events, so that memory is bounded however long the story is.
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::print::{LogName, is_channel};
+use super::print::is_channel;
 use super::story::{Entry, Numbers, Story, Summary, change};
-use super::{Failure, Source, Walk, Where, times, usage};
+use super::{Failure, Source, Walk, Where, order_story, times, usage};
 use crate::app::log_reader::LogReader;
 use crate::domain::SessionIndex;
 use crate::domain::command::{RiskCommand, Scope};
@@ -19,13 +20,17 @@ use crate::journal::{LogId, RecordKind, entry};
 /// Arguments of `gatehouse log explain`.
 #[derive(Args, Debug)]
 pub(super) struct ExplainArgs {
-    /// Session or link (#N: channel N)
+    /// Session or link (#N: channel N), or an order: ClOrdID(11), OrderID(37) or our id of a request at a desk
+    #[arg(value_name = "SESSION|ORDER")]
     session: String,
     #[command(flatten)]
     place: Where,
     /// Which log; without it, the one that has the session or link
     #[arg(long, value_enum)]
-    log: Option<LogName>,
+    log: Option<SessionLog>,
+    /// It is an order, whatever sessions and links are called
+    #[arg(long, conflicts_with = "log")]
+    order: bool,
     /// Events from this time on, UTC: 20261123-09:30:00, 09:30 (today), 15m (ago); the summary covers everything
     #[arg(long, value_name = "TIME", value_parser = times::parse)]
     since: Option<u64>,
@@ -34,6 +39,27 @@ pub(super) struct ExplainArgs {
     json: bool,
 }
 
+/// Logs that tell of sessions or links.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum SessionLog {
+    /// Client sessions
+    Client,
+    /// Links to desks
+    Desk,
+}
+
+impl SessionLog {
+    fn id(self) -> LogId {
+        match self {
+            Self::Client => LogId::Client,
+            Self::Desk => LogId::Desk,
+        }
+    }
+}
+
+/// What a start writes for every session and link, connected or not.
+const BEGINNINGS: [&str; 3] = ["start", "began", "resumed"];
+
 /// Events that come with the ordinary course of a session, or repeat what a message said: only counted.
 const ROUTINE: [&str; 3] = ["duplicate", "early", "reject_noted"];
 
@@ -41,14 +67,25 @@ const ROUTINE: [&str; 3] = ["duplicate", "early", "reject_noted"];
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     let source = Source::of(&args.place)?;
     let wanted = [args.session.clone()];
-    let log = source.log_of(args.log.map(LogName::id), &wanted)?;
+    let order = || order_story::run(&source, &args.session, args.json);
+    if args.order {
+        let none = || usage(format!("no order {} in these logs", args.session));
+        return order()?.ok_or_else(none);
+    }
+    let log = match source.log_of(args.log.map(SessionLog::id), &wanted) {
+        Err(Failure::Usage(why)) if args.log.is_none() => {
+            let none = || usage(format!("no order of that ClOrdID or OrderID, and {why}"));
+            return order()?.ok_or_else(none);
+        }
+        log => log?,
+    };
     let telling = Telling {
         source: &source,
         log,
         wanted: &wanted,
     };
     let (summary, code) = telling.tell(false, |_| Ok(()))?;
-    if !summary.counts.keys().any(|&what| what != "start") {
+    if summary.counts.keys().all(|what| BEGINNINGS.contains(what)) {
         return Err(usage(format!(
             "{}: nothing of it in the {} log",
             args.session,
@@ -196,7 +233,7 @@ impl Commands {
         while self.walk.advance()? {
             let record = self.walk.reader.record();
             if record.kind == RecordKind::Command
-                && let Some(input) = entry::read_command(record.body)
+                && let Some((input, _)) = entry::read_command(record.body)
             {
                 self.waiting = Some((
                     record.time_ns,

@@ -4,24 +4,35 @@
 //! 2 wrong usage or configuration. A reader that goes away (`| head`) is no error.
 
 mod explain;
+mod export;
+mod families;
+mod filter;
 mod message;
+mod names;
+mod order_story;
 mod print;
+mod replay;
+mod stats;
 mod story;
 mod tag_names;
 mod times;
+mod verify;
+mod words;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use crate::app::log_reader::{LogError, LogPlace, LogReader, epochs};
+use crate::app::log_reader::{LogError, LogPlace, LogReader};
 use crate::app::log_store::parse_segment_name;
-use crate::config::{self, MAIN_FILE};
+use crate::config::{self, MAIN_FILE, Plan};
+use crate::journal::names::read as read_names;
 use crate::journal::read::Why;
-use crate::journal::{LogId, Record, RecordKind, names};
+use crate::journal::{LogId, Record, RecordKind};
 
 /// Arguments of `gatehouse log`.
 #[derive(Args, Debug)]
@@ -32,10 +43,18 @@ pub struct LogArgs {
 
 #[derive(Subcommand, Debug)]
 enum LogCommand {
-    /// FIX messages, one a line
+    /// FIX messages and the inputs of the risk stage, one a line
     Print(print::PrintArgs),
-    /// What happened to a session or link, and why
+    /// What happened to a session, a link or an order, and why
     Explain(explain::ExplainArgs),
+    /// Whether the logs are whole
+    Verify(verify::VerifyArgs),
+    /// The state of orders and money at a time
+    Replay(replay::ReplayArgs),
+    /// How much of what is in the logs
+    Stats(stats::StatsArgs),
+    /// Orders and reports for other programs
+    Export(export::ExportArgs),
 }
 
 /// Where the logs are.
@@ -57,6 +76,10 @@ pub fn run(args: &LogArgs) -> ExitCode {
     let outcome = match &args.command {
         LogCommand::Print(args) => print::run(args),
         LogCommand::Explain(args) => explain::run(args),
+        LogCommand::Verify(args) => verify::run(args),
+        LogCommand::Replay(args) => replay::run(args),
+        LogCommand::Stats(args) => stats::run(args),
+        LogCommand::Export(args) => export::run(args),
     };
     match outcome {
         Ok(code) => code,
@@ -103,6 +126,9 @@ struct Source {
     place: LogPlace,
     sessions: Vec<String>,
     links: Vec<String>,
+    accounts: Vec<String>,
+    instruments: Vec<String>,
+    plan: Option<Arc<Plan>>,
 }
 
 impl Source {
@@ -130,13 +156,20 @@ impl Source {
                 "the configuration cannot be used; --state DIR reads logs without one",
             ));
         };
+        let state = &plan.state;
         let staging = wanted.staging.clone();
-        let staging = staging.unwrap_or(plan.state.staging_directory);
-        let links = plan.desks.into_iter().flat_map(|desk| desk.links);
+        let staging = staging.unwrap_or_else(|| state.staging_directory.clone());
+        let place = LogPlace::new(&state.log_directory, Some(staging));
+        let links = plan.desks.iter().flat_map(|desk| &desk.links);
+        let accounts = plan.accounts.iter();
+        let instruments = plan.instruments.iter();
         Ok(Self {
-            place: LogPlace::new(plan.state.log_directory, Some(staging)),
-            sessions: plan.sessions.into_iter().map(|s| s.name).collect(),
-            links: links.map(|link| link.name).collect(),
+            place,
+            sessions: plan.sessions.iter().map(|s| s.name.clone()).collect(),
+            links: links.map(|link| link.name.clone()).collect(),
+            accounts: accounts.map(|it| it.name.to_string_lossy()).collect(),
+            instruments: instruments.map(|it| it.symbol.to_string_lossy()).collect(),
+            plan: Some(Arc::new(plan)),
         })
     }
 
@@ -157,6 +190,9 @@ impl Source {
             place: LogPlace::new(logs, staging),
             sessions: Vec::new(),
             links: Vec::new(),
+            accounts: Vec::new(),
+            instruments: Vec::new(),
+            plan: None,
         })
     }
 
@@ -170,14 +206,7 @@ impl Source {
     /// Every name that channels of a log have, or had.
     fn names(&self, log: LogId) -> Result<Vec<String>, Failure> {
         let mut names = self.configured(log).to_vec();
-        for epoch in epochs(&self.place.directory, log)? {
-            let mut reader = LogReader::open(self.place.clone(), log)?;
-            reader.only(epoch);
-            let mut channels = Channels::default();
-            // What is damaged is told when it is read for itself.
-            while let Ok(true) = reader.advance()
-                && channels.take(&reader.record())
-            {}
+        for channels in names::beginnings(self, log)?.into_values() {
             for name in channels.0 {
                 if !names.contains(&name) {
                     names.push(name);
@@ -245,7 +274,7 @@ impl Channels {
         match record.kind {
             RecordKind::Start => self.0.clear(),
             RecordKind::Names => {
-                for (channel, name) in names::read(record) {
+                for (channel, name) in read_names(record) {
                     let at = channel as usize;
                     if self.0.len() <= at {
                         self.0.resize(at + 1, String::new());

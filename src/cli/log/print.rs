@@ -1,7 +1,9 @@
-//! `gatehouse log print`: FIX messages of a log in the form people know, `20261123-09:30:00.123456 : 8=FIX.4.4|...`.
+//! `gatehouse log print`: FIX messages of a log in the form people know, `20261123-09:30:00.123456 : 8=FIX.4.4|...`, and the risk
+//! stage's inputs in words; of several logs in the order of time.
 //!
 //! One pass, bounded memory, straight to the output. With `--follow` it goes on until SIGINT or SIGTERM, over new segments and restarts.
 
+use std::cell::RefCell;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,8 +11,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::filter::{Filter, FilterArgs};
 use super::message::{Form, Secrets, fields, value, value_number};
-use super::{Failure, Source, Walk, Where, channel_number, tag_names, times, usage};
+use super::names::Names;
+use super::order_story::cause;
+use super::verify::LOGS;
+use super::{Failure, Source, Walk, Where, channel_number, tag_names, times, usage, words};
 use crate::app::log_reader::LogReader;
 use crate::cli::signals::Signals;
 use crate::journal::{LogId, Record, RecordKind};
@@ -22,9 +28,8 @@ use crate::wire::fix::tags;
 pub(super) struct PrintArgs {
     #[command(flatten)]
     place: Where,
-    /// Only this session or link (#N: channel N); may be repeated
-    #[arg(long, value_name = "NAME")]
-    session: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// Which log; without it, the one that has the sessions asked for
     #[arg(long, value_enum)]
     log: Option<LogName>,
@@ -34,12 +39,6 @@ pub(super) struct PrintArgs {
     /// Go on with what comes, until interrupted
     #[arg(long, short)]
     follow: bool,
-    /// From this time on, UTC: 20261123-09:30:00, 09:30 (today), 15m (ago), now
-    #[arg(long, value_name = "TIME", value_parser = times::parse)]
-    from: Option<u64>,
-    /// Up to this time
-    #[arg(long, value_name = "TIME", value_parser = times::parse, conflicts_with = "follow")]
-    to: Option<u64>,
     /// Only this MsgType(35); may be repeated
     #[arg(long, value_name = "T")]
     msg_type: Vec<String>,
@@ -57,60 +56,76 @@ pub(super) struct PrintArgs {
     mask: Vec<u32>,
 }
 
-/// Logs with FIX messages in them.
+/// Logs to print.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum LogName {
-    /// Client sessions
+    /// Messages of client sessions
     Client,
-    /// Links to desks
+    /// Inputs of the risk stage, and what came of them
+    Order,
+    /// Messages of links to desks
     Desk,
+    /// All three, in the order of time
+    All,
 }
 
-impl LogName {
-    pub(super) fn id(self) -> LogId {
-        match self {
-            Self::Client => LogId::Client,
-            Self::Desk => LogId::Desk,
-        }
-    }
-}
+/// Kinds that are printed where none is asked for.
+const MESSAGES: [RecordKind; 3] = [
+    RecordKind::MessageIn,
+    RecordKind::MessageOut,
+    RecordKind::AdminOut,
+];
 
 /// Runs it.
 pub(super) fn run(args: &PrintArgs) -> Result<ExitCode, Failure> {
-    if let (Some(from), Some(to)) = (args.from, args.to)
-        && from > to
-    {
-        return Err(usage("--from is later than --to"));
+    if args.follow && args.filter.to.is_some() {
+        return Err(usage("--follow and --to cannot be used together"));
     }
     let source = Source::of(&args.place)?;
-    let log = match args.session.is_empty() {
-        true => args.log.map_or(LogId::Client, LogName::id),
-        false => source.log_of(args.log.map(LogName::id), &args.session)?,
-    };
-    let mut reader = LogReader::open(source.place.clone(), log)?;
-    if let Some(from) = args.from {
-        reader.skip_to(from)?;
+    let filter = Filter::of(&source, &args.filter)?;
+    for session in &args.filter.session {
+        // Whether anybody is called that.
+        source.log_of(None, std::slice::from_ref(session))?;
     }
+    let logs = match args.log {
+        Some(LogName::All) => LOGS.to_vec(),
+        Some(LogName::Order) => vec![LogId::Order],
+        Some(LogName::Client) => vec![source.log_of(Some(LogId::Client), &args.filter.session)?],
+        Some(LogName::Desk) => vec![source.log_of(Some(LogId::Desk), &args.filter.session)?],
+        None if args.filter.session.is_empty() => vec![LogId::Client],
+        None => vec![source.log_of(None, &args.filter.session)?],
+    };
     let signals = match args.follow {
         true => Some(Signals::new()?),
         false => None,
     };
-    if args.follow {
-        reader.follow();
+    let mut merged = Merged::default();
+    for &log in &logs {
+        let mut reader = LogReader::open(source.place.clone(), log)?;
+        if let Some(from) = args.filter.from {
+            reader.skip_to(from)?;
+        }
+        if args.follow {
+            reader.follow();
+        }
+        merged.logs.push((log, Walk::new(reader), false));
     }
-    let mut walk = Walk::new(reader);
+    let names = Names::of(&source)?;
     let printer = Printer {
         args,
-        log,
-        configured: source.configured(log),
+        filter,
+        names: RefCell::new(names),
+        source: &source,
+        several: logs.len() > 1,
         secrets: Secrets {
             more: args.mask.clone(),
         },
     };
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
     loop {
-        while walk.advance()? {
-            printer.print(&walk, &mut out)?;
+        while let Some(at) = merged.advance()? {
+            let (log, walk, _) = &merged.logs[at];
+            printer.print(*log, walk, &mut out)?;
             if signals.as_ref().is_some_and(Signals::arrived) {
                 break;
             }
@@ -123,41 +138,109 @@ pub(super) fn run(args: &PrintArgs) -> Result<ExitCode, Failure> {
             _ => break,
         }
     }
-    Ok(walk.exit_code())
+    Ok(match merged.logs.iter().any(|(_, walk, _)| walk.damaged) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+/// Logs, each with its reader and whether that stands at a record that was not given out.
+#[derive(Default)]
+pub(super) struct Merged {
+    pub(super) logs: Vec<(LogId, Walk, bool)>,
+}
+
+impl Merged {
+    /// Goes to the next record of all; in which log.
+    pub(super) fn advance(&mut self) -> Result<Option<usize>, Failure> {
+        for (_, walk, is_waiting) in &mut self.logs {
+            if !*is_waiting {
+                *is_waiting = walk.advance()?;
+            }
+        }
+        let waiting = self.logs.iter().enumerate().filter(|(_, log)| log.2);
+        let next = waiting.min_by_key(|(_, log)| log.1.reader.record().time_ns);
+        let next = next.map(|(at, _)| at);
+        if let Some(at) = next {
+            self.logs[at].2 = false;
+        }
+        Ok(next)
+    }
 }
 
 struct Printer<'a> {
     args: &'a PrintArgs,
-    log: LogId,
-    configured: &'a [String],
+    filter: Filter<'a>,
+    /// Read again at each start that is followed over
+    names: RefCell<Names<'a>>,
+    source: &'a Source,
+    several: bool,
     secrets: Secrets,
 }
 
 impl Printer<'_> {
-    fn print(&self, walk: &Walk, out: &mut impl Write) -> io::Result<()> {
+    fn print(&self, log: LogId, walk: &Walk, out: &mut impl Write) -> Result<(), Failure> {
         let record = walk.reader.record();
-        let received = match record.kind {
-            RecordKind::MessageIn => true,
-            RecordKind::MessageOut | RecordKind::AdminOut => false,
-            _ => return Ok(()),
-        };
-        if !self.wants(walk, &record) {
+        if record.kind == RecordKind::Start && self.args.follow {
+            self.names.replace(Names::of(self.source)?);
+        }
+        let is_message = MESSAGES.contains(&record.kind) || record.kind == RecordKind::Carried;
+        let is_usual = log == LogId::Order || MESSAGES.contains(&record.kind);
+        if self.args.filter.kind.is_empty() && !is_usual
+            || !self.filter.wants(&self.names.borrow(), log, walk)
+            || !self.is_type(&record)
+        {
             return Ok(());
         }
-        if self.args.json {
-            return writeln!(out, "{}", self.object(walk, &record, received));
+        match (self.args.json, is_message) {
+            (true, _) => writeln!(out, "{}", self.object(log, walk, &record, is_message))?,
+            (false, true) => self.message(log, walk, &record, out)?,
+            (false, false) => self.words(log, walk, &record, out)?,
         }
+        Ok(())
+    }
+
+    /// A record that is no message: always with its log and number, since nothing in it is an identity.
+    fn words(
+        &self,
+        log: LogId,
+        walk: &Walk,
+        record: &Record<'_>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let (names, epoch) = (self.names.borrow(), walk.reader.epoch());
+        let text = words::text(&names, epoch, record);
         let time = times::show(record.time_ns);
-        let arrow = if received { "<-" } else { "->" };
+        write!(out, "{time} {} {} : ", log.name(), record.sequence)?;
+        let whose = record.kind == RecordKind::Connection || record.kind == RecordKind::Refused;
+        if whose && record.channel != u16::MAX {
+            write!(out, "{}: ", names.channel(log, epoch, record.channel))?;
+        }
+        writeln!(out, "{text}")
+    }
+
+    fn message(
+        &self,
+        log: LogId,
+        walk: &Walk,
+        record: &Record<'_>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let time = times::show(record.time_ns);
+        let arrow = if is_received(record) { "<-" } else { "->" };
         let secrets = self.secrets.of(record.body);
+        let name = || {
+            let names = self.names.borrow();
+            names.channel(log, walk.reader.epoch(), record.channel)
+        };
         if self.args.explain {
-            let name = walk.channels.name(record.channel, self.configured);
+            let name = name();
             let code = value(record.body, tags::MSG_TYPE).unwrap_or_default();
             let kind = tag_names::msg_type(code).unwrap_or("message");
             writeln!(
                 out,
                 "{time} {arrow} {name}  {kind}  ({} log, start {}, record {})",
-                self.log.name(),
+                log.name(),
                 walk.reader.epoch(),
                 record.sequence
             )?;
@@ -179,9 +262,11 @@ impl Printer<'_> {
             return writeln!(out);
         }
         write!(out, "{time} ")?;
-        if self.args.direction {
-            let name = walk.channels.name(record.channel, self.configured);
-            write!(out, "{arrow} {name} ")?;
+        if self.several {
+            write!(out, "{} ", log.name())?;
+        }
+        if self.args.direction || self.several {
+            write!(out, "{arrow} {} ", name())?;
         }
         out.write_all(b": ")?;
         secrets.write(out, record.body, self.form())?;
@@ -195,19 +280,43 @@ impl Printer<'_> {
         }
     }
 
-    fn wants(&self, walk: &Walk, record: &Record<'_>) -> bool {
-        let args = self.args;
-        let in_time = args.from.is_none_or(|from| record.time_ns >= from)
-            && args.to.is_none_or(|to| record.time_ns <= to);
-        in_time
-            && (args.session.is_empty()
-                || is_channel(&args.session, walk, record.channel, self.configured))
-            && (args.msg_type.is_empty()
-                || value(record.body, tags::MSG_TYPE)
-                    .is_some_and(|kind| args.msg_type.iter().any(|t| t.as_bytes() == kind)))
+    /// Whether its MsgType(35) is asked for.
+    fn is_type(&self, record: &Record<'_>) -> bool {
+        let wanted = &self.args.msg_type;
+        wanted.is_empty()
+            || value(record.body, tags::MSG_TYPE)
+                .is_some_and(|kind| wanted.iter().any(|t| t.as_bytes() == kind))
     }
 
-    fn object(&self, walk: &Walk, record: &Record<'_>, received: bool) -> Value {
+    fn object(&self, log: LogId, walk: &Walk, record: &Record<'_>, is_message: bool) -> Value {
+        let (names, epoch) = (self.names.borrow(), walk.reader.epoch());
+        let name = match (log, record.kind) {
+            (LogId::Order, RecordKind::DeskInput) => names.link(epoch, record.channel),
+            (LogId::Order, RecordKind::ClientInput) => names.session(epoch, record.channel),
+            (LogId::Order, _) => "-".to_owned(),
+            _ => names.channel(log, epoch, record.channel),
+        };
+        let mut object = match is_message {
+            true => self.message_object(record),
+            false => words::object(&names, epoch, record),
+        };
+        for (key, value) in [
+            ("time", json!(times::show(record.time_ns))),
+            ("time_ns", json!(record.time_ns)),
+            ("log", json!(log.name())),
+            ("start", json!(epoch)),
+            ("record", json!(record.sequence)),
+            ("kind", json!(record.kind)),
+            ("cause", cause(record.cause)),
+            ("channel", json!(record.channel)),
+            ("session", json!(name)),
+        ] {
+            object[key] = value;
+        }
+        object
+    }
+
+    fn message_object(&self, record: &Record<'_>) -> Value {
         let secrets = self.secrets.of(record.body);
         let kind = value(record.body, tags::MSG_TYPE).unwrap_or_default();
         let fields: Vec<_> = fields(record.body)
@@ -222,14 +331,7 @@ impl Printer<'_> {
             })
             .collect();
         json!({
-            "time": times::show(record.time_ns),
-            "time_ns": record.time_ns,
-            "log": self.log.name(),
-            "start": walk.reader.epoch(),
-            "record": record.sequence,
-            "channel": record.channel,
-            "session": walk.channels.name(record.channel, self.configured),
-            "direction": if received { "in" } else { "out" },
+            "direction": if is_received(record) { "in" } else { "out" },
             "msg_type": String::from_utf8_lossy(kind),
             "msg_type_name": tag_names::msg_type(kind),
             "msg_seq_num": value_number(record.body, tags::MSG_SEQ_NUM),
@@ -237,6 +339,11 @@ impl Printer<'_> {
             "fields": fields,
         })
     }
+}
+
+/// A message of the peer.
+fn is_received(record: &Record<'_>) -> bool {
+    matches!(record.kind, RecordKind::MessageIn | RecordKind::Carried)
 }
 
 /// Whether the channel has one of these names, or numbers.

@@ -215,8 +215,8 @@ fn commands_survive() {
             command,
         };
         let mut out = [0; ENTRY_BYTES_MAX];
-        let len = write_command(&input, &mut out).unwrap();
-        assert_eq!(read_command(&out[..len]), Some(input));
+        let len = write_command(&input, 7, &mut out).unwrap();
+        assert_eq!(read_command(&out[..len]), Some((input, 7)));
     }
 }
 

@@ -7,8 +7,9 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use crate::io::LogFile;
+use crate::io::{LogFile, LogRead};
 use crate::journal::LogId;
+use crate::journal::log::epoch_and_offset;
 use crate::sim::random::Random;
 
 const EIO: i32 = 5;
@@ -158,5 +159,32 @@ impl LogFile for DiskFile {
             *safe = file.len();
         }
         Ok(())
+    }
+}
+
+/// Reads what was written of one log, as the cold thread does that finds old messages.
+pub struct DiskReader {
+    disk: Rc<RefCell<Disk>>,
+    log: usize,
+}
+
+impl DiskReader {
+    /// Of this log.
+    pub fn new(disk: &Rc<RefCell<Disk>>, log: LogId) -> Self {
+        let (disk, log) = (disk.clone(), index(log));
+        Self { disk, log }
+    }
+}
+
+impl LogRead for DiskReader {
+    fn read_at(&mut self, place: u64, into: &mut [u8]) -> io::Result<usize> {
+        let (epoch, offset) = epoch_and_offset(place);
+        let disk = self.disk.borrow();
+        let file = disk.read(self.log).find(|(of, _)| *of == epoch);
+        let rest = file.and_then(|(_, bytes)| bytes.get(offset as usize..));
+        let rest = rest.unwrap_or(&[]);
+        let count = rest.len().min(into.len());
+        into[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
     }
 }

@@ -59,10 +59,6 @@ kinds! {
     Operator 3 true;
     /// The process is killed, at some call to the outside.
     Kill 3 true;
-    /// The host goes down.
-    HostLoss 1 true;
-    /// Writes or syncs fail from now on; the process is ended and started again by and by.
-    DiskFails 1 true;
 }
 
 /// One thing that happens.
@@ -105,7 +101,7 @@ impl fmt::Display for Event {
 
 /// The events of a seed. Each world has only some kinds of faults: where all of them happen at once each hides the others.
 pub fn draw(random: &mut Random, count: usize, with_restarts: bool) -> Vec<Event> {
-    let needs_restart = |kind| matches!(kind, Kind::Kill | Kind::HostLoss | Kind::DiskFails);
+    let needs_restart = |kind| matches!(kind, Kind::Kill);
     let share = random.between(0, 4);
     let chosen: Vec<(Kind, u64)> = KINDS
         .iter()

@@ -25,6 +25,7 @@ pub mod witness;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use self::client::{Client, Manner};
 use self::client_ledger::Asked;
@@ -71,7 +72,7 @@ pub struct Outcome {
 
 /// The world.
 pub struct World {
-    plan: Plan,
+    plan: Arc<Plan>,
     clock: VirtualClock,
     net: Rc<RefCell<Network>>,
     disk: Rc<RefCell<Disk>>,
@@ -81,6 +82,8 @@ pub struct World {
     witness: Witness,
     /// The journal does nothing until then
     stalled_until_ns: u64,
+    /// Where there is no process: when the next one starts
+    start_at_ns: u64,
     deaths: u64,
 }
 
@@ -111,10 +114,11 @@ fn make_plan(random: &mut Random) -> Plan {
 }
 
 impl World {
-    /// Everything is there, and nobody is connected.
-    pub fn new(seed: u64) -> Self {
+    /// Everything is there but the process, and nobody is connected. The day ends soon in some worlds, where it `may_end`: orders end with it
+    /// for a process that starts.
+    pub fn new(seed: u64, may_end: bool) -> Self {
         let mut random = Random::new(seed);
-        let plan = make_plan(&mut random);
+        let plan = Arc::new(make_plan(&mut random));
         let net = Network::new(HOSTS.len() + LINKS + CLIENTS, random.next_u64());
         let net = Rc::new(RefCell::new(net));
         let disk = Rc::new(RefCell::new(Disk::default()));
@@ -132,19 +136,19 @@ impl World {
             client
         });
         let clients = clients.collect();
-        let clock = VirtualClock::new(random.below(4) == 0);
+        let clock = VirtualClock::new(random.below(4) == 0 && may_end);
         net.borrow_mut().set_now(clock.now().mono_ns);
-        let process = Some(Process::start(&plan, &net, &disk));
         Self {
             plan,
             clock,
             net,
             disk,
-            process,
+            process: None,
             desk,
             clients,
             witness: Witness::default(),
             stalled_until_ns: 0,
+            start_at_ns: 0,
             deaths: 0,
         }
     }
@@ -247,7 +251,11 @@ impl World {
                 self.stalled_until_ns = now.mono_ns + random.between(NS_PER_MS, 2 * NS_PER_S);
             }
             Kind::Operator => self.command(&mut random),
-            Kind::Kill | Kind::HostLoss | Kind::DiskFails => {}
+            Kind::Kill => {
+                if let Some(process) = &self.process {
+                    process.die_after(random.below(60));
+                }
+            }
         }
         Ok(())
     }
@@ -284,8 +292,8 @@ impl World {
                 user: Text::cut(b"operator"),
                 command,
             };
-            let _ = process.gateway.commands.push(input);
-            while process.gateway.commands_done.pop().is_some() {}
+            let _ = process.gateway.ports.risk.push(input);
+            while process.gateway.ports.risk_done.pop().is_some() {}
         }
     }
 
@@ -318,11 +326,18 @@ impl World {
             for client in &mut self.clients {
                 work += client.step(now)?;
             }
+            if self.process.is_none() && now.mono_ns >= self.start_at_ns {
+                self.start()?;
+            }
             if let Some(process) = &mut self.process {
                 work += process.turn(at_gateway);
                 process.show(&mut self.witness)?;
+                if process.is_dead() {
+                    self.bury();
+                    continue;
+                }
                 if now.mono_ns >= self.stalled_until_ns {
-                    process.journal(at_gateway);
+                    work += process.journal(at_gateway);
                 }
             }
             if work == 0 {
@@ -330,6 +345,36 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), String> {
+        let epoch = self.deaths as u16 + 1;
+        let now = self.clock.of_gateway();
+        let process = Process::start(&self.plan, epoch, now, &self.net, &self.disk)?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// What the process left in its windows goes to the disk, as the next start takes it over; its connections end.
+    fn bury(&mut self) {
+        let Some(process) = self.process.take() else {
+            return;
+        };
+        self.deaths += 1;
+        let mut random = Random::new(self.trace_seed());
+        for (log, left) in process.windows().into_iter().enumerate() {
+            self.disk.borrow_mut().take_over(log, &left);
+        }
+        self.witness.new_windows();
+        let lose = random.below(2) == 0;
+        self.net.borrow_mut().host_dies(&HOSTS, lose);
+        let now_ns = self.clock.now().mono_ns;
+        self.start_at_ns = now_ns + random.between(NS_PER_MS, 500 * NS_PER_MS);
+    }
+
+    /// A number that depends on how often it died, and when.
+    fn trace_seed(&self) -> u64 {
+        self.clock.elapsed_ns() ^ self.deaths.rotate_left(40)
     }
 
     fn check(&self) -> Result<(), String> {

@@ -2,7 +2,7 @@
 //!
 //! Cold. What always holds: what is reported was run as it is reported.
 
-use super::events::{self, Event};
+use super::events::{self, Event, Kind};
 use super::{Outcome, World};
 use crate::sim::random::Random;
 
@@ -13,12 +13,13 @@ const RUNS_MAX: usize = 200;
 pub fn events_of(seed: u64, count: usize) -> Vec<Event> {
     // Not the numbers that the world itself draws.
     let mut random = Random::new(seed ^ 0x005e_ed0f_e4e7_7500);
-    events::draw(&mut random, count, false)
+    events::draw(&mut random, count, true)
 }
 
 /// Runs a seed. A panic is a finding, where panics do not end the process.
 pub fn run(seed: u64, events: &[Event]) -> Outcome {
-    let run = || World::new(seed).run(events);
+    let may_end = !events.iter().any(|event| event.kind == Kind::Kill);
+    let run = || World::new(seed, may_end).run(events);
     std::panic::catch_unwind(run).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));

@@ -130,6 +130,14 @@ impl Witness {
                     self.outputs.insert(record.sequence, (*desk, *client));
                 }
             }
+            RecordKind::Carried => {
+                // The process before did not finish with it: this record stands for it from here on.
+                if self.taken[log].insert(record.cause.sequence, true) == Some(true) {
+                    return Err("carried on, and it was dealt with before".to_owned());
+                }
+                self.received[log].insert(record.sequence);
+                self.taken[log].insert(record.sequence, false);
+            }
             RecordKind::Connection => self.follow(log, record, log),
             _ => {}
         }

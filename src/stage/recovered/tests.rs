@@ -49,7 +49,7 @@ impl Process {
 
     /// Another process begins.
     fn next(&mut self, names: &[&str]) {
-        (self.epoch, self.sequence) = (self.epoch + 1, 0);
+        self.epoch += 1;
         let start = Record {
             time_ns: self.epoch as u64 * 1000,
             ..record(RecordKind::Start, b"")
@@ -162,7 +162,7 @@ fn what_the_application_was_given_counts_and_waits_for_its_answer() {
     process.is("A", (5, 4), &[(1, first)]);
     let mut process = logged_on();
     let only = process.received(0, "D", 2, 3);
-    process.recovery.close(1, only);
+    process.recovery.close(only);
     process.is("A", (3, 2), &[]);
 }
 

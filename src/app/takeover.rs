@@ -1,0 +1,140 @@
+//! A log of earlier processes, read by the one that takes its place: what they had only in their window is brought to its place on disk.
+//!
+//! On the starting thread, before a new window exists. The window is held while it is read, so that two processes on one directory
+//! cannot destroy each other's logs; it goes when everything is on disk.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use super::log_reader::{LogError, LogPlace, LogReader};
+use super::log_store::SegmentWriter;
+use crate::journal::read::Why;
+use crate::journal::{LogId, Record};
+use crate::sys::staging::StagingRegion;
+
+/// All epochs of one log, one record after the other.
+pub struct Takeover {
+    place: LogPlace,
+    log: LogId,
+    reader: LogReader,
+    window: PathBuf,
+    held: Option<StagingRegion>,
+    rescued: Option<SegmentWriter>,
+    sequence: u64,
+}
+
+/// Why a log cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeoverError {
+    /// Another process may use it.
+    #[error("cannot take over {}: {error}", .window.display())]
+    Window {
+        /// Its window
+        window: PathBuf,
+        /// What the system said
+        error: io::Error,
+    },
+    /// Damage, or the system.
+    #[error(
+        "{0}; nothing was changed: see `gatehouse log verify`, and move the logs away to begin anew"
+    )]
+    Log(#[from] LogError),
+}
+
+impl Takeover {
+    /// Of the log in this place. Holds the window.
+    pub fn open(place: LogPlace, log: LogId) -> Result<Self, TakeoverError> {
+        let staging = place.staging.clone().unwrap_or_default();
+        let window = staging.join(format!("{}.window", log.name()));
+        let held = match StagingRegion::open(&window) {
+            Ok(region) => Some(region),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            // Its making was cut short: nothing was written to it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+            Err(error) => return Err(TakeoverError::Window { window, error }),
+        };
+        Ok(Self {
+            reader: LogReader::open(place.clone(), log)?,
+            place,
+            log,
+            window,
+            held,
+            rescued: None,
+            sequence: 0,
+        })
+    }
+
+    /// Goes to the next record; `false` behind the last.
+    pub fn advance(&mut self) -> Result<bool, TakeoverError> {
+        loop {
+            match self.reader.advance() {
+                Ok(true) => break,
+                Ok(false) => return Ok(false),
+                // What was being written when the host went down did not happen.
+                Err(LogError::Broken(broken)) if broken.why == Why::TornTail => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.sequence = self.reader.record().sequence;
+        if self.reader.is_from_window() {
+            self.rescue()?;
+        }
+        Ok(true)
+    }
+
+    fn rescue(&mut self) -> Result<(), LogError> {
+        let epoch = self.reader.epoch();
+        let known = self.rescued.take().filter(|writer| writer.epoch() == epoch);
+        let writer =
+            known.unwrap_or_else(|| SegmentWriter::new(&self.place.directory, self.log, epoch));
+        let writer = self.rescued.insert(writer);
+        let written = writer.write_at(self.reader.bytes(), self.reader.offset());
+        written.map_err(|error| failed(&self.place, error))
+    }
+
+    /// The record that [`Takeover::advance`] went to.
+    pub fn record(&self) -> Record<'_> {
+        self.reader.record()
+    }
+
+    /// The epoch of that record.
+    pub fn epoch(&self) -> u16 {
+        self.reader.epoch()
+    }
+
+    /// Its offset in the files of the epoch.
+    pub fn offset(&self) -> u64 {
+        self.reader.offset()
+    }
+
+    /// Sequence of the last record that was read.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Everything was read: makes it durable, and removes the window.
+    pub fn finish(mut self) -> Result<(), TakeoverError> {
+        if let Some(writer) = &mut self.rescued {
+            let synced = writer.sync();
+            synced.map_err(|error| failed(&self.place, error))?;
+        }
+        match fs::remove_file(&self.window) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let window = self.window;
+                Err(TakeoverError::Window { window, error })
+            }
+            _ => {
+                drop(self.held);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn failed(place: &LogPlace, error: io::Error) -> LogError {
+    LogError::Io {
+        path: place.directory.clone(),
+        error,
+    }
+}

@@ -1,0 +1,159 @@
+//! `gatehouse log replay`: the state of orders and money out of the logs, by the code that a start uses: to the end, a time, or a record.
+//!
+//! Beside a running gateway or after it; it only reads. Accounts, instruments and sessions are those of the configuration: logs that were
+//! written with others are refused, as a start refuses them.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::print::Merged;
+use super::verify::{LOGS, Progress};
+use super::{Failure, Source, Walk, Where, times, usage};
+use crate::app::log_reader::LogReader;
+use crate::cli::table::Table;
+use crate::config::plan::Plan;
+use crate::domain::AccountIndex;
+use crate::journal::record::padded;
+use crate::journal::{LogId, RecordKind, begin};
+use crate::risk::Risk;
+use crate::stage::replay::Replay;
+
+/// Arguments of `gatehouse log replay`.
+#[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    #[command(flatten)]
+    place: Where,
+    /// Up to this time, UTC: 20261123-09:30:00, 09:30 (today), 15m (ago)
+    #[arg(long, value_name = "TIME", value_parser = times::parse)]
+    to: Option<u64>,
+    /// Up to this record of the order log, with what the other logs had until then
+    #[arg(long, value_name = "SEQUENCE", conflicts_with = "to")]
+    record: Option<u64>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
+    let source = Source::of(&args.place)?;
+    let Some(plan) = source.plan.clone() else {
+        return Err(usage(
+            "a replay needs the configuration with which the logs were written: name its directory instead of --state",
+        ));
+    };
+    let mut merged = Merged::default();
+    for log in LOGS {
+        let reader = LogReader::open(source.place.clone(), log)?;
+        merged.logs.push((log, Walk::new(reader), false));
+    }
+    let mut replay = Replay::new(plan.clone());
+    let mut progress = Progress::new(&source.place);
+    let (mut records, mut bytes) = ([0u64; 3], [0u64; 3]);
+    let (mut last_ns, mut began) = (0, None);
+    while let Some(at) = merged.advance()? {
+        let (log, walk, _) = &merged.logs[at];
+        let record = walk.reader.record();
+        if args.to.is_some_and(|to| record.time_ns > to) {
+            break;
+        }
+        if record.kind == RecordKind::Begin {
+            began = begin::read(record.body);
+        }
+        let fed = replay.feed(*log, walk.reader.epoch(), walk.reader.offset(), &record);
+        fed.map_err(usage)?;
+        last_ns = record.time_ns;
+        records[at] += 1;
+        bytes[at] += padded(record.body.len()) as u64;
+        if records[at].is_multiple_of(4096) {
+            progress.tell(*log, records[at], bytes[at]);
+        }
+        if *log == LogId::Order && args.record == Some(record.sequence) {
+            break;
+        }
+    }
+    progress.end();
+    let Some(began) = began else {
+        return Err(usage(
+            "no process began with orders in this part of the logs",
+        ));
+    };
+    let state = replay.finish(began.day).map_err(usage)?;
+    let Some(risk) = &state.risk else {
+        return Err(usage("the logs have no orders of this configuration"));
+    };
+    let object = json!({
+        "to": times::show(last_ns),
+        "to_ns": last_ns,
+        "start": began.epoch,
+        "records": {"client": state.sequences[0], "order": state.sequences[1], "desk": state.sequences[2]},
+        "inputs": state.inputs,
+        "state_hash": format!("{:016x}", risk.state_hash()),
+        "requests": risk.requests_used(),
+        "desk_reports": risk.executions_used(),
+        "open_orders": risk.open_orders(),
+        "not_sent": state.unsent.len(),
+        "not_answered": state.in_flight.len(),
+        "in_doubt": state.doubts.len(),
+        "not_told": state.untold.len(),
+        "accounts": accounts(&plan, risk),
+    });
+    let text = match args.json {
+        true => format!("{object}\n"),
+        false => told(&object),
+    };
+    crate::cli::show(&text)?;
+    Ok(match merged.logs.iter().any(|(_, walk, _)| walk.damaged) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+fn accounts(plan: &Plan, risk: &Risk) -> Vec<Value> {
+    let named = (0..).zip(&plan.accounts);
+    named
+        .filter_map(|(at, account)| {
+            let index = AccountIndex(at);
+            let row = risk.account(index)?;
+            Some(json!({
+                "account": account.name.to_string_lossy(),
+                "cash": row.cash.to_string(),
+                "reserved": row.reserved.to_string(),
+                "open_orders": risk.account_open_orders(index),
+            }))
+        })
+        .collect()
+}
+
+fn told(object: &Value) -> String {
+    let mut text = String::new();
+    let shown = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    for (key, words) in [
+        ("to", "state after"),
+        ("start", "start number"),
+        ("inputs", "inputs of the risk stage"),
+        ("state_hash", "hash of the state"),
+        ("requests", "requests of the day"),
+        ("desk_reports", "desk reports of the day"),
+        ("open_orders", "open orders"),
+        ("not_sent", "passed, not sent"),
+        ("not_answered", "sent, not answered"),
+        ("in_doubt", "in doubt"),
+        ("not_told", "reports not written"),
+    ] {
+        // Writing to memory does not fail.
+        let _ = writeln!(text, "{words:<26}{}", shown(&object[key]));
+    }
+    let mut table = Table::new(["ACCOUNT", "CASH", "RESERVED", "OPEN ORDERS"]);
+    for row in object["accounts"].as_array().into_iter().flatten() {
+        table.row(["account", "cash", "reserved", "open_orders"].map(|key| shown(&row[key])));
+    }
+    let _ = write!(text, "\n{table}");
+    text
+}

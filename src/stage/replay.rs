@@ -1,0 +1,437 @@
+//! From the three logs back to the state of the stages: what a start goes on with after a process that was killed.
+//!
+//! Pure and cold: fed with the records of the three logs, each log in its order, the logs in any order among themselves (best by time:
+//! then little waits for its counterpart). What always holds:
+//!
+//! - The risk state is rebuilt by the code that made it, from the same inputs; what each record says came of its input is compared, and a
+//!   difference ends the replay.
+//! - An output of the risk stage is closed by the record that its receiver wrote for it, by cause: in the desk log the message or its
+//!   refusal, in the client log the message. What is not closed must be dealt with again: a set, since outputs overtake one another.
+//! - A received message or refusal is closed by the risk stage's record of it.
+//! - A request that was written and not answered is in flight: its link is gone with the process, so it will be in doubt.
+//! - An epoch whose reference data was not ours, or that began anew, brings nothing of the risk state with it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::assembly;
+use super::event_record::{Numbers, numbers};
+use super::recovered::{Recovered, Recovery, number_of};
+use crate::config::plan::Plan;
+use crate::domain::order::ToDesk;
+use crate::domain::report::{DeskInput, FromDesk, ToClient};
+use crate::domain::{Now, OrderId, RejectReason};
+use crate::journal::entry::{self, Outcome};
+use crate::journal::{LogId, Record, RecordKind, begin};
+use crate::risk::{Facts, Outputs, Risk};
+use crate::route;
+
+/// Which output of which record of the order log.
+type Key = (u64, u16);
+
+/// A log that cannot be what these stages wrote.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("record {sequence} of the {} log: {what}", .log.name())]
+pub struct ReplayError {
+    /// Which log
+    pub log: LogId,
+    /// Its record
+    pub sequence: u64,
+    /// What is wrong, and what to do
+    pub what: String,
+}
+
+/// A message that was written to a link.
+#[derive(Clone, Copy)]
+struct Written {
+    link: u16,
+    msg_seq_num: u64,
+}
+
+/// How the receiver closed an output that is not known yet.
+enum Closing {
+    Written(Written),
+    Other,
+}
+
+/// Output of the risk stage without a closing record.
+#[derive(Clone, Copy)]
+enum Open {
+    Desk(ToDesk),
+    Client(ToClient),
+}
+
+/// The logs so far.
+pub struct Replay {
+    plan: Arc<Plan>,
+    reference: u64,
+    clients: Recovery,
+    links: Recovery,
+    risk: Option<Risk>,
+    /// When the present risk state began, and whether with other reference data
+    begin: Option<begin::Begin>,
+    out: Outputs,
+    open: BTreeMap<Key, Open>,
+    closed: HashMap<Key, Closing>,
+    in_flight: HashMap<OrderId, Written>,
+    doubts: HashMap<OrderId, Written>,
+    /// Requests that the route stage refused, until the risk stage knows
+    refusals: BTreeMap<u64, (OrderId, RejectReason)>,
+    refusals_known: HashSet<u64>,
+    sequences: [u64; 3],
+    inputs: u64,
+}
+
+/// What the stages go on with.
+pub struct Resumption {
+    /// The risk state; `None`: it begins anew.
+    pub risk: Option<Risk>,
+    /// For the decode stage's switchboard.
+    pub clients: Recovered,
+    /// For the route stage's switchboard.
+    pub links: Recovered,
+    /// Requests that never left.
+    pub unsent: Vec<ToDesk>,
+    /// Reports that no client log knows.
+    pub untold: Vec<ToClient>,
+    /// Written and not answered; the connections are gone.
+    pub in_flight: Vec<route::Entry>,
+    /// Reported in doubt, and no desk has spoken of them since.
+    pub doubts: Vec<route::Entry>,
+    /// Refused on the way; the risk stage does not know.
+    pub refusals: Vec<(u64, OrderId, RejectReason)>,
+    /// Last sequences of the client, order and desk log.
+    pub sequences: [u64; 3],
+    /// Inputs of the risk stage that were replayed.
+    pub inputs: u64,
+}
+
+impl Replay {
+    /// For stages of this plan; no record yet.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            reference: assembly::reference(&plan),
+            clients: Recovery::new(LogId::Client, plan.sessions.len()),
+            links: Recovery::new(LogId::Desk, assembly::links(&plan).count()),
+            plan,
+            risk: None,
+            begin: None,
+            out: Outputs::default(),
+            open: BTreeMap::new(),
+            closed: HashMap::new(),
+            in_flight: HashMap::new(),
+            doubts: HashMap::new(),
+            refusals: BTreeMap::new(),
+            refusals_known: HashSet::new(),
+            sequences: [0; 3],
+            inputs: 0,
+        }
+    }
+
+    /// The next record of a log; `offset` is its place in the files of its epoch.
+    pub fn feed(
+        &mut self,
+        log: LogId,
+        epoch: u16,
+        offset: u64,
+        record: &Record<'_>,
+    ) -> Result<(), ReplayError> {
+        match log {
+            LogId::Client => self.feed_client(epoch, offset, record),
+            LogId::Order => return self.feed_order(record),
+            LogId::Desk => self.feed_desk(epoch, offset, record),
+            LogId::None => {}
+        }
+        Ok(())
+    }
+
+    /// The risk state so far.
+    pub fn risk(&self) -> Option<&Risk> {
+        self.risk.as_ref()
+    }
+
+    fn feed_client(&mut self, epoch: u16, offset: u64, record: &Record<'_>) {
+        self.sequences[0] = record.sequence;
+        self.clients.feed(epoch, offset, record);
+        if record.kind == RecordKind::MessageOut && record.cause.log == LogId::Order {
+            let key = (record.cause.sequence, record.cause.output);
+            self.close(key, Closing::Other);
+        }
+    }
+
+    fn feed_desk(&mut self, epoch: u16, offset: u64, record: &Record<'_>) {
+        self.sequences[2] = record.sequence;
+        self.links.feed(epoch, offset, record);
+        let key = (record.cause.sequence, record.cause.output);
+        match record.kind {
+            RecordKind::MessageOut if record.cause.log == LogId::Order => {
+                let written = Written {
+                    link: record.channel,
+                    msg_seq_num: number_of(record.body).unwrap_or(0),
+                };
+                self.close(key, Closing::Written(written));
+            }
+            RecordKind::Refused => {
+                self.close(key, Closing::Other);
+                if let Some(refusal) = entry::read_refusal(record.body)
+                    && !self.refusals_known.remove(&record.sequence)
+                {
+                    self.refusals.insert(record.sequence, refusal);
+                }
+            }
+            // Nothing is proved by the numbers of what was sent before.
+            RecordKind::Connection => {
+                if let Numbers::Set { .. } = numbers(record.body) {
+                    self.doubts.retain(|_, it| it.link != record.channel);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, key: Key, closing: Closing) {
+        match (self.open.remove(&key), closing) {
+            (Some(Open::Desk(request)), Closing::Written(written)) => {
+                self.in_flight.insert(request.id, written);
+            }
+            (Some(_), _) => {}
+            (None, closing) => {
+                self.closed.insert(key, closing);
+            }
+        }
+    }
+
+    fn feed_order(&mut self, record: &Record<'_>) -> Result<(), ReplayError> {
+        self.sequences[1] = record.sequence;
+        if record.kind == RecordKind::Begin {
+            return self.begin(record);
+        }
+        let Some(mut risk) = self.risk.take() else {
+            return Ok(()); // of other reference data: nothing can be made of it
+        };
+        self.out.clear();
+        let done = self.run(&mut risk, record);
+        self.risk = Some(risk);
+        let counts = done.map_err(|what| error(record, what))?;
+        let Some(counts) = counts else { return Ok(()) };
+        self.inputs += 1;
+        let made = [
+            self.out.to_desk.as_slice().len(),
+            self.out.to_client.as_slice().len(),
+        ];
+        if counts.is_some_and(|counts| counts.map(usize::from) != made) {
+            return Err(error(record, diverged()));
+        }
+        self.settle_outputs(record.sequence);
+        Ok(())
+    }
+
+    /// Gives the risk state the record's input; returns how many outputs the record says it had, where it says so.
+    fn run(
+        &mut self,
+        risk: &mut Risk,
+        record: &Record<'_>,
+    ) -> Result<Option<Option<[u8; 2]>>, String> {
+        let unreadable = || "cannot be read: another version wrote it".to_owned();
+        let at = |mono_ns| Now {
+            mono_ns,
+            wall_ns: record.time_ns,
+        };
+        match record.kind {
+            RecordKind::ClientInput => {
+                let (input, outcome) = entry::read_client(record.body).ok_or_else(unreadable)?;
+                let facts = Facts::from_bits(outcome.facts);
+                risk.on_client(at(outcome.taken_ns), &input, facts, &mut self.out);
+                self.clients.close(input.cause_sequence);
+                self.same(&outcome)?;
+                Ok(Some(Some([outcome.desk_outputs, outcome.client_outputs])))
+            }
+            RecordKind::DeskInput => {
+                let input = entry::read_desk(record.body).ok_or_else(unreadable)?;
+                risk.on_desk(at(0), &input, &mut self.out);
+                self.note_desk(&input);
+                Ok(Some(None))
+            }
+            RecordKind::Command => {
+                let (input, taken_ns) = entry::read_command(record.body).ok_or_else(unreadable)?;
+                risk.on_command(at(taken_ns), &input);
+                Ok(Some(None))
+            }
+            RecordKind::Continuation => {
+                let counts = record.body.try_into().map_err(|_| unreadable())?;
+                risk.continue_work(at(0), &mut self.out);
+                Ok(Some(Some(counts)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What the record says came of a request, and what came of it now.
+    fn same(&self, outcome: &Outcome) -> Result<(), String> {
+        let first = self.out.to_desk.as_slice().first();
+        let id = first.map_or(OrderId::NONE, |request| request.id);
+        let reason = super::risk::reason_of(&self.out);
+        match (id, reason) == (outcome.desk_request, outcome.reason) {
+            true => Ok(()),
+            false => Err(diverged()),
+        }
+    }
+
+    fn note_desk(&mut self, input: &FromDesk) {
+        let (is_refusal, sequence) = (
+            self.refusals.remove(&input.cause_sequence),
+            input.cause_sequence,
+        );
+        let id = match &input.input {
+            DeskInput::Report(report) => report.id,
+            DeskInput::CancelReject(reject) => reject.id,
+            DeskInput::Refused { id, .. } => {
+                // Of the route stage: no link carried it.
+                if input.link.0 == u32::MAX && is_refusal.is_none() {
+                    self.refusals_known.insert(sequence);
+                }
+                *id
+            }
+            DeskInput::InDoubt { id } => {
+                if let Some(written) = self.in_flight.remove(id) {
+                    self.doubts.insert(*id, written);
+                }
+                return;
+            }
+            DeskInput::Link(_) => return,
+        };
+        if input.link.0 != u32::MAX {
+            self.links.close(sequence);
+        }
+        self.in_flight.remove(&id);
+        self.doubts.remove(&id);
+    }
+
+    fn settle_outputs(&mut self, sequence: u64) {
+        let desk = self.out.to_desk.as_slice().iter().map(|it| Open::Desk(*it));
+        let client = self.out.to_client.as_slice();
+        let client = client.iter().map(|it| Open::Client(*it));
+        for (output, mut open) in (0u16..).zip(desk.chain(client)) {
+            match &mut open {
+                Open::Desk(it) => {
+                    (it.cause_sequence, it.cause_output) = (sequence, output as u8);
+                }
+                Open::Client(it) => {
+                    (it.cause_sequence, it.cause_output) = (sequence, output as u8);
+                }
+            }
+            let key = (sequence, output);
+            match (self.closed.remove(&key), open) {
+                (None, open) => {
+                    self.open.insert(key, open);
+                }
+                (Some(Closing::Written(written)), Open::Desk(request)) => {
+                    self.in_flight.insert(request.id, written);
+                }
+                (Some(_), _) => {}
+            }
+        }
+    }
+
+    /// A process begins: with a state of its own, or with the one before.
+    fn begin(&mut self, record: &Record<'_>) -> Result<(), ReplayError> {
+        let begin = begin::read(record.body).ok_or_else(|| {
+            error(
+                record,
+                "cannot be read: another version wrote it".to_owned(),
+            )
+        })?;
+        let is_ours = begin.reference == self.reference;
+        match &mut self.risk {
+            Some(risk) if is_ours && !begin.is_fresh => risk.restart(begin.epoch),
+            _ if begin.is_fresh && is_ours => {
+                self.forget();
+                self.risk = Some(assembly::make_risk(&self.plan, begin.epoch, 0));
+            }
+            _ => {
+                self.forget();
+                self.risk = None;
+            }
+        }
+        self.begin = Some(begin);
+        Ok(())
+    }
+
+    /// What is open of an earlier day: its requests ended with it. Reports that were not told yet still are.
+    fn forget(&mut self) {
+        self.open.retain(|_, open| matches!(open, Open::Client(_)));
+        self.in_flight.clear();
+        self.doubts.clear();
+        self.refusals.clear();
+    }
+
+    /// After the last record: what stages of the trading day `day` go on with.
+    pub fn finish(mut self, day: u32) -> Result<Resumption, ReplayError> {
+        let goes_on = self.begin.is_some_and(|begin| begin.day == day);
+        if goes_on && self.risk.is_none() {
+            return Err(ReplayError {
+                log: LogId::Order,
+                sequence: self.sequences[1],
+                what: "the orders of today were taken with other accounts, instruments, positions, sessions or desks: put the \
+                       files back as they were, or move the logs away to begin anew (open orders are then unknown here)"
+                    .to_owned(),
+            });
+        }
+        if !goes_on {
+            self.forget();
+            self.risk = None;
+        }
+        let risk = self.risk;
+        let is_open = |id: OrderId| risk.as_ref().is_some_and(|risk| risk.is_unanswered(id));
+        let entry = |(id, written): (OrderId, Written)| route::Entry {
+            id,
+            link: written.link as u32,
+            msg_seq_num: written.msg_seq_num,
+            ..route::Entry::default()
+        };
+        let entries = |of: HashMap<OrderId, Written>| {
+            let mut entries: Vec<_> = of
+                .into_iter()
+                .filter(|(id, _)| is_open(*id))
+                .map(entry)
+                .collect();
+            entries.sort_by_key(|entry| entry.id.slot());
+            entries
+        };
+        let (mut unsent, mut untold) = (Vec::new(), Vec::new());
+        for open in self.open.into_values() {
+            match open {
+                Open::Desk(request) => unsent.push(request),
+                Open::Client(output) => untold.push(output),
+            }
+        }
+        Ok(Resumption {
+            clients: self.clients.finish(),
+            links: self.links.finish(),
+            unsent,
+            untold,
+            in_flight: entries(self.in_flight),
+            doubts: entries(self.doubts),
+            refusals: (self.refusals.into_iter())
+                .map(|(sequence, (id, reason))| (sequence, id, reason))
+                .collect(),
+            sequences: self.sequences,
+            inputs: self.inputs,
+            risk,
+        })
+    }
+}
+
+fn error(record: &Record<'_>, what: String) -> ReplayError {
+    ReplayError {
+        log: LogId::Order,
+        sequence: record.sequence,
+        what,
+    }
+}
+
+fn diverged() -> String {
+    "its input does not lead to what it led to then: this is another version, or the log is not of these files; start the \
+     version that wrote it"
+        .to_owned()
+}
