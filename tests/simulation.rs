@@ -43,7 +43,7 @@ fn show(failure: &Failure) -> String {
 fn run(seeds: impl Iterator<Item = (u64, usize)>) {
     let (mut failed, mut shown) = (Vec::new(), String::new());
     for (seed, count) in seeds {
-        let events = shrink::events_of(seed, count);
+        let events = shrink::events_of(seed, count, true);
         if shrink::run(seed, &events).finding.is_none() {
             continue;
         }
@@ -68,7 +68,7 @@ fn seeds_find_nothing() {
 #[test]
 fn a_seed_repeats_to_the_byte_and_seeds_differ() {
     let trace = |seed| {
-        let outcome = shrink::run(seed, &shrink::events_of(seed, EVENTS));
+        let outcome = shrink::run(seed, &shrink::events_of(seed, EVENTS, true));
         assert!(outcome.orders > 0 && outcome.records > 50, "{outcome:?}");
         outcome.trace
     };

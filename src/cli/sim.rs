@@ -22,6 +22,9 @@ pub struct SimArgs {
     /// Events of each
     #[arg(long, default_value_t = 1000)]
     events: usize,
+    /// The gateway's process is never killed
+    #[arg(long)]
+    without_kills: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -39,7 +42,7 @@ pub fn run(args: &SimArgs) -> ExitCode {
     let (mut ran, mut orders, mut records, mut deaths) = (0u64, 0, 0, 0);
     let mut failures = Vec::new();
     for seed in args.seed..args.seed.saturating_add(args.seeds) {
-        let events = shrink::events_of(seed, args.events);
+        let events = shrink::events_of(seed, args.events, !args.without_kills);
         tell_seed_on_panic(seed);
         let outcome = shrink::run(seed, &events);
         ran += 1;

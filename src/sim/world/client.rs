@@ -5,6 +5,7 @@
 //! holds: whatever it is sent that breaks the session's or the ledger's rules is a finding.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -18,6 +19,8 @@ use crate::io::{ConnectionId, SocketEvent, Sockets};
 use crate::sim::random::Random;
 
 const HEARTBEAT_S: u64 = 30;
+/// Messages that a client remembers for telling.
+const HEARD: usize = 40;
 const BEGIN: &str = "FIX.4.4";
 /// What it is after its last try before it tries again.
 const RECONNECT_NS: u64 = NS_PER_S / 5;
@@ -76,6 +79,8 @@ pub struct Client {
     orders_made: u64,
     /// Application messages received
     pub received: u64,
+    /// Kind, number and what else moves numbers of every message that came, the last ones
+    pub heard: VecDeque<String>,
 }
 
 impl Client {
@@ -110,6 +115,7 @@ impl Client {
             tested: false,
             orders_made: 0,
             received: 0,
+            heard: VecDeque::new(),
         }
     }
 
@@ -211,6 +217,15 @@ impl Client {
     fn take(&mut self, now: Now, message: &FixText) -> Result<(), String> {
         let number = message.number(34);
         let kind = message.kind().to_owned();
+        if self.heard.len() == HEARD {
+            self.heard.pop_front();
+        }
+        let (again, next) = (message.get(43), message.get(36));
+        let expected = self.next_in;
+        self.heard.push_back(format!(
+            "{} heard 35={kind} 34={number} 43={again} 36={next}, expected {expected}",
+            self.name
+        ));
         if self.state == State::LoggingOn {
             if kind == "5" {
                 // A refusal to log on.

@@ -50,6 +50,8 @@ const INSTRUMENTS: usize = 2;
 const ROUNDS: usize = 12;
 /// Virtual time in which everything must have settled once faults have stopped.
 const SETTLE_NS: u64 = 180 * NS_PER_S;
+/// A message that was lost unseen is missed at the next heartbeat: everybody has sent one by then, and what it led to is done.
+const HEARTBEATS_NS: u64 = 65 * NS_PER_S;
 /// Longest step of time: timers are not missed by more.
 const STRIDE_NS: u64 = NS_PER_S;
 
@@ -156,9 +158,13 @@ impl World {
     /// Runs these events, then lets everything settle, then compares.
     pub fn run(mut self, events: &[Event]) -> Outcome {
         let finding = self.play(events).err();
-        let story = finding
-            .as_ref()
-            .map(|(_, what)| story::tell(&self.witness, what));
+        let mut story = Vec::new();
+        if let Some((_, what)) = &finding {
+            story = story::tell(&self.witness, what);
+            let clients = self.clients.iter().enumerate();
+            let concerned = clients.filter(|(at, _)| what.contains(&format!("client {at}")));
+            story.extend(concerned.flat_map(|(_, client)| client.heard.iter().cloned()));
+        }
         Outcome {
             finding,
             trace: self.trace(),
@@ -169,7 +175,7 @@ impl World {
                 .sum(),
             records: self.witness.records.len() as u64,
             deaths: self.deaths,
-            story: story.unwrap_or_default(),
+            story,
         }
     }
 
@@ -392,9 +398,10 @@ impl World {
         for client in &mut self.clients {
             client.sleeps_until_ns = 0;
         }
-        let until_ns = self.clock.now().mono_ns + SETTLE_NS;
+        let from_ns = self.clock.now().mono_ns;
+        let until_ns = from_ns + SETTLE_NS;
         let (mut before, mut quiet) = (None, 0);
-        while quiet < 3 {
+        while quiet < 3 || self.clock.now().mono_ns < from_ns + HEARTBEATS_NS {
             self.go_on(STRIDE_NS)?;
             self.check()?;
             let seen = (self.witness.sequences()[witness::ORDER], self.state());

@@ -294,7 +294,9 @@ impl Network {
     /// Silent wires break at last: the kernel gives up.
     pub fn break_silent(&mut self) {
         for wire in 0..self.wires.len() {
-            if self.wires[wire].ways.iter().any(|way| way.silent) && self.is_alive(wire) {
+            // Also where one end is gone, and the other one cannot hear of it.
+            let at = &self.wires[wire];
+            if at.ways.iter().any(|way| way.silent) && at.gone != [true; 2] {
                 self.reset(wire);
             }
         }

@@ -9,11 +9,11 @@ use crate::sim::random::Random;
 /// Runs made to make a failure small.
 const RUNS_MAX: usize = 200;
 
-/// The events of a seed.
-pub fn events_of(seed: u64, count: usize) -> Vec<Event> {
+/// The events of a seed; processes are killed only `with_kills`.
+pub fn events_of(seed: u64, count: usize, with_kills: bool) -> Vec<Event> {
     // Not the numbers that the world itself draws.
     let mut random = Random::new(seed ^ 0x005e_ed0f_e4e7_7500);
-    events::draw(&mut random, count, true)
+    events::draw(&mut random, count, with_kills)
 }
 
 /// Runs a seed. A panic is a finding, where panics do not end the process.
