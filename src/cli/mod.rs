@@ -13,6 +13,7 @@ pub mod log;
 pub mod relay;
 pub mod run;
 mod signals;
+pub mod sim;
 mod table;
 pub mod top;
 pub mod tune;
@@ -65,6 +66,8 @@ pub enum Command {
     Log(log::LogArgs),
     /// Run a do-nothing TCP relay: the baseline of measurements
     Relay(relay::RelayArgs),
+    /// Run the gateway in a virtual world that a seed rules, and look for what breaks it
+    Sim(sim::SimArgs),
     /// Status page of a running gateway, live
     Top(top::TopArgs),
     /// Check, apply and revert host tuning
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Load(args) => load::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Relay(args) => relay::run(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Tune(args) => tune::run(&args),
     }

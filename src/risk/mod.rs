@@ -17,6 +17,7 @@ mod exposure;
 mod gather;
 mod instruments;
 mod kill_switch;
+mod ledger;
 mod mass;
 mod orders;
 mod outputs;
@@ -48,6 +49,7 @@ pub use book::{AccountRow, PositionRow};
 pub use checks::{CHECKS, CheckRow};
 pub use counters::Counters;
 pub use kill_switch::{KillSwitch, ScopeState, Stops};
+pub use ledger::OrderRow;
 pub use outputs::{OutputList, Outputs};
 
 /// What the risk stage needs to know of a client session.

@@ -210,7 +210,6 @@ impl OrderTable {
     }
 
     /// All orders, oldest first.
-    #[cfg(test)]
     pub fn orders(&self) -> &[Order] {
         &self.orders
     }

@@ -5,6 +5,7 @@
 
 use super::Risk;
 use super::desk::Matched;
+use super::executions::Execution;
 use super::exposure;
 use super::orders::NONE;
 use super::outputs::Outputs;
@@ -53,7 +54,10 @@ impl Risk {
         let named = self.executions.find(m.at, &m.report.exec_ref_id);
         let Some(booked) = self.executions.booked(m.at, &m.report.exec_ref_id) else {
             self.counters.unknown_references += 1;
-            return self.tell_trade(m, exec, corrected, 0, out);
+            return match named {
+                Some(_) => self.tell_trade(m, exec, corrected, 0, out),
+                None => self.undo_unseen(m, corrected, out),
+            };
         };
         let old = *self.executions.get(booked);
         let was_done = self.orders.order(m.at).done;
@@ -81,6 +85,38 @@ impl Risk {
         }
         self.settle(m, was_done);
         self.tell_trade(m, exec, corrected, old.exec_sequence, out);
+    }
+
+    /// It has overtaken its trade, on another link of the desk: the trade counts as known from here on, and a correction is the
+    /// first that is told of it.
+    fn undo_unseen(&mut self, m: Matched, corrected: Option<(Quantity, Price)>, out: &mut Outputs) {
+        let unseen = Execution {
+            exec_id: m.report.exec_ref_id,
+            order: m.at,
+            successor: NONE,
+            exec_sequence: 0,
+            quantity: Quantity::ZERO,
+            price: Price::ZERO,
+        };
+        let slot = match unseen.exec_id.is_empty() {
+            true => None,
+            false => self.executions.insert(unseen),
+        };
+        match (slot, corrected) {
+            (Some(slot), Some((quantity, price))) => {
+                if m.execution != NONE {
+                    self.executions.set_successor(slot, m.execution);
+                }
+                self.trade(m, quantity, price, out);
+            }
+            _ => {
+                let exec = match corrected {
+                    None => ClientExec::TradeCancel,
+                    Some(_) => ClientExec::TradeCorrect,
+                };
+                self.tell_trade(m, exec, corrected, 0, out);
+            }
+        }
     }
 
     fn tell_trade(

@@ -145,6 +145,23 @@ impl DeskBook {
             .count()
     }
 
+    /// ClOrdIDs of the orders that can still trade, oldest first.
+    pub fn orders_open(&self) -> Vec<ClientOrderId> {
+        let open = |o: &&Order| !o.status.is_final() && o.status != OrderStatus::PendingNew;
+        let open = self.orders.iter().filter(open);
+        open.map(|order| order.client_order_id).collect()
+    }
+
+    /// Every order that it took, oldest first.
+    pub fn orders(&self) -> &[Order] {
+        &self.orders
+    }
+
+    /// The order that has or had this ClOrdID.
+    pub fn order_of(&self, id: &ClientOrderId) -> Option<&Order> {
+        self.order_by_id(id)
+    }
+
     /// Reports that wait for a link, and those that found no place to wait.
     pub fn held(&self) -> (usize, u64) {
         (self.held.len(), self.held_lost)
@@ -430,9 +447,9 @@ impl DeskBook {
         for trade in trades.drain(..) {
             self.fill(trade.incoming, trade.quantity, trade.price, out);
             self.fill(trade.resting, trade.quantity, trade.price, out);
-            let resting = self.order_mut(trade.resting);
-            if resting.leaves().is_zero() {
-                resting.place = None;
+            // Not where nothing is left of the order: a trade that was taken back is not in the book again.
+            if trade.is_last {
+                self.order_mut(trade.resting).place = None;
             }
         }
         self.trades = trades;

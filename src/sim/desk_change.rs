@@ -361,8 +361,8 @@ impl DeskBook {
         let (place, price) = (order.place, order.price);
         if let Some(place) = place {
             // Same price, no more quantity: it keeps its place, and nothing trades.
-            self.engine
-                .replace(place, price, Quantity(leaves), &mut self.trades);
+            let leaves = Quantity(leaves).min(self.engine.quantity(place));
+            self.engine.replace(place, price, leaves, &mut self.trades);
         }
         self.tell(number, DeskExec::Restated, out);
         true
@@ -447,6 +447,8 @@ impl DeskBook {
                 self.engine.cancel(place);
                 self.order_mut(number).place = None;
             } else {
+                // What was taken back is not in the book again.
+                let left = left.min(self.engine.quantity(place));
                 self.engine.replace(place, limit, left, &mut self.trades);
             }
         }

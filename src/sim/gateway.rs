@@ -12,7 +12,7 @@ use ringbuf::byte_log::{self, Reader, Region};
 use super::net::MemorySockets;
 use crate::config::plan::Plan;
 use crate::domain::Now;
-use crate::io::LogFile;
+use crate::io::{LogFile, Sockets};
 use crate::journal::{Log, LogId};
 use crate::stage::assembly::{self, Common, Rings};
 use crate::stage::control::ControlPorts;
@@ -21,19 +21,19 @@ use crate::stage::replay::{Replay, Resumption};
 use crate::stage::risk::RiskStage;
 use crate::stage::route::RouteStage;
 use crate::status::page::page_bytes;
-use crate::status::{Identity, Page};
+use crate::status::{Identity, Page, StageWriter};
 
 /// The stages, and the other ends of their logs.
-pub struct Gateway {
+pub struct Gateway<S: Sockets = MemorySockets> {
     /// Client side.
-    pub decode: DecodeStage<MemorySockets>,
+    pub decode: DecodeStage<S>,
     /// The sequencer.
     pub risk: RiskStage,
     /// Desk side.
-    pub route: RouteStage<MemorySockets>,
+    pub route: RouteStage<S>,
     /// To and from the control thread.
     pub ports: ControlPorts,
-    logs: [Reader; 3],
+    logs: Vec<Reader>,
     batch: Vec<u8>,
 }
 
@@ -49,10 +49,31 @@ impl Gateway {
 
     /// Goes on with what was replayed of earlier processes.
     pub fn resume(plan: Arc<Plan>, epoch: u16, resumption: Resumption, now: Now) -> Self {
+        let page = page_memory(&plan);
+        let sockets = [MemorySockets::new(), MemorySockets::new()];
+        Self::over(plan, epoch, resumption, now, sockets, page).0
+    }
+}
+
+/// Memory of a status page for this plan. It is never given back: who makes many gateways uses it again.
+pub fn page_memory(plan: &Plan) -> &'static [AtomicU64] {
+    let words = page_bytes(&assembly::shape(plan)).div_ceil(8);
+    let words: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
+    Box::leak(words)
+}
+
+impl<S: Sockets> Gateway<S> {
+    /// Over these sockets, clients' and desks'; with the journal's part of the status page.
+    pub fn over(
+        plan: Arc<Plan>,
+        epoch: u16,
+        resumption: Resumption,
+        now: Now,
+        [client_sockets, desk_sockets]: [S; 2],
+        page: &'static [AtomicU64],
+    ) -> (Self, StageWriter) {
         let shape = assembly::shape(&plan);
-        let words = page_bytes(&shape).div_ceil(8);
-        let words: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
-        let writers = Page::format(Box::leak(words), &shape, Identity::default()).into_writers();
+        let writers = Page::format(page, &shape, Identity::default()).into_writers();
         let log = |id, sequence| {
             let (writer, reader) = byte_log::create(Region::heap(plan.state.staging_bytes))
                 .expect("a heap region of a good size makes a log");
@@ -68,18 +89,24 @@ impl Gateway {
         let common = Common::new(plan.clone(), epoch, now);
         let rings = Rings::new(plan.threads.ring_slots);
         let wrong = "the plan names a dictionary that cannot be used";
-        let board = assembly::clients(&plan, MemorySockets::new(), client_log).expect(wrong);
+        let board = assembly::clients(&plan, client_sockets, client_log).expect(wrong);
         let decode = assembly::decode(&common, clients, board, rings.decode, writers.decode);
-        let board = assembly::desks(&plan, MemorySockets::new(), desk_log).expect(wrong);
+        let board = assembly::desks(&plan, desk_sockets, desk_log).expect(wrong);
         let route = assembly::route(&common, links, board, rings.route, writers.route);
-        Self {
+        let gateway = Self {
             decode: decode.expect("the windows have room"),
             risk: assembly::risk(&common, risk, order_log, rings.risk, writers.risk),
             route: route.expect("the windows have room"),
             ports: common.ports,
-            logs: [client_reader, order_reader, desk_reader],
+            logs: vec![client_reader, order_reader, desk_reader],
             batch: Vec::new(),
-        }
+        };
+        (gateway, writers.journal)
+    }
+
+    /// The other ends of the client, order and desk log, for a journal of the caller's: nobody else drains them then.
+    pub fn take_logs(&mut self) -> Vec<Reader> {
+        std::mem::take(&mut self.logs)
     }
 
     /// One turn, as the fused layout does it; returns how much was done.

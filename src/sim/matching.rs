@@ -39,6 +39,8 @@ pub struct Trade {
     pub price: Price,
     /// How many.
     pub quantity: Quantity,
+    /// Nothing is left in the book of who stood there: its place is gone.
+    pub is_last: bool,
 }
 
 /// Place of a resting order. Good until the order has traded wholly or was taken out.
@@ -290,6 +292,7 @@ impl MatchingEngine {
                 incoming: incoming.order,
                 price,
                 quantity,
+                is_last: quantity == slot.quantity,
             });
             left = left.saturating_sub(quantity);
             let next = slot.newer;

@@ -49,6 +49,7 @@ impl Naive {
                 incoming: incoming.order,
                 price: self.resting[at].price,
                 quantity,
+                is_last: quantity == self.resting[at].quantity,
             });
             incoming.quantity.0 -= quantity.0;
             self.resting[at].quantity.0 -= quantity.0;

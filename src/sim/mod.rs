@@ -34,3 +34,4 @@ pub mod random;
 pub mod relay;
 pub mod storm;
 pub mod two_ledgers;
+pub mod world;

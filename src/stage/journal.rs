@@ -156,6 +156,12 @@ impl<F: LogFile> JournalStage<F> {
         &mut self.drains
     }
 
+    /// The windows' reading ends, in the order of the logs: for whoever watches a journal that stands still, and for who takes over
+    /// what a process that has ended left.
+    pub fn readers(&mut self) -> impl Iterator<Item = &mut Reader> {
+        self.drains.iter_mut().map(|drain| &mut drain.reader)
+    }
+
     /// Writer of this thread's part of the status page.
     pub fn status(&self) -> &StageWriter {
         &self.status

@@ -192,9 +192,46 @@ fn a_correction_and_a_correction_of_it() {
         (S::Filled, money(97_000))
     );
     assert_eq!(bench.risk.counters().trades_undone, 3);
+    // A trade that was never seen is as real as its correction says.
     bench.report(correct(ExecId::cut(b"never"), 5, px(1)));
     assert_eq!(bench.risk.counters().unknown_references, 1);
-    assert_eq!(bench.cash(), money(97_000));
+    assert_eq!(bench.cash(), money(96_995));
+}
+
+#[test]
+fn what_undoes_a_trade_may_overtake_it_on_another_link() {
+    let late = ExecId::cut(b"late");
+    let trade = |order| DeskReport {
+        exec_id: late,
+        ..report(order, fill(100, px(10)))
+    };
+    let undo = |order, exec| DeskReport {
+        exec_ref_id: late,
+        ..report(order, exec)
+    };
+    let order = |bench: &mut Bench| {
+        bench.accepted(NewOrder {
+            quantity: Quantity(300),
+            ..buy("a")
+        })
+    };
+    let mut bench = Setup::default().build();
+    let id = order(&mut bench);
+    bench.report(undo(id, DeskExec::TradeCancel));
+    bench.report(trade(id));
+    assert_eq!(bench.cash(), money(100_000), "it never was");
+    assert_eq!(bench.risk.counters().duplicates, 1);
+
+    let mut bench = Setup::default().build();
+    let id = order(&mut bench);
+    let (quantity, price) = (Quantity(100), px(9));
+    bench.report(undo(id, DeskExec::TradeCorrect { quantity, price }));
+    let told = bench.told();
+    assert_eq!((told.exec, told.cumulated), (ClientExec::Trade, quantity));
+    bench.report(trade(id));
+    assert_eq!(bench.cash(), money(99_100), "once, and as corrected");
+    bench.report(undo(id, DeskExec::TradeCancel));
+    assert_eq!(bench.cash(), money(100_000), "under either name");
 }
 
 #[test]

@@ -9,7 +9,6 @@ mod dialogue;
 mod mass;
 mod model;
 
-use super::orders::NONE;
 use super::*;
 use crate::domain::command::{CommandDone, RiskCommand};
 use crate::domain::order::{
@@ -394,52 +393,9 @@ impl Bench {
 }
 
 impl Risk {
-    /// What must hold after every input, computed from nothing but the orders.
     pub(super) fn assert_invariants(&self) {
-        let orders = self.orders.orders();
-        let mut cash = vec![0i128; self.book.accounts.len()];
-        let mut quantity = vec![0i64; self.book.positions.len()];
-        let mut open = 0;
-        for (at, order) in orders.iter().enumerate() {
-            assert_eq!(
-                order.quantity.0 + order.overfilled().0,
-                order.cumulated.0 + order.leaves().0 + order.cancelled.0,
-                "{order:?}"
-            );
-            cash[order.account.get()] += order.reserved_cash.0;
-            quantity[order.position as usize] += book::signed(order.reserved_quantity);
-            assert!(order.reserved_cash >= Money::ZERO);
-            let unit = self.instruments[order.instrument.get()].unit;
-            let kind = self.orders.pending_kind(order);
-            let required = exposure::required(order, kind, unit);
-            assert_eq!(required.cash, order.reserved_cash, "{at} {order:?}");
-            assert_eq!(required.quantity, order.reserved_quantity, "{at} {order:?}");
-            open += order.done.is_none() as usize;
+        if let Err(what) = self.check_invariants() {
+            panic!("{what}");
         }
-        assert_eq!(open, self.orders.open());
-        for (row, want) in self.book.accounts.iter().zip(cash) {
-            assert_eq!(row.reserved.0, want);
-        }
-        for (row, want) in self.book.positions.iter().zip(quantity) {
-            assert_eq!(row.reserved, want);
-        }
-        let mut listed = 0;
-        for session in 0..self.sessions.len() {
-            let session = SessionIndex(session as u32);
-            let mut at = self.orders.first_open(session);
-            let mut in_session = 0;
-            while at != NONE {
-                let order = self.orders.order(at);
-                assert!(order.done.is_none() && order.session == session);
-                in_session += 1;
-                at = self.orders.next_open(at);
-            }
-            let counted = self.kill_switch.get(Scope::Session(session)).unwrap();
-            assert_eq!(counted.open_orders, in_session);
-            listed += in_session as usize;
-        }
-        assert_eq!(listed, open);
-        let firm = self.kill_switch.get(Scope::Firm).unwrap();
-        assert_eq!(firm.open_orders as usize, open);
     }
 }

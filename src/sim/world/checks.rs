@@ -1,0 +1,200 @@
+//! The comparison at the end: what clients, gateway and desk hold of the same orders and the same money.
+//!
+//! Pure. Called when faults have stopped and everything has settled. Each row of the gateway is looked up in the client's ledger by ClOrdID and
+//! in the desk's by order id; then the other way round; then cash and positions are computed from the desk's fills alone.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::client::Client;
+use super::client_ledger::{Asked, NONSENSE, NONSENSE_QUANTITY};
+use super::desk::Desk;
+use crate::config::plan::Plan;
+use crate::domain::{AccountIndex, ClientOrderId, InstrumentIndex, OrderId, OrderStatus, Side};
+use crate::risk::{OrderRow, Risk};
+use crate::sim::desk_ledger::FillState;
+use crate::sim::desk_message::RequestKind;
+
+/// Compares everything; the first contradiction, in words.
+pub fn ledgers(plan: &Plan, risk: &Risk, clients: &[Client], desk: &Desk) -> Result<(), String> {
+    let rows: Vec<OrderRow> = risk.orders().collect();
+    gateway_and_desk(&rows, desk)?;
+    gateway_and_clients(&rows, clients)?;
+    never_twice(desk)?;
+    money(plan, risk, desk)
+}
+
+/// ClOrdID(11) towards desks.
+fn desk_id(id: OrderId) -> ClientOrderId {
+    ClientOrderId::cut(&id.to_base62())
+}
+
+fn gateway_and_desk(rows: &[OrderRow], desk: &Desk) -> Result<(), String> {
+    let mut known = 0;
+    for row in rows {
+        let say = |what: &str| Err(format!("{what}: {row:?}"));
+        let Some(order) = desk.book().order_of(&desk_id(row.id)) else {
+            let never_there = row.status == OrderStatus::Rejected || row.in_doubt;
+            if !never_there {
+                return say("the desk does not know an order that the gateway holds");
+            }
+            if row.cumulated.0 > 0 {
+                return say("filled, and the desk does not know it");
+            }
+            continue;
+        };
+        known += 1;
+        if order.cumulated != row.cumulated {
+            return say(&format!("the desk filled {:?}", order.cumulated));
+        }
+        if order.value.0 != row.notional {
+            return say(&format!(
+                "the fills are worth {:?} at the desk",
+                order.value
+            ));
+        }
+        let told = match order.status {
+            // It ended by being filled up; what came after that is a trade that was taken back.
+            OrderStatus::PendingNew => OrderStatus::New,
+            other => other,
+        };
+        if told.is_final() != row.status.is_final() && !row.in_doubt {
+            return say(&format!("the desk says {told:?}"));
+        }
+        if told == OrderStatus::Rejected && row.status != OrderStatus::Rejected && !row.in_doubt {
+            return say("the desk has rejected it");
+        }
+    }
+    let there = desk.book().orders().len();
+    match known == there {
+        true => Ok(()),
+        false => Err(format!(
+            "the desk has {there} orders and {known} of them are the gateway's"
+        )),
+    }
+}
+
+fn gateway_and_clients(rows: &[OrderRow], clients: &[Client]) -> Result<(), String> {
+    let mut by_id: HashMap<(usize, String), &OrderRow> = HashMap::new();
+    for row in rows {
+        if row.quantity.0 == NONSENSE_QUANTITY {
+            continue;
+        }
+        let id = row.client_order_id.to_string_lossy();
+        if by_id.insert((row.session.get(), id), row).is_some() {
+            return Err(format!("two orders of one ClOrdID: {row:?}"));
+        }
+    }
+    for (at, client) in clients.iter().enumerate() {
+        for order in &client.ledger.orders {
+            let row = by_id.remove(&(at, order.id.clone()));
+            let say = |what: &str| Err(format!("{what}: client {at} {order:?}, gateway {row:?}"));
+            let Some(row) = row else {
+                match order.refused || order.status == "8" {
+                    true => continue,
+                    false => return say("an order was lost"),
+                }
+            };
+            if order.refused {
+                return say("rejected as a message, and an order of the gateway");
+            }
+            if order.cumulated != row.cumulated.0 {
+                return say("another CumQty");
+            }
+            let is_told = !order.status.is_empty();
+            if !is_told && !row.in_doubt && row.acknowledged {
+                return say("the client was never told");
+            }
+            if is_told && order.is_open() == row.status.is_final() {
+                return say("open here and ended there");
+            }
+            if is_told && !row.pending && order.leaves != row.leaves.0 {
+                return say("another LeavesQty");
+            }
+        }
+        let silent = client.ledger.requests.iter().find(|(_, request)| {
+            let row = rows.iter().find(|row| {
+                let id = row.client_order_id.to_string_lossy();
+                row.session.get() == at && id == client.ledger.orders[request.order].id
+            });
+            let may_wait = row.is_some_and(|row| row.pending || row.in_doubt);
+            !request.answered && request.asked != Asked::New && !may_wait
+        });
+        if let Some((id, request)) = silent {
+            return Err(format!("client {at}: {id} was never answered: {request:?}"));
+        }
+    }
+    let foreign = by_id.iter().find(|((at, id), row)| {
+        // A wrong one on purpose may be an order all the same.
+        let is_nonsense = clients[*at].ledger.requests.contains_key(id) || id.starts_with(NONSENSE);
+        !is_nonsense && row.status != OrderStatus::Rejected
+    });
+    match foreign {
+        None => Ok(()),
+        Some((id, row)) => Err(format!("{id:?} was never sent by its client: {row:?}")),
+    }
+}
+
+fn never_twice(desk: &Desk) -> Result<(), String> {
+    let mut requests: Vec<_> = desk.book().ledger().requests().collect();
+    requests.sort_by_key(|(id, _)| id.to_string_lossy());
+    let twice = requests.iter().find(|(_, received)| received.count > 1);
+    match twice {
+        None => Ok(()),
+        Some((id, received)) => Err(format!(
+            "the desk got {} {} times: {received:?}",
+            id.to_string_lossy(),
+            received.count
+        )),
+    }
+}
+
+/// Cash and positions as the desk's good fills make them.
+fn money(plan: &Plan, risk: &Risk, desk: &Desk) -> Result<(), String> {
+    let mut cash: BTreeMap<String, i128> = BTreeMap::new();
+    let mut held: BTreeMap<(String, String), i64> = BTreeMap::new();
+    let orders = desk.book().orders();
+    for fill in desk.book().ledger().fills() {
+        if fill.state == FillState::Cancelled {
+            continue;
+        }
+        let account = orders[fill.order as usize - 1].account.to_string_lossy();
+        let value = fill.price.0 as i128 * fill.quantity.0 as i128;
+        let (sign, symbol) = match fill.side {
+            Side::Buy => (1, fill.symbol.to_string_lossy()),
+            Side::Sell => (-1, fill.symbol.to_string_lossy()),
+        };
+        *cash.entry(account.clone()).or_default() -= sign as i128 * value;
+        *held.entry((account, symbol)).or_default() += sign * fill.quantity.0 as i64;
+    }
+    for (at, account) in plan.accounts.iter().enumerate() {
+        let index = AccountIndex(at as u32);
+        let name = account.name.to_string_lossy();
+        let change = cash.get(&name).copied().unwrap_or(0);
+        let row = risk.account(index);
+        let is = row.map_or(0, |row| row.cash.0);
+        if is != account.cash.0 + change {
+            let should = account.cash.0 + change;
+            return Err(format!("cash of {name} is {is} and should be {should}"));
+        }
+        for (k, instrument) in plan.instruments.iter().enumerate() {
+            let symbol = instrument.symbol.to_string_lossy();
+            let change = held.get(&(name.clone(), symbol.clone())).copied();
+            let row = risk.position(index, InstrumentIndex(k as u32));
+            let is = row.map_or(0, |row| row.bought - row.sold);
+            if is != change.unwrap_or(0) {
+                return Err(format!(
+                    "{name} has {is} more of {symbol}, the desk says {change:?}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Requests of a kind that reached the desk.
+pub fn reached(desk: &Desk, kind: RequestKind) -> usize {
+    let requests = desk.book().ledger().requests();
+    requests
+        .filter(|(_, received)| received.kind == kind)
+        .count()
+}

@@ -1,0 +1,319 @@
+//! Reads every record of the three logs as it appears, and what was handed to sockets, and says where they break the rules.
+//!
+//! Owned by the world, fed after every turn of the gateway from the windows' reading ends, whatever the journal does. Checked here: nothing is
+//! sent before its record stands, numbers are dense on each channel, causes exist, every output is closed at most once (and at
+//! the end: exactly once), every report and request is taken up once, no order is ever repeated to a desk.
+
+use std::collections::{HashMap, HashSet};
+
+use ringbuf::byte_log::Reader;
+
+use super::fix_text::{self, FixText};
+use super::sockets::Sent;
+use crate::domain::report::DeskInput;
+use crate::journal::{LogId, Record, RecordKind, entry, record};
+
+/// Of the logs' arrays.
+pub const CLIENT: usize = 0;
+/// See above.
+pub const ORDER: usize = 1;
+/// See above.
+pub const DESK: usize = 2;
+
+/// A record that was seen, kept for telling the story of an order.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Which log
+    pub log: usize,
+    /// Its sequence
+    pub sequence: u64,
+    /// What it is
+    pub kind: RecordKind,
+    /// Session or link
+    pub channel: u16,
+    /// Its content
+    pub body: Vec<u8>,
+}
+
+/// One message of a session or link.
+type Number = (String, String, u64);
+
+/// What was seen.
+#[derive(Default)]
+pub struct Witness {
+    position: [u64; 3],
+    sequence: [u64; 3],
+    /// All records
+    pub records: Vec<Seen>,
+    /// Messages received that the application was given: by log and sequence, whether something followed
+    taken: [HashMap<u64, bool>; 3],
+    /// Records of received messages, given to the application or not
+    received: [HashSet<u64>; 3],
+    /// Outputs of the order log's records that are known: desk and client ones
+    outputs: HashMap<u64, (u8, u8)>,
+    /// Closed outputs, of the client and of the desk log
+    closed: [HashSet<(u64, u16)>; 3],
+    booked: HashSet<u64>,
+    /// End of the record of each message sent, by content
+    logged: [HashMap<Vec<u8>, u64>; 3],
+    numbers: [HashSet<Number>; 3],
+    last_number: HashMap<(usize, u16), u64>,
+    waiting: [Vec<Sent>; 3],
+}
+
+impl Witness {
+    /// A new process begins with windows of its own.
+    pub fn new_windows(&mut self) {
+        self.position = [0; 3];
+        for log in [CLIENT, DESK] {
+            self.logged[log].clear();
+            self.waiting[log].clear();
+        }
+    }
+
+    /// Sequence of the last record of each log.
+    pub fn sequences(&self) -> [u64; 3] {
+        self.sequence
+    }
+
+    /// Sees what is new in a window, up to `limit`.
+    pub fn observe(&mut self, log: usize, reader: &mut Reader, limit: u64) -> Result<(), String> {
+        for run in reader.readable() {
+            for frame in run.frames() {
+                if frame.position < self.position[log] || frame.end() > limit {
+                    continue;
+                }
+                self.position[log] = frame.end();
+                let (record, _) = record::view(frame.bytes)
+                    .map_err(|error| format!("log {log}: a record cannot be read: {error}"))?;
+                self.take(log, frame.end(), &record)
+                    .map_err(|what| format!("{what}; record {log}/{}", record.sequence))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, log: usize, end: u64, record: &Record<'_>) -> Result<(), String> {
+        if record.sequence != self.sequence[log] + 1 {
+            return Err(format!("sequence {} is due", self.sequence[log] + 1));
+        }
+        self.sequence[log] = record.sequence;
+        self.records.push(Seen {
+            log,
+            sequence: record.sequence,
+            kind: record.kind,
+            channel: record.channel,
+            body: record.body.to_vec(),
+        });
+        match record.kind {
+            RecordKind::MessageIn => {
+                self.received[log].insert(record.sequence);
+                if record.delivered {
+                    self.taken[log].insert(record.sequence, false);
+                }
+            }
+            RecordKind::MessageOut | RecordKind::AdminOut => {
+                self.logged[log].insert(record.body.to_vec(), end);
+                self.number(log, record)?;
+                if record.kind == RecordKind::MessageOut {
+                    self.close(log, record)?;
+                } else if log == CLIENT || log == DESK {
+                    // A Reject answers a message.
+                    self.follow(log, record, log);
+                }
+            }
+            RecordKind::Refused => self.close(log, record)?,
+            RecordKind::ClientInput => self.request(record)?,
+            RecordKind::DeskInput => self.report(record)?,
+            RecordKind::Continuation => {
+                if let [desk, client, ..] = record.body {
+                    self.outputs.insert(record.sequence, (*desk, *client));
+                }
+            }
+            RecordKind::Carried => {
+                // The process before did not finish with it: this record stands for it from here on.
+                if self.taken[log].insert(record.cause.sequence, true) == Some(true) {
+                    return Err("carried on, and it was dealt with before".to_owned());
+                }
+                self.received[log].insert(record.sequence);
+                self.taken[log].insert(record.sequence, false);
+            }
+            RecordKind::Connection => self.follow(log, record, log),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The record's cause has an outcome.
+    fn follow(&mut self, log: usize, record: &Record<'_>, of: usize) {
+        let own = [LogId::Client, LogId::Order, LogId::Desk][log];
+        if record.cause.log == own
+            && let Some(followed) = self.taken[of].get_mut(&record.cause.sequence)
+        {
+            *followed = true;
+        }
+    }
+
+    fn number(&mut self, log: usize, record: &Record<'_>) -> Result<(), String> {
+        let message = read(record.body)?;
+        let number = message.number(34);
+        if message.poss_dup() {
+            return Ok(());
+        }
+        let names = (message.get(49).to_owned(), message.get(56).to_owned());
+        self.numbers[log].insert((names.0, names.1, number));
+        let last = self.last_number.insert((log, record.channel), number);
+        match last.unwrap_or(0) + 1 == number {
+            true => Ok(()),
+            false => Err(format!("number {number} after {last:?}: {message:?}")),
+        }
+    }
+
+    fn close(&mut self, log: usize, record: &Record<'_>) -> Result<(), String> {
+        if record.cause.log != LogId::Order {
+            self.follow(log, record, log);
+            return Ok(());
+        }
+        let output = (record.cause.sequence, record.cause.output);
+        match self.closed[log].insert(output) {
+            true => Ok(()),
+            false => Err(format!(
+                "output {} of order record {} is closed twice in log {log}",
+                output.1, output.0
+            )),
+        }
+    }
+
+    fn request(&mut self, record: &Record<'_>) -> Result<(), String> {
+        let (input, outcome) = entry::read_client(record.body)
+            .ok_or_else(|| "a client's request cannot be read back".to_owned())?;
+        let outputs = (outcome.desk_outputs, outcome.client_outputs);
+        self.outputs.insert(record.sequence, outputs);
+        if input.cause_sequence == 0 || !self.received[CLIENT].contains(&record.cause.sequence) {
+            // A disconnect, or seen later in this turn: see `settle`.
+            return Ok(());
+        }
+        // One that came too early is not marked as given: it had its turn later.
+        match self.taken[CLIENT].insert(record.cause.sequence, true) {
+            Some(true) => Err(format!(
+                "client message {} is taken up twice",
+                record.cause.sequence
+            )),
+            Some(false) | None => Ok(()),
+        }
+    }
+
+    fn report(&mut self, record: &Record<'_>) -> Result<(), String> {
+        let input = entry::read_desk(record.body)
+            .ok_or_else(|| "a desk's input cannot be read back".to_owned())?;
+        let sequence = record.cause.sequence;
+        match input.input {
+            DeskInput::Report(_) | DeskInput::CancelReject(_) => {
+                if !self.received[DESK].contains(&sequence) {
+                    return Err(format!(
+                        "a report is booked whose message {sequence} is not logged"
+                    ));
+                }
+                if !self.booked.insert(sequence) {
+                    return Err(format!("desk message {sequence} is booked twice"));
+                }
+                self.taken[DESK].insert(sequence, true);
+            }
+            DeskInput::Refused { .. } => {
+                if let Some(followed) = self.taken[DESK].get_mut(&sequence) {
+                    *followed = true;
+                }
+            }
+            DeskInput::InDoubt { .. } | DeskInput::Link(_) => {}
+        }
+        Ok(())
+    }
+
+    /// What a stage handed to its sockets since the last time.
+    pub fn sent(&mut self, log: usize, sent: &mut Vec<Sent>) {
+        self.waiting[log].append(sent);
+    }
+
+    /// Compares what was sent with what was logged before; to be called when all windows were seen.
+    pub fn settle(&mut self) -> Result<(), String> {
+        for log in [CLIENT, DESK] {
+            for sent in std::mem::take(&mut self.waiting[log]) {
+                let mut rest = &sent.bytes[..];
+                while !rest.is_empty() {
+                    let Some((message, length)) = fix_text::first(rest)? else {
+                        return Err(format!("log {log}: a part of a message is sent"));
+                    };
+                    self.check_sent(log, &message, &rest[..length], sent.position)?;
+                    rest = &rest[length..];
+                }
+            }
+        }
+        for log in [CLIENT, DESK] {
+            let last = self.sequence[ORDER];
+            let unknown = self.closed[log].iter().find(|output| output.0 > last);
+            if let Some(output) = unknown {
+                return Err(format!(
+                    "log {log} closes output {output:?}, which no record has"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_sent(
+        &self,
+        log: usize,
+        message: &FixText,
+        bytes: &[u8],
+        position: u64,
+    ) -> Result<(), String> {
+        let is_order = matches!(message.kind(), "D" | "F" | "G");
+        if message.poss_dup() {
+            if log == DESK && is_order {
+                return Err(format!("an order is repeated to a desk: {message:?}"));
+            }
+            let names = (message.get(49).to_owned(), message.get(56).to_owned());
+            let number = (names.0, names.1, message.number(34));
+            let is_known = message.kind() == "4" || self.numbers[log].contains(&number);
+            return match is_known {
+                true => Ok(()),
+                false => Err(format!("repeated, and never sent before: {message:?}")),
+            };
+        }
+        match self.logged[log].get(bytes) {
+            Some(&end) if end <= position => Ok(()),
+            Some(_) => Err(format!("sent before its record stood: {message:?}")),
+            None => Err(format!("sent without a record: {message:?}")),
+        }
+    }
+
+    /// Requests of clients and messages of desks that nothing followed, and outputs that are not closed; all of them by now.
+    pub fn unfinished(&self) -> Result<(), String> {
+        for log in [CLIENT, DESK] {
+            let left = self.taken[log].iter().filter(|(_, followed)| !**followed);
+            if let Some(sequence) = left.map(|(sequence, _)| sequence).min() {
+                return Err(format!("message {sequence} of log {log} was given up"));
+            }
+        }
+        let mut outputs: Vec<_> = self.outputs.iter().collect();
+        outputs.sort();
+        for (&sequence, &(desk, client)) in outputs {
+            for output in 0..(desk + client) as u16 {
+                let log = if output < desk as u16 { DESK } else { CLIENT };
+                if !self.closed[log].contains(&(sequence, output)) {
+                    return Err(format!(
+                        "output {output} of order record {sequence} never reached log {log}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<FixText, String> {
+    match fix_text::first(bytes)? {
+        Some((message, length)) if length == bytes.len() => Ok(message),
+        _ => Err("a record holds something else than one message".to_owned()),
+    }
+}
