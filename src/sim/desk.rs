@@ -152,11 +152,6 @@ impl DeskBook {
         open.map(|order| order.client_order_id).collect()
     }
 
-    /// Every order that it took, oldest first.
-    pub fn orders(&self) -> &[Order] {
-        &self.orders
-    }
-
     /// The order that has or had this ClOrdID.
     pub fn order_of(&self, id: &ClientOrderId) -> Option<&Order> {
         self.order_by_id(id)
