@@ -218,7 +218,7 @@ fn what_undoes_a_trade_may_overtake_it_on_another_link() {
     let mut bench = Setup::default().build();
     let id = order(&mut bench);
     bench.report(undo(id, DeskExec::TradeCancel));
-    bench.report(trade(id));
+    bench.desk(DeskInput::Report(trade(id)));
     assert_eq!(bench.cash(), money(100_000), "it never was");
     assert_eq!(bench.risk.counters().duplicates, 1);
 
@@ -228,7 +228,7 @@ fn what_undoes_a_trade_may_overtake_it_on_another_link() {
     bench.report(undo(id, DeskExec::TradeCorrect { quantity, price }));
     let told = bench.told();
     assert_eq!((told.exec, told.cumulated), (ClientExec::Trade, quantity));
-    bench.report(trade(id));
+    bench.desk(DeskInput::Report(trade(id)));
     assert_eq!(bench.cash(), money(99_100), "once, and as corrected");
     bench.report(undo(id, DeskExec::TradeCancel));
     assert_eq!(bench.cash(), money(100_000), "under either name");
