@@ -20,6 +20,7 @@ const FACTS: Facts = Facts {
     entitled: true,
     pressure: false,
     desk_ready: true,
+    log_ready: true,
 };
 
 struct World {

@@ -4,8 +4,9 @@
 //! counted. Counted are whole turns of the fused gateway, by what they carry: see [`order_turn`], [`ack_turn`], [`fill_turn`].
 //! Turns are 100 µs apart, so that what is done every few milliseconds has its share.
 
+use gatehouse::config::plan::DropCopyPlan;
 use gatehouse::config::sample::Sample;
-use gatehouse::domain::{Now, Text};
+use gatehouse::domain::{Now, SessionIndex, Text};
 use gatehouse::io::ConnectionId;
 use gatehouse::limits::FRAME_BYTES_MAX;
 use gatehouse::sim::gateway::Gateway;
@@ -20,11 +21,15 @@ fn main() {
         .skip(1)
         .map(|argument| argument.parse().expect("a count of orders"))
         .collect();
-    let [warm_up, counted] = arguments[..] else {
-        eprintln!("usage: count_path WARM_UP_ORDERS COUNTED_ORDERS");
-        std::process::exit(2);
+    let (warm_up, counted, receivers) = match arguments[..] {
+        [warm_up, counted] => (warm_up, counted, 0),
+        [warm_up, counted, receivers] => (warm_up, counted, receivers),
+        _ => {
+            eprintln!("usage: count_path WARM_UP_ORDERS COUNTED_ORDERS [RECEIVERS_OF_COPIES]");
+            std::process::exit(2);
+        }
     };
-    let mut world = World::new();
+    let mut world = World::new(receivers);
     world.log_on();
     for n in 0..warm_up + counted {
         let is_counted = n >= warm_up;
@@ -91,7 +96,8 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    /// So many sessions receive copies of the client's reports, and are not connected.
+    fn new(receivers: u64) -> Self {
         let mut sample = Sample::new("/nowhere");
         sample.accounts = 100;
         sample.instruments = 1000;
@@ -103,6 +109,17 @@ impl World {
         }
         for (at, instrument) in plan.instruments.iter_mut().enumerate() {
             instrument.symbol = Text::cut(format!("60{at:04}").as_bytes());
+        }
+        for at in 0..receivers {
+            let mut receiver = plan.sessions[0].clone();
+            receiver.accounts.clear();
+            receiver.name = format!("copies{at}");
+            receiver.fix.target_comp_id = Text::cut(receiver.name.as_bytes());
+            receiver.drop_copy = Some(DropCopyPlan {
+                accounts: Vec::new(),
+                sessions: vec![SessionIndex(0)],
+            });
+            plan.sessions.push(receiver);
         }
         Self {
             gateway: Gateway::new(&plan),

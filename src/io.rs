@@ -126,6 +126,22 @@ pub trait LogFile {
 
     /// Returns when everything appended is durable. After an error nothing may be assumed of what was not durable before.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// A bounded piece of work ahead of need, such as the next file; `is_idle` where nothing else is to be done.
+    fn prepare(&mut self, _is_idle: bool) -> io::Result<Prepared> {
+        Ok(Prepared::Nothing)
+    }
+}
+
+/// What became of the work ahead of need.
+#[derive(Debug)]
+pub enum Prepared {
+    /// There was none.
+    Nothing,
+    /// A piece was done.
+    Some,
+    /// The next file cannot be made: the log ends with this one, unless there is room by then.
+    NoNext(io::Error),
 }
 
 /// A log that another thread still writes, read by a cold one. Calls may block.

@@ -109,6 +109,9 @@ pub const RESEND_INDEX_SLOTS_TOTAL: usize = 1 << 20;
 pub const RESEND_INDEX_SLOTS_MIN: usize = 128;
 /// Most kept for one session.
 pub const RESEND_INDEX_SLOTS_MAX: usize = 1 << 16;
+/// Sessions that may receive copies of what concerns one account, and of what is said to one session: each costs the client's own message
+/// an encoding.
+pub const DROP_COPIES_MAX: usize = 4;
 /// Inputs that a stage takes from one ring in one duty cycle.
 pub const INPUTS_PER_CYCLE: usize = 64;
 /// How often a stage writes its gauges to the status page.
@@ -126,6 +129,22 @@ pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
 pub const SYNC_INTERVAL_NS: u64 = 50_000_000;
 /// Bytes of one file of a log on disk, allocated whole.
 pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
+/// Zeros that are written ahead of the records of a log, so that a sync changes nothing but data.
+pub const LOG_AHEAD_BYTES: u64 = 4 << 20;
+/// Of these at once: a sync of so much delays a group commit by little.
+pub const LOG_ZERO_BYTES: usize = 128 << 10;
+/// Turns of the journal thread, half a millisecond each, after which a file that could not be made is tried again.
+pub const LOG_NEXT_PATIENCE: u32 = 2_000;
+/// Epochs before the next one that a restart needs, whatever their age.
+pub const LOG_EPOCHS_KEPT: u16 = 2;
+/// Bytes of client, order and desk log for one request with its reports, generously: for the room that a day needs.
+pub const LOG_BYTES_PER_REQUEST: [u64; 3] = [1536, 768, 1024];
+/// Share of `log_disk_max_bytes` above which an operator is warned.
+pub const LOG_DISK_WARN_PERCENT: u64 = 90;
+/// How often the room for logs is looked at.
+pub const LOG_LOOK_S: u64 = 3_600;
+/// Longest time that logs may be kept: ten years.
+pub const LOG_KEEP_DAYS_MAX: u64 = 3_660;
 /// Longest record of a log: a whole message with what stands before it, with room to spare. A length beyond is damage.
 pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a reader of logs holds at once: many records, whatever the size of the log.
@@ -140,6 +159,10 @@ pub const LOG_EXPORT_REMEMBERED: usize = 1 << 20;
 pub const PARK_NS_MAX: u64 = 100_000;
 /// Sleep of the journal thread when there is nothing to write: what a process that dies at L0 may still hold in memory.
 pub const JOURNAL_IDLE_NS: u64 = 500_000;
+/// The same where a desk is at level L1: what comes after a pause waits for the thread to wake.
+pub const JOURNAL_IDLE_PROMPT_NS: u64 = 20_000;
+/// At level L1 the journal thread does not sleep before this time has passed without a record.
+pub const JOURNAL_AWAKE_NS: u64 = 1_000_000;
 /// How long nothing must be in flight before links are logged out: cancels of lost sessions are on their way to desks, and their
 /// reports on the way back.
 pub const SHUTDOWN_QUIET_MS: u64 = 20;
@@ -268,7 +291,7 @@ pub const SIM_DESK_OUTPUTS_MAX: usize = 16 * 1024;
 /// Timers of the simulated desk done in one duty cycle.
 pub const SIM_DESK_TIMERS_PER_CYCLE: usize = 64;
 /// Memory in which a link of the simulated desk, or the load client, keeps what was sent for resends.
-pub const SIM_LOG_BYTES: usize = 16 << 20;
+pub const SIM_LOG_BYTES: usize = 64 << 20;
 /// Bytes that the relay holds per direction of a connection.
 pub const SIM_RELAY_BUFFER_BYTES: usize = 64 * 1024;
 /// Connections of the relay.
@@ -281,6 +304,8 @@ pub const SIM_LOAD_SENDS_PER_CYCLE: usize = 64;
 pub const SIM_LOAD_REASONS_MAX: usize = 64;
 /// Orders of one session that the load client remembers as open to be cancelled or replaced.
 pub const SIM_LOAD_CHANGEABLE_MAX: usize = 1 << 16;
+/// Comings and goings of sessions that a tool keeps until they are taken; further ones are counted.
+pub const SIM_LINE_EVENTS_MAX: usize = 1 << 16;
 
 /// Connections to the control socket at once: operators and their tools.
 pub const CONTROL_CONNECTIONS_MAX: usize = 16;
@@ -307,11 +332,13 @@ const _: () = assert!(RESEND_ANCHOR_STRIDE_MIN.is_power_of_two());
 const _: () = assert!(RESEND_ANCHORS_MIN.is_multiple_of(2) && RESEND_ANCHORS_MAX.is_multiple_of(2));
 const _: () = assert!(RESEND_CHUNK_BYTES >= FRAME_BYTES_MAX);
 const _: () = assert!(KEPT_MESSAGES_MAX.is_power_of_two());
+const _: () = assert!((1 + 2 * DROP_COPIES_MAX) * 2 * FRAME_BYTES_MAX <= STAGING_BYTES_MIN);
 const _: () = assert!(STRANGER_BYTES_MAX <= RECEIVE_BUFFER_BYTES);
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= 2 * FRAME_BYTES_MAX);
 const _: () = assert!(SEND_BUFFER_BYTES > FRAME_BYTES_MAX);
 const _: () = assert!(RING_SLOTS.is_power_of_two());
 const _: () = assert!(LOG_RECORD_BYTES_MAX >= 2 * FRAME_BYTES_MAX);
+const _: () = assert!(LOG_AHEAD_BYTES <= LOG_SEGMENT_BYTES);
 const _: () = assert!(LOG_READ_BYTES >= 4 * LOG_RECORD_BYTES_MAX);
 const _: () = assert!(LOG_NAMES_BYTES_MAX > NAME_BYTES_MAX);
 const _: () = assert!(CLIENT_ORDER_ID_BYTES < 256);

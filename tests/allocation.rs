@@ -3,6 +3,8 @@
 
 mod support;
 
+use gatehouse::config::plan::{DictionaryPlan, DropCopyPlan};
+use gatehouse::domain::{AccountIndex, SessionIndex};
 use gatehouse::sys::heap::{CountingAllocator, allocations as counted};
 use support::fix::{fields, timestamp};
 use support::stages::{Bench, MemoryConn, order, report};
@@ -22,12 +24,27 @@ fn the_counter_counts() {
 #[test]
 fn no_order_allocates() {
     let bench = Bench::new(
-        |sample| (sample.sessions, sample.accounts, sample.odd_sessions_fix_42) = (2, 2, true),
-        |_| {},
+        |sample| (sample.sessions, sample.accounts, sample.odd_sessions_fix_42) = (4, 2, true),
+        // Of the first session copies go to one that is connected, of both accounts to one that never is.
+        |plan| {
+            // One text of an order serves all kinds of requests here.
+            for session in &mut plan.sessions {
+                session.fix.dictionary = DictionaryPlan::None;
+            }
+            for (receiver, sessions, accounts) in [(2, &[0][..], &[][..]), (3, &[], &[0, 1])] {
+                let session = &mut plan.sessions[receiver];
+                session.accounts.clear();
+                session.drop_copy = Some(DropCopyPlan {
+                    accounts: accounts.iter().copied().map(AccountIndex).collect(),
+                    sessions: sessions.iter().copied().map(SessionIndex).collect(),
+                });
+            }
+        },
     );
     let mut desk = bench.desk();
     let mut clients = [bench.client(0), bench.client(1)];
-    for client in &mut clients {
+    let mut receiver = bench.client(2);
+    for client in clients.iter_mut().chain([&mut receiver]) {
         bench.connect(client);
         client.recover();
     }
@@ -35,6 +52,7 @@ fn no_order_allocates() {
     // Warm-up: everything once.
     for round in 0..3 {
         every_kind(&bench, &mut desk, &mut clients, round, &mut sent);
+        copies(&mut receiver);
     }
     // The measurement itself: a turn in which this counts is seen.
     bench.count_with(|| {
@@ -47,10 +65,22 @@ fn no_order_allocates() {
     let mut round = 3;
     while sent < ORDERS {
         every_kind(&bench, &mut desk, &mut clients, round, &mut sent);
+        copies(&mut receiver);
         round += 1;
     }
     assert_eq!(bench.allocations(), 0, "in {sent} orders");
     assert!(sent >= ORDERS);
+    let status = bench.status();
+    for receiver in 2..4 {
+        assert!(status.sessions[receiver].copies > Some(ORDERS as u64));
+    }
+}
+
+/// What came for the one that receives copies, and an order of its own, which is refused.
+fn copies(receiver: &mut MemoryConn) {
+    receiver.send("D", &order(0, "mine", ""));
+    while receiver.next().kind() != "j" {}
+    receiver.forget_old();
 }
 
 /// Some orders of every fate. The peers allocate as they like.

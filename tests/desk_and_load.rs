@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use gatehouse::domain::{FixVersion, Price, Quantity, Text};
 use gatehouse::sim::behaviour::Behaviours;
 use gatehouse::sim::desk::{DeskConfig, PlantedFaults};
+use gatehouse::sim::desk_command::DeskCommand;
 use gatehouse::sim::desk_ledger::FillState;
 use gatehouse::sim::desk_message::RequestKind;
 use gatehouse::sim::desk_server::{
     CONNECTIONS_PER_LINK, DeskLinkConfig, DeskServer, DeskServerConfig,
 };
+use gatehouse::sim::ledger_file::{self, ClientFile, DeskFile};
+use gatehouse::sim::line_events::LineChange;
 use gatehouse::sim::load::{LoadClient, LoadConfig, Mix};
 use gatehouse::sim::load_ledger::Fate;
 use gatehouse::sys::clock::Clock;
@@ -23,6 +26,16 @@ struct Pair {
 }
 
 fn pair(version: FixVersion, behaviour: &str, faults: PlantedFaults, requests: u64) -> Pair {
+    pair_that(false, version, behaviour, faults, requests)
+}
+
+fn pair_that(
+    reconnect: bool,
+    version: FixVersion,
+    behaviour: &str,
+    faults: PlantedFaults,
+    requests: u64,
+) -> Pair {
     let sockets = |connections| open(Choice::Poll, connections).unwrap().0;
     let desk = DeskServer::new(
         vec![sockets(CONNECTIONS_PER_LINK)],
@@ -66,7 +79,9 @@ fn pair(version: FixVersion, behaviour: &str, faults: PlantedFaults, requests: u
         sell_percent: 50,
         seed: 7,
         prefix: Text::cut(b"T1-"),
-        drain_ns: 1_000_000_000,
+        reconnect,
+        open_max: u64::MAX,
+        drain_ns: 10_000_000_000,
     };
     Pair {
         desk,
@@ -162,6 +177,91 @@ fn duplicate_reports_are_seen_and_counted_once() {
     assert!(!result.is_good());
     let (at_desk, at_client) = pair.fills();
     assert_eq!(at_desk, at_client);
+}
+
+/// What a dead connection had in its sockets is asked for again, in both directions, and nothing comes twice.
+#[test]
+fn who_comes_back_goes_on() {
+    let drop_link = "disconnect 1".parse::<DeskCommand>().unwrap();
+    for version in [FixVersion::Fix42, FixVersion::Fix44, FixVersion::Fix50Sp2] {
+        let mut pair = pair_that(true, version, "accept", PlantedFaults::default(), 6_000);
+        let (mut dropped, mut up) = (0, 0);
+        let mut changes = Vec::new();
+        while !pair.client.is_done() {
+            pair.desk.duty_cycle(pair.clock.now());
+            pair.client.turn(&mut || pair.clock.now());
+            for event in pair.client.take_events() {
+                up += u64::from(event.what == LineChange::Up);
+                changes.push(event.what);
+            }
+            let sent = pair.client.ledger().records().len();
+            if sent > 100 * (dropped + 1) && up == dropped as u64 + 1 && dropped < 4 {
+                dropped += 1;
+                pair.desk.command(pair.clock.now(), &drop_link).unwrap();
+            }
+        }
+        let result = pair.client.result();
+        let silent = pair.client.ledger().records().iter().enumerate();
+        let silent: Vec<_> = silent
+            .filter(|(_, record)| record.fate == Fate::Unresolved)
+            .map(|(n, _)| {
+                let id = Text::cut(format!("T1-{n:08}").as_bytes());
+                (n, pair.desk.ledger().received(&id).is_some())
+            })
+            .collect();
+        let name = format!("{version:?}: {result}; unanswered, and at the desk: {silent:?}");
+        let (totals, desk) = (&result.totals, pair.desk.ledger().totals());
+        assert_eq!((dropped, up, result.sessions_lost), (4, 5, 4), "{name}");
+        assert!(!changes.contains(&LineChange::Reset), "{changes:?}");
+        assert_eq!(
+            totals.orders.unresolved + totals.changes.unresolved,
+            0,
+            "{name}"
+        );
+        assert_eq!(
+            totals.duplicate_acks + totals.duplicate_reports,
+            0,
+            "{name}"
+        );
+        let came = (desk.orders, desk.changes);
+        assert_eq!(came, (totals.orders.sent, totals.changes.sent), "{name}");
+        assert_eq!(
+            desk.orders_duplicated + desk.changes_duplicated,
+            0,
+            "{name}"
+        );
+        let (at_desk, at_client) = pair.fills();
+        assert!(!at_desk.is_empty(), "{name}");
+        assert_eq!(at_desk, at_client, "{name}");
+    }
+}
+
+/// What the two write of one run without a gateway between them: the ids are the client's own, so that no order meets its own.
+#[test]
+fn ledgers_are_written_and_read() {
+    let mut pair = pair(FixVersion::Fix44, "accept", PlantedFaults::default(), 300);
+    pair.run();
+    let (mut client, mut desk) = (Vec::new(), Vec::new());
+    pair.client.write_ledger(&mut client).unwrap();
+    pair.desk.write_ledger(&mut desk).unwrap();
+    let client: ClientFile = ledger_file::read(client.as_slice()).unwrap();
+    let desk: DeskFile = ledger_file::read(desk.as_slice()).unwrap();
+    let totals = pair.client.ledger().totals();
+    assert_eq!(client.orders.len() as u64, totals.orders.sent);
+    assert_eq!(client.changes.len() as u64, totals.changes.sent);
+    assert_eq!(client.lines.logons, 1);
+    assert_eq!(desk.orders.len(), client.orders.len());
+    assert_eq!(
+        desk.requests.len(),
+        client.orders.len() + client.changes.len()
+    );
+    for (order, truth) in client.orders.iter().zip(&desk.orders) {
+        assert_eq!(truth.id, format!("T1-{:08}", order.number));
+        let believed = (order.fills, order.filled, order.value, order.cumulated);
+        let filled = (truth.fills, truth.cumulated, truth.value, truth.cumulated);
+        assert_eq!(believed, filled, "{}", truth.id);
+    }
+    assert!(desk.orders.iter().any(|order| order.fills > 0));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use gatehouse::sim::{desk_codec, load_codec};
 use gatehouse::wire::fix::dictionary::Dictionary;
 use gatehouse::wire::fix::{
     self, BusinessReject, BusinessRejectReason, FieldIndex, Header, MsgType, NoRoom, Precision,
-    TimeText, dialect, encode_business_reject, encode_output, encode_status_request,
+    TimeText, dialect, encode_business_reject, encode_copy, encode_output, encode_status_request,
     encode_to_desk, parse, tags,
 };
 
@@ -185,6 +185,11 @@ fn reports(w: &mut Writing, names: &Directory) {
         w.add(what, |out, header, time| {
             encode_output(out, header, time, names, &ClientOutput::Report(report))
         });
+        if !matches!(report.detail, ReportDetail::Answer { .. }) {
+            w.add("copy".to_owned(), |out, header, time| {
+                encode_copy(out, header, time, names, &ClientOutput::Report(report))
+            });
+        }
     }
 }
 
@@ -194,6 +199,7 @@ fn refusals(w: &mut Writing, names: &Directory) {
         for to_replace in [false, true] {
             let reject = ClientCancelReject {
                 order_id: OrderId::NONE,
+                account: AccountIndex(0),
                 client_order_id: Text::cut(b"c"),
                 orig_client_order_id: Text::cut(b"o"),
                 status: OrderStatus::PendingReplace,

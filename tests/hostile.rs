@@ -431,7 +431,8 @@ fn a_client_that_does_not_read_is_dropped_and_costs_nobody_else_anything() {
             1,
             |sample| {
                 (sample.io, sample.layout) = (io, layout);
-                sample.staging_bytes = 1 << 20;
+                // Less than all that comes, and enough that no order meets a full window where the disk is slow.
+                sample.staging_bytes = 2 << 20;
                 sample.executions_per_day_max = 1 << 15;
             },
             |_| {},

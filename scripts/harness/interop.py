@@ -7,6 +7,7 @@ import sys
 import traceback
 
 import cases
+import cases_copy
 import cases_echo
 import cases_jspurefix
 import cases_kill
@@ -19,6 +20,7 @@ CASES = (
     cases.CASES
     | cases_versions.CASES
     | cases_resend.CASES
+    | cases_copy.CASES
     | cases_kill.CASES
     | cases_echo.CASES
     | cases_jspurefix.CASES

@@ -262,11 +262,17 @@ class Session:
         self.account = f"ACC-{comp_id}"[:15]
         self.settings = settings
 
+    @property
+    def receives_copies(self):
+        """Whether it is one for drop copy, which has no accounts to order for."""
+        return any(key.startswith("drop_copy") for key in self.settings)
+
 
 class LinkedDesk:
-    """A desk with a link to each of the ports; the settings are its links'."""
+    """A desk with a link to each of the ports; `own` are its settings, the others its links'."""
 
-    def __init__(self, name, ports, comp_id="DESK", **settings):
+    def __init__(self, name, ports, comp_id="DESK", own=None, **settings):
+        self.own = own or {}
         self.name = name
         self.ports = ports
         self.comp_id = comp_id
@@ -276,11 +282,15 @@ class LinkedDesk:
 class Config:
     """A configuration directory for the gateway. `desks` are of LinkedDesk, or the ports of the one desk that there is."""
 
-    def __init__(self, world, listen, desks, sessions, idle="auto", cores=(), requests=65536, staging_bytes=1 << 24):
+    def __init__(
+        self, world, listen, desks, sessions, idle="auto", cores=(), requests=65536, staging_bytes=1 << 24, staging=None
+    ):
         if desks and not isinstance(desks[0], LinkedDesk):
             desks = [LinkedDesk("desk", desks)]
         self.directory = world.directory / "config"
         self.state = world.directory / "state"
+        # Windows survive a process where they are memory.
+        self.staging = staging or self.state / "staging"
         self.status_file = self.state / "status"
         self.control_socket = world.short_directory / "control.sock"
         self.directory.mkdir()
@@ -316,7 +326,7 @@ cores = {list(cores)}
 lock_memory = false
 [state]
 log_directory = "{self.state}/log"
-staging_directory = "{self.state}/staging"
+staging_directory = "{self.staging}"
 staging_bytes = {staging_bytes}
 status_file = "{self.status_file}"
 control_socket = "{self.control_socket}"
@@ -333,7 +343,7 @@ logon_timeout_s = 2
         text = f"""[[desks]]
 name = "{desk.name}"
 acknowledge_timeout_ms = 5000
-"""
+{_toml(desk.own)}"""
         for n, port in enumerate(desk.ports):
             text += f"""[[desks.links]]
 name = "{desk.name}-{n + 1}"
@@ -354,7 +364,7 @@ name = "{session.comp_id}"
 name = "{session.comp_id}"
 fix_version = "{session.version}"
 target_comp_id = "{session.comp_id}"
-accounts = ["{session.account}"]
+{"" if session.receives_copies else f'accounts = ["{session.account}"]'}
 {_toml(session.settings)}"""
 
     def _table(self, name, columns, rows):

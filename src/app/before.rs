@@ -11,13 +11,18 @@ use super::log_reader::LogPlace;
 use super::takeover::Takeover;
 use crate::config::plan::Plan;
 use crate::journal::LogId;
+use crate::journal::record::padded;
 use crate::stage::replay::{Replay, Resumption};
 
 /// How often a long replay says where it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads everything; what stages of the trading day `day` go on with.
-pub(super) fn read(plan: &Arc<Plan>, day: u32) -> Result<Resumption, BootError> {
+pub(super) fn read(
+    plan: &Arc<Plan>,
+    day: u32,
+    accept_host_loss: bool,
+) -> Result<Resumption, BootError> {
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
     let place = LogPlace::new(&state.log_directory, staging);
@@ -50,10 +55,28 @@ pub(super) fn read(plan: &Arc<Plan>, day: u32) -> Result<Resumption, BootError> 
             );
         }
     }
+    let has_lost = logs.iter().any(|(_, takeover, _)| takeover.has_lost());
+    if has_lost && !accept_host_loss {
+        let problem = "the host went down while the gateway ran, or its staging directory was emptied: the last records may be missing, and \
+                       with them orders that desks have. Settle with the desks what they have; then start once with --accept-host-loss: \
+                       our sequence numbers then skip what may have been used";
+        let what = format!("cannot go on in {}", state.log_directory.display());
+        return Err(failed(what)(io::Error::other(problem)));
+    }
     for (log, takeover, _) in logs {
         takeover.finish().map_err(cannot(log))?;
     }
-    let resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
+    let mut resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
+    if has_lost {
+        // No more messages than this were in a window, and so were perhaps sent and are not on disk.
+        let most = (state.staging_bytes / padded(0)) as u64;
+        resumption.clients.skip(most);
+        resumption.links.skip(most);
+        tracing::warn!(
+            numbers = most,
+            "sequence numbers that the lost end of the logs may have used are skipped"
+        );
+    }
     if records > 0 {
         tracing::info!(
             records,

@@ -19,9 +19,11 @@ use std::time::{Duration, Instant};
 use super::before;
 use super::build::{self, Parts};
 use super::log_store;
+use super::retention;
 use super::runner::{self, Fused, Lifecycle, Phase, Turn};
 use super::topology::{self, Topology};
 use crate::config::plan::{Idle, Layout, Plan};
+use crate::journal::Disk;
 use crate::limits::{SHUTDOWN_PHASE_MS, SHUTDOWN_QUIET_MS};
 use crate::stage::assembly;
 use crate::stage::control::{Control, Peer};
@@ -63,6 +65,7 @@ pub struct Gateway {
     lifecycle: Lifecycle,
     threads: Vec<JoinHandle<()>>,
     control_stop: Arc<AtomicBool>,
+    disk: Disk,
 }
 
 impl Gateway {
@@ -79,6 +82,18 @@ impl Gateway {
     /// Whether a thread has ended that should not have.
     pub fn has_failed(&self) -> bool {
         self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// How the disk of the logs does, now and after the end. Where it has failed no new order is taken; cancels and reports go on, so
+    /// that it is for an operator to say when the gateway ends.
+    pub fn disk(&self) -> Disk {
+        self.disk.clone()
+    }
+
+    /// Removes old logs that need not be kept; returns what the operator should know of the disk. May take a while: not for a hot
+    /// thread.
+    pub fn look_after_logs(&self, plan: &Plan) -> io::Result<Vec<String>> {
+        retention::look(&plan.state, self.epoch)
     }
 
     /// The orderly end: clients out, links out, logs to disk.
@@ -127,11 +142,16 @@ fn wait_until(mut done: impl FnMut() -> bool) {
 
 /// Starts everything; returns when the ports are open.
 pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
+    start_after(plan, false)
+}
+
+/// As [`start`]; `accept_host_loss`: although the end of the logs may be missing, since the host went down.
+pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, BootError> {
     prepare_directories(&plan)?;
     // One calibrated clock for all threads.
     let clock = Clock::new();
     let now = clock.clone().now();
-    let resumption = before::read(&plan, assembly::day(now))?;
+    let resumption = before::read(&plan, assembly::day(now), accept_host_loss)?;
     let epoch = next_epoch(&plan)?;
     let topology = topology::decide(
         &plan.threads,
@@ -150,6 +170,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
         ports,
         page,
         control_status,
+        disk,
     } = build::parts(&plan, epoch, resumption, now, &lifecycle)?;
     let control_listener = bind_control(&plan.state.control_socket)?;
     let memory = lock_memory(&plan, &mut warnings);
@@ -236,6 +257,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Gateway, BootError> {
         lifecycle,
         threads,
         control_stop: control_stop.clone(),
+        disk,
     };
     match report {
         Ok(report) => {
@@ -378,7 +400,10 @@ fn prepare_directories(plan: &Plan) -> Result<(), BootError> {
 
 fn next_epoch(plan: &Plan) -> Result<u16, BootError> {
     let directory = &plan.state.log_directory;
-    log_store::next_epoch(directory).map_err(failed(format!("cannot read {}", directory.display())))
+    let epoch = log_store::next_epoch(directory)
+        .map_err(failed(format!("cannot read {}", directory.display())))?;
+    retention::make_room(&plan.state, epoch)?;
+    Ok(epoch)
 }
 
 fn lock_memory(plan: &Plan, warnings: &mut Vec<String>) -> String {
@@ -432,7 +457,11 @@ fn tell_facts(status: &StageWriter, plan: &Plan, gateway: &Gateway, memory: &str
     status.fact(Fact::Layout, &lower(&gateway.topology.layout));
     status.fact(Fact::LayoutReason, &gateway.topology.layout_reason);
     status.fact(Fact::Idle, &lower(&gateway.topology.idle));
-    status.fact(Fact::Durability, "L0: survives the process, not the host");
+    let durability = match plan.waits_for_disk() {
+        true => "L1 for desks with durability = host: survives the host; else L0",
+        false => "L0: survives the process, not the host",
+    };
+    status.fact(Fact::Durability, durability);
     status.fact(Fact::Memory, memory);
     gateway
         .warnings

@@ -18,7 +18,7 @@ use crate::config::plan::{Io, Plan};
 use crate::domain::Now;
 use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
-use crate::journal::{Log, LogId};
+use crate::journal::{Disk, Log, LogId};
 use crate::stage::archive::{self, Archive, ArchiveReader};
 use crate::stage::assembly::{self, ClientsBefore, Common, LinksBefore, Rings};
 use crate::stage::control::ControlPorts;
@@ -42,6 +42,7 @@ pub(super) struct Parts {
     pub ports: ControlPorts,
     pub page: Words,
     pub control_status: StageWriter,
+    pub disk: Disk,
 }
 
 /// Makes everything but the sockets, from the plan and from what earlier processes left.
@@ -55,6 +56,7 @@ pub(super) fn parts(
     let (writers, page) = make_page(plan, now)?;
     let sequences = resumption.sequences;
     let mut drains = Vec::new();
+    let disk = Disk::default();
     let mut make_log = |log: LogId, sequence: u64| -> Result<Log, BootError> {
         let (writer, reader) = make_window(plan, log)?;
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
@@ -62,7 +64,7 @@ pub(super) fn parts(
         let names = assembly::channel_names(plan, log);
         let made = assembly::begin_log(Log::new(log, writer), epoch, sequence, &names, now);
         drains.push(Drain::new(log, names, reader, store));
-        Ok(made)
+        Ok(made.on_disk(disk.clone()))
     };
     let (client_log, order_log, desk_log) = (
         make_log(LogId::Client, sequences[0])?,
@@ -95,7 +97,10 @@ pub(super) fn parts(
         status: writers.route,
         lifecycle: lifecycle.clone(),
     };
-    let journal = JournalStage::new(drains, writers.journal);
+    let mut journal = JournalStage::new(drains, writers.journal).telling(disk.clone());
+    if plan.waits_for_disk() {
+        journal = journal.promptly();
+    }
     Ok(Parts {
         decode,
         risk,
@@ -105,6 +110,7 @@ pub(super) fn parts(
         ports,
         page,
         control_status: writers.control,
+        disk,
     })
 }
 

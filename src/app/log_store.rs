@@ -11,20 +11,34 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::io::{LogFile, LogRead};
+use crate::io::{LogFile, LogRead, Prepared};
 use crate::journal::LogId;
 use crate::journal::log::epoch_and_offset;
-use crate::limits::LOG_SEGMENT_BYTES;
+use crate::limits::{LOG_AHEAD_BYTES, LOG_NEXT_PATIENCE, LOG_SEGMENT_BYTES, LOG_ZERO_BYTES};
 use crate::sys::log_file;
 
 /// Files of one log of one epoch.
+///
+/// Zeros are written, and synced, a little ahead of the records (`prepare`): a sync behind a record then changes no metadata of the
+/// file. The next file is made before it is needed, under another name, so that readers take no empty file for the log's end.
 pub struct LogStore {
     directory: PathBuf,
     log: LogId,
     epoch: u16,
     segment: u32,
     file: log_file::LogFile,
+    /// In the file
     offset: u64,
+    /// Filled files that were not synced since
+    filled: Vec<log_file::LogFile>,
+    /// Whether a name in the directory is not durable
+    renamed: bool,
+    /// Made ahead of need
+    next: Option<log_file::LogFile>,
+    /// Zeros were written up to here, in bytes over all files
+    zeroed: u64,
+    /// Calls of `prepare` before the next file is tried again
+    patience: u32,
 }
 
 impl LogStore {
@@ -39,7 +53,36 @@ impl LogStore {
             segment: 0,
             file,
             offset: 0,
+            filled: Vec::new(),
+            renamed: false,
+            next: None,
+            zeroed: 0,
+            patience: 0,
         })
+    }
+
+    /// Bytes over all files.
+    fn written(&self) -> u64 {
+        self.segment as u64 * LOG_SEGMENT_BYTES + self.offset
+    }
+
+    fn make_next(&self) -> io::Result<log_file::LogFile> {
+        let path = segment_path(&self.directory, self.log, self.epoch, self.segment + 1);
+        log_file::LogFile::create(&next_path(&path), LOG_SEGMENT_BYTES)
+    }
+
+    fn switch(&mut self) -> io::Result<()> {
+        let mut next = match self.next.take() {
+            Some(next) => next,
+            None => self.make_next()?,
+        };
+        self.segment += 1;
+        let path = segment_path(&self.directory, self.log, self.epoch, self.segment);
+        next.rename(&path)?;
+        self.renamed = true;
+        self.filled.push(std::mem::replace(&mut self.file, next));
+        self.offset = 0;
+        Ok(())
     }
 }
 
@@ -48,11 +91,7 @@ impl LogFile for LogStore {
         while !bytes.is_empty() {
             let room = LOG_SEGMENT_BYTES - self.offset;
             if room == 0 {
-                self.file.sync()?;
-                self.segment += 1;
-                let path = segment_path(&self.directory, self.log, self.epoch, self.segment);
-                self.file = log_file::LogFile::create(&path, LOG_SEGMENT_BYTES)?;
-                self.offset = 0;
+                self.switch()?;
                 continue;
             }
             let (now, later) = bytes.split_at(bytes.len().min(room as usize));
@@ -64,7 +103,54 @@ impl LogFile for LogStore {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        for mut file in self.filled.drain(..) {
+            file.sync()?;
+        }
+        if std::mem::take(&mut self.renamed) {
+            log_file::sync_directory(&self.directory)?;
+        }
         self.file.sync()
+    }
+
+    fn prepare(&mut self, is_idle: bool) -> io::Result<Prepared> {
+        static ZEROS: [u8; LOG_ZERO_BYTES] = [0; LOG_ZERO_BYTES];
+        let written = self.written();
+        self.zeroed = self.zeroed.max(written);
+        let ahead = self.zeroed - written;
+        if ahead >= LOG_AHEAD_BYTES || !is_idle && ahead > LOG_AHEAD_BYTES / 2 {
+            return Ok(Prepared::Nothing);
+        }
+        let within = self.zeroed % LOG_SEGMENT_BYTES;
+        let length = (LOG_SEGMENT_BYTES - within).min(LOG_ZERO_BYTES as u64) as usize;
+        let file = if self.zeroed / LOG_SEGMENT_BYTES == self.segment as u64 {
+            &mut self.file
+        } else if let Some(next) = &mut self.next {
+            next
+        } else if self.patience > 0 {
+            self.patience -= 1;
+            return Ok(Prepared::Nothing);
+        } else {
+            match self.make_next() {
+                Ok(next) => self.next.insert(next),
+                Err(error) => {
+                    self.patience = LOG_NEXT_PATIENCE;
+                    return Ok(Prepared::NoNext(error));
+                }
+            }
+        };
+        file.write_at(&ZEROS[..length], within)?;
+        file.sync()?;
+        self.zeroed += length as u64;
+        Ok(Prepared::Some)
+    }
+}
+
+impl Drop for LogStore {
+    /// A file that was made ahead of need and not used.
+    fn drop(&mut self) {
+        if let Some(next) = &self.next {
+            let _ = fs::remove_file(next.path());
+        }
     }
 }
 
@@ -185,6 +271,19 @@ pub fn segment_path(directory: &Path, log: LogId, epoch: u16, segment: u32) -> P
     directory.join(format!("{}-{epoch:05}-{segment:04}.log", log.name()))
 }
 
+/// Name of a segment while it is made.
+fn next_path(segment: &Path) -> PathBuf {
+    segment.with_extension("log.next")
+}
+
+/// Epoch of a file that was made ahead of need, and left by a process that was killed.
+pub(super) fn next_path_epoch(name: &str) -> Option<u16> {
+    let segment = name.strip_suffix(".next")?;
+    let logs = [LogId::Client, LogId::Order, LogId::Desk];
+    let parse = |&log: &LogId| parse_segment_name(segment, log);
+    logs.iter().find_map(parse).map(|(epoch, _)| epoch)
+}
+
 /// Epoch and segment of a file of this log; `None` for any other file.
 pub fn parse_segment_name(name: &str, log: LogId) -> Option<(u16, u32)> {
     let numbers = name.strip_prefix(log.name())?.strip_prefix('-')?;
@@ -230,6 +329,33 @@ pub fn read(directory: &Path, log: LogId, epoch: u16) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::journal::log::place;
+
+    #[test]
+    fn zeros_run_ahead_into_a_file_that_readers_do_not_see() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = LogStore::create(directory.path(), LogId::Order, 1).unwrap();
+        let names = || fs::read_dir(directory.path()).unwrap().count();
+        while matches!(store.prepare(true).unwrap(), Prepared::Some) {}
+        assert_eq!((store.zeroed, names()), (LOG_AHEAD_BYTES, 1));
+        assert!(matches!(store.prepare(false).unwrap(), Prepared::Nothing));
+        let block = vec![7u8; (LOG_SEGMENT_BYTES - LOG_AHEAD_BYTES / 4) as usize];
+        store.append(&block).unwrap();
+        while matches!(store.prepare(true).unwrap(), Prepared::Some) {}
+        assert_eq!(store.zeroed, store.written() + LOG_AHEAD_BYTES);
+        assert_eq!(names(), 2);
+        let second = segment_path(directory.path(), LogId::Order, 1, 1);
+        assert!(!second.exists());
+        let before = store.zeroed;
+        store
+            .append(&vec![8u8; LOG_AHEAD_BYTES as usize / 2])
+            .unwrap();
+        store.sync().unwrap();
+        assert!(second.exists());
+        assert_eq!((store.segment, store.zeroed), (1, before));
+        let bytes = read(directory.path(), LogId::Order, 1).unwrap();
+        let (old, new) = bytes[block.len()..].split_at(LOG_AHEAD_BYTES as usize / 2);
+        assert!(old.iter().all(|&b| b == 8) && new.iter().all(|&b| b == 0));
+    }
 
     #[test]
     fn epochs_rise_and_segments_join() {

@@ -11,9 +11,10 @@ mod log_reader_tests;
 pub mod log_store;
 pub mod log_verify;
 mod log_window;
+mod retention;
 mod runner;
 pub mod session_store;
 pub mod takeover;
 mod topology;
 
-pub use boot::{BootError, Gateway, start};
+pub use boot::{BootError, Gateway, start, start_after};

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::config::plan::Idle;
+use crate::domain::Now;
 use crate::io::{LogFile, LogRead, Sockets};
 use crate::limits::{
-    CYCLE_BOUND_COLD_NS, CYCLE_BOUND_NS, JOURNAL_IDLE_NS, PARK_NS_MAX, RESEND_IDLE_NS,
+    CYCLE_BOUND_COLD_NS, CYCLE_BOUND_NS, JOURNAL_AWAKE_NS, JOURNAL_IDLE_NS, JOURNAL_IDLE_PROMPT_NS,
+    PARK_NS_MAX, RESEND_IDLE_NS,
 };
 use crate::stage::archive::ArchiveReader;
 use crate::stage::decode::DecodeStage;
@@ -85,6 +87,8 @@ pub trait Turn {
     fn wait(&mut self, ns: u64);
     /// Tells the status page on which core it runs.
     fn placed(&self, core: Option<usize>);
+    /// Nothing follows: closes its logs.
+    fn end(&mut self, now: Now);
 }
 
 /// Turns until the end.
@@ -99,6 +103,7 @@ pub fn run(turning: &mut impl Turn, mut clock: Clock, lifecycle: &Lifecycle, idl
             Idle::Park => turning.wait(PARK_NS_MAX),
         }
     }
+    turning.end(clock.now());
 }
 
 /// The decode stage and its part of the end.
@@ -141,6 +146,10 @@ impl<S: Sockets> Turn for DecodeTurn<S> {
     fn placed(&self, core: Option<usize>) {
         self.stage.status().set_thread(CYCLE_BOUND_NS, core);
     }
+
+    fn end(&mut self, now: Now) {
+        self.stage.board().log().end(now.wall_ns);
+    }
 }
 
 impl Turn for RiskStage {
@@ -157,6 +166,10 @@ impl Turn for RiskStage {
 
     fn placed(&self, core: Option<usize>) {
         self.status().set_thread(CYCLE_BOUND_NS, core);
+    }
+
+    fn end(&mut self, now: Now) {
+        self.log().end(now.wall_ns);
     }
 }
 
@@ -206,6 +219,10 @@ impl<S: Sockets> Turn for RouteTurn<S> {
     fn placed(&self, core: Option<usize>) {
         self.stage.status().set_thread(CYCLE_BOUND_NS, core);
     }
+
+    fn end(&mut self, now: Now) {
+        self.stage.board().log().end(now.wall_ns);
+    }
 }
 
 /// The three stages on one thread: run to completion, so that an order and a report each pass in one turn.
@@ -241,6 +258,12 @@ impl<S: Sockets, T: Sockets> Turn for Fused<S, T> {
         self.risk.placed(core);
         self.route.placed(core);
     }
+
+    fn end(&mut self, now: Now) {
+        self.decode.end(now);
+        self.risk.end(now);
+        self.route.end(now);
+    }
 }
 
 /// The reader of old messages, on its own thread: sleeps when nothing is asked.
@@ -255,11 +278,20 @@ pub fn archive<R: LogRead>(mut reader: ArchiveReader<R>, lifecycle: &Lifecycle) 
 /// The journal, on its own thread: sleeps when there is nothing, and empties the logs at the end.
 pub fn journal<F: LogFile>(mut stage: JournalStage<F>, mut clock: Clock, lifecycle: &Lifecycle) {
     stage.status().set_thread(CYCLE_BOUND_COLD_NS, None);
+    let mut worked_ns = 0;
     while !lifecycle.is_in(Phase::Written) {
         let now = clock.now();
         let records = stage.duty_cycle(now);
         stage.status().cycle(now, clock.now().mono_ns, records);
-        if records == 0 {
+        if records > 0 {
+            worked_ns = now.mono_ns;
+        } else if stage.is_prompt() && !stage.has_failed() {
+            // Somebody will wait for the next record: the thread stays awake for a while, and then sleeps lightly.
+            match now.mono_ns - worked_ns < JOURNAL_AWAKE_NS {
+                true => std::thread::yield_now(),
+                false => std::thread::sleep(Duration::from_nanos(JOURNAL_IDLE_PROMPT_NS)),
+            }
+        } else {
             std::thread::sleep(Duration::from_nanos(JOURNAL_IDLE_NS));
         }
     }

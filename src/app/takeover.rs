@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::log_reader::{LogError, LogPlace, LogReader};
 use super::log_store::SegmentWriter;
 use crate::journal::read::Why;
-use crate::journal::{LogId, Record};
+use crate::journal::{LogId, Record, RecordKind};
 use crate::sys::staging::StagingRegion;
 
 /// All epochs of one log, one record after the other.
@@ -22,6 +22,7 @@ pub struct Takeover {
     held: Option<StagingRegion>,
     rescued: Option<SegmentWriter>,
     sequence: u64,
+    ended: bool,
 }
 
 /// Why a log cannot be taken over.
@@ -62,6 +63,7 @@ impl Takeover {
             held,
             rescued: None,
             sequence: 0,
+            ended: true,
         })
     }
 
@@ -76,7 +78,8 @@ impl Takeover {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.sequence = self.reader.record().sequence;
+        let record = self.reader.record();
+        (self.sequence, self.ended) = (record.sequence, record.kind == RecordKind::End);
         if self.reader.is_from_window() {
             self.rescue()?;
         }
@@ -111,6 +114,11 @@ impl Takeover {
     /// Sequence of the last record that was read.
     pub fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// The process before did not end in order, and its window is gone: the host went down, and what was not on disk is missing.
+    pub fn has_lost(&self) -> bool {
+        !self.ended && self.held.is_none()
     }
 
     /// Everything was read: makes it durable, and removes the window.

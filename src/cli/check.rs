@@ -101,6 +101,9 @@ fn plan_json(plan: &Plan) -> Value {
             "sender_comp_id": s.fix.sender_comp_id.to_string_lossy(),
             "target_comp_id": s.fix.target_comp_id.to_string_lossy(),
             "accounts": s.accounts.len(),
+            "drop_copy": s.drop_copy.as_ref().map(|copy| json!({
+                "sessions": copy.sessions.len(), "accounts": copy.accounts.len(),
+            })),
         })).collect::<Vec<_>>(),
         "desks": plan.desks.iter().map(|d| json!({
             "name": d.name,
@@ -164,7 +167,10 @@ fn sessions(plan: &Plan) -> Rows {
             s.fix.version.name().to_owned(),
             s.fix.sender_comp_id.to_string_lossy(),
             s.fix.target_comp_id.to_string_lossy(),
-            s.accounts.len().to_string(),
+            match s.drop_copy {
+                Some(_) => "copies".to_owned(),
+                None => s.accounts.len().to_string(),
+            },
             rate,
             if sources.is_empty() {
                 "any".to_owned()

@@ -277,6 +277,8 @@ fn drive(
         seed: 1,
         prefix: Text::cut(b"D"),
         drain_ns: DRAIN_NS,
+        reconnect: false,
+        open_max: u64::MAX,
     };
     let sessions = config.sessions;
     let sockets = open(Choice::Poll, sessions)?;

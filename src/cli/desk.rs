@@ -65,6 +65,9 @@ pub struct DeskArgs {
     /// Pin to this core and spin there
     #[arg(long)]
     pin: Option<usize>,
+    /// Tell on standard error when links come and go, as JSON
+    #[arg(long)]
+    events: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -176,6 +179,7 @@ fn turn(
         let asleep = idle > IDLE_TURNS && args.pin.is_none();
         if asleep || now.mono_ns >= look_ns {
             look_ns = now.mono_ns + LOOK_NS;
+            super::show_events(args.events, server.take_events());
             let quit = commands
                 .try_iter()
                 .any(|line| obey(args, server, now, &line));
@@ -226,16 +230,13 @@ fn obey(args: &DeskArgs, server: &mut DeskServer<AnySockets>, now: Now, line: &s
 fn show_ledger(args: &DeskArgs, server: &DeskServer<AnySockets>) -> io::Result<()> {
     match &args.json_ledger {
         Some(path) => write_ledger(path, server),
-        None => {
-            server.ledger().write_json(io::stdout().lock())?;
-            writeln!(io::stdout())
-        }
+        None => server.write_ledger(io::stdout().lock()),
     }
 }
 
 fn write_ledger(path: &Path, server: &DeskServer<AnySockets>) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
-    server.ledger().write_json(&mut out)?;
+    server.write_ledger(&mut out)?;
     out.flush()
 }
 

@@ -27,6 +27,9 @@ use crate::sys::thread;
 /// Turns between two looks at the signals.
 const TURNS_PER_LOOK: u32 = 4096;
 
+/// Between two looks at what sessions did: who watches waits for it.
+const TURNS_PER_SHOW: u32 = 64;
+
 /// Send orders at a fixed rate, whatever the answers do, and measure from the intended send times
 #[derive(Args, Debug)]
 pub struct LoadArgs {
@@ -87,6 +90,18 @@ pub struct LoadArgs {
     /// How long answers may take after the last request
     #[arg(long, default_value_t = 5)]
     drain_s: u64,
+    /// Requests without an answer above which what is due is skipped and counted; zero: no limit
+    #[arg(long, default_value_t = 0)]
+    open_max: u64,
+    /// Keep the sessions' numbers when the connection is lost, come back, and go on; a signal ends the sending, not the run
+    #[arg(long)]
+    reconnect: bool,
+    /// Write what was sent and told of each order to this file at the end
+    #[arg(long)]
+    json_ledger: Option<PathBuf>,
+    /// Tell on standard error when sessions come and go, as JSON
+    #[arg(long)]
+    events: bool,
     /// Sockets
     #[arg(long, value_enum, default_value = "poll")]
     io: Io,
@@ -199,6 +214,12 @@ fn configure(args: &LoadArgs) -> Result<LoadConfig, String> {
         seed: args.seed,
         prefix: Text::cut(&prefix),
         drain_ns: args.drain_s * NS_PER_S,
+        reconnect: args.reconnect,
+        open_max: if args.open_max == 0 {
+            u64::MAX
+        } else {
+            args.open_max
+        },
     })
 }
 
@@ -216,6 +237,9 @@ fn turn(args: &LoadArgs, client: &mut LoadClient<AnySockets>, signals: &Signals)
     while !client.is_done() {
         let work = client.turn(&mut || clock.now());
         turns = turns.wrapping_add(1);
+        if turns.is_multiple_of(TURNS_PER_SHOW) {
+            super::show_events(args.events, client.take_events());
+        }
         if turns.is_multiple_of(TURNS_PER_LOOK) && signals.arrived() {
             client.stop(clock.now());
         }
@@ -226,6 +250,7 @@ fn turn(args: &LoadArgs, client: &mut LoadClient<AnySockets>, signals: &Signals)
             }
         }
     }
+    super::show_events(args.events, client.take_events());
 }
 
 fn print_progress(
@@ -256,7 +281,7 @@ fn print_progress(
 
 fn report(args: &LoadArgs, client: &mut LoadClient<AnySockets>) -> ExitCode {
     if let Err(error) = write_files(args, client) {
-        return super::fail("cannot write the histogram", error);
+        return super::fail("cannot write the histogram or the ledger", error);
     }
     let result = client.result();
     if args.json {
@@ -278,6 +303,11 @@ fn report(args: &LoadArgs, client: &mut LoadClient<AnySockets>) -> ExitCode {
 }
 
 fn write_files(args: &LoadArgs, client: &LoadClient<AnySockets>) -> io::Result<()> {
+    if let Some(path) = &args.json_ledger {
+        let mut out = BufWriter::new(File::create(path)?);
+        client.write_ledger(&mut out)?;
+        out.flush()?;
+    }
     let (latency, start_wall_ns) = client.acknowledged();
     if let Some(path) = &args.hlog {
         let mut out = BufWriter::new(File::create(path)?);

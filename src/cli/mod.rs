@@ -3,6 +3,7 @@
 //! Exit codes: 0 good, 1 failed, 2 wrong usage or configuration (clap exits with 2 by itself).
 
 pub mod check;
+pub mod compare;
 pub mod ctl;
 pub mod demo;
 pub mod desk;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Diagnostics, Plan};
+use crate::sim::line_events::LineEvent;
 use crate::stage::{Dictionaries, dictionary_text};
 use crate::wire::fix::dictionary::DictionaryError;
 
@@ -48,6 +50,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Prove a configuration before it is used
     Check(check::CheckArgs),
+    /// Compare the ledgers that a load client and a simulated desk wrote
+    Compare(compare::CompareArgs),
     /// Run the gateway
     Run(run::RunArgs),
     /// Command a running gateway
@@ -75,6 +79,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Ctl(args) => ctl::run(&args),
         Command::Desk(args) => desk::run(&args),
@@ -114,6 +119,15 @@ fn show(text: &str) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
+    }
+}
+
+/// Tells events of sessions and links, one a line, where that is wanted.
+fn show_events(wanted: bool, events: impl Iterator<Item = LineEvent>) {
+    for event in events.filter(|_| wanted) {
+        if let Ok(text) = serde_json::to_string(&event) {
+            eprintln!("event {text}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use sd_notify::NotifyState;
@@ -13,6 +13,8 @@ use sd_notify::NotifyState;
 use super::signals::Signals;
 use crate::app;
 use crate::config::plan::{Io, Layout};
+use crate::domain::DiskState;
+use crate::limits::LOG_LOOK_S;
 
 /// Run the gateway
 #[derive(Args, Debug)]
@@ -26,6 +28,9 @@ pub struct RunArgs {
     /// Overrides threads.layout
     #[arg(long, value_enum)]
     layout: Option<Layout>,
+    /// Go on although the host went down and the last records may be missing: what desks have was settled with them
+    #[arg(long)]
+    accept_host_loss: bool,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -49,7 +54,8 @@ pub fn run(args: &RunArgs) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return super::fail("cannot watch for signals", error),
     };
-    let gateway = match app::start(Arc::new(plan)) {
+    let plan = Arc::new(plan);
+    let gateway = match app::start_after(plan.clone(), args.accept_host_loss) {
         Ok(gateway) => gateway,
         Err(error) => return super::fail("the gateway did not start", error),
     };
@@ -73,13 +79,29 @@ pub fn run(args: &RunArgs) -> ExitCode {
     // Without a service manager nobody listens: that is no error.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let mut failed = false;
+    let mut looked = Instant::now();
     while !signals.arrived() && !failed {
         std::thread::sleep(Duration::from_millis(50));
+        if looked.elapsed() >= Duration::from_secs(LOG_LOOK_S) {
+            looked = Instant::now();
+            match gateway.look_after_logs(&plan) {
+                Ok(warnings) => warnings.iter().for_each(|it| tracing::warn!("{it}")),
+                Err(error) => tracing::warn!(%error, "cannot look after the logs"),
+            }
+        }
         failed = gateway.has_failed();
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     tracing::info!("going down: clients out, links out, logs to disk");
+    let disk = gateway.disk();
     gateway.stop();
+    if disk.state() != DiskState::Working {
+        tracing::error!(
+            state = disk.state().name(),
+            "the logs did not reach the disk: keep the staging windows, see errors above"
+        );
+        return ExitCode::FAILURE;
+    }
     if failed {
         tracing::error!("a thread of the gateway ended before its time");
         return ExitCode::FAILURE;

@@ -62,6 +62,8 @@ pub struct Threads {
 #[allow(missing_docs)]
 pub struct State {
     pub log_directory: Item<String>,
+    pub log_keep_days: Item<i64>,
+    pub log_disk_max_bytes: Item<i64>,
     pub staging_directory: Item<String>,
     pub staging_bytes: Item<i64>,
     pub status_file: Item<String>,
@@ -113,6 +115,7 @@ pub struct Listener {
 pub struct Desk {
     pub name: Item<String>,
     pub acknowledge_timeout_ms: Item<i64>,
+    pub durability: Item<String>,
     pub links: Vec<Spanned<Link>>,
 }
 
@@ -193,6 +196,9 @@ pub struct Session {
     pub message_burst: Item<i64>,
     pub pending_new: Item<bool>,
     pub cancel_on_disconnect: Item<bool>,
+    pub drop_copy_clients: Item<Vec<Spanned<String>>>,
+    pub drop_copy_sessions: Item<Vec<Spanned<String>>>,
+    pub drop_copy_accounts: Item<Vec<Spanned<String>>>,
 }
 
 /// What was read, and which keys were refused on the way (table's place and key), so that they are not also called missing.

@@ -132,6 +132,8 @@ keys! {
     }
     "state" {
         "log_directory", Path, "", Word("/var/lib/gatehouse/log"), "Logs on disk.";
+        "log_keep_days", Number(0, LOG_KEEP_DAYS_MAX), "days", Value(0), "Logs of a start that were last written longer ago are removed; younger ones never are. Zero: kept for ever. What a restart needs, and what is of today, stays in any case.";
+        "log_disk_max_bytes", Number(0, i64::MAX as u64), "bytes", Value(0), "With more bytes of logs the oldest are removed, as far as `log_keep_days` allows; zero: no bound.";
         "staging_directory", Path, "", Word("/dev/shm/gatehouse"), "Staging windows of the logs; must be memory (tmpfs) that the service manager does not clear at a restart.";
         "staging_bytes", PowerOfTwo(STAGING_BYTES_MIN as u64, STAGING_BYTES_MAX as u64), "bytes", Value(STAGING_BYTES as u64), "Size of each of the three staging windows.";
         "status_file", Path, "", Word("/dev/shm/gatehouse/status"), "Status page that `gatehouse top` reads; memory (tmpfs).";
@@ -163,6 +165,7 @@ keys! {
     "desks" {
         "name", NAME, "", Required, "Name of the desk; `accounts.csv` refers to it.";
         "acknowledge_timeout_ms", TIMER_MS, "ms", Value(5000), "A request unanswered for longer makes its link suspect.";
+        "durability", Choice(&["process", "host"]), "", Word("process"), "`process`: what was sent or acknowledged survives the process; `host`: no request leaves to the desk, and no report to a session that may use its accounts, before its record is on disk.";
     }
     "desks.links" {
         "name", NAME, "", Required, "Name of the link.";
@@ -196,7 +199,7 @@ keys! {
         "fix_version", Choice(FIX_VERSIONS), "", Word("4.4"), "BeginString(8).";
         "sender_comp_id", COMP_ID, "", Word("GATEHOUSE"), "SenderCompID(49) that we send; the client's TargetCompID(56).";
         "target_comp_id", COMP_ID, "", Required, "TargetCompID(56) that we send; the client's SenderCompID(49).";
-        "accounts", Names, "", Required, "Accounts that it may use, all of this client; where there is just one, orders need not name it.";
+        "accounts", Names, "", Required, "Accounts that it may use, all of this client; where there is just one, orders need not name it. A session that receives copies has none.";
         "allowed_sources", Networks, "", Empty, "Addresses that it may come from, such as `10.1.0.0/16`; empty: any.";
         "heartbeat_interval_min_s", TIMER_S, "s", Value(1), "Shortest HeartBtInt(108) that is accepted.";
         "heartbeat_interval_max_s", TIMER_S, "s", Value(60), "Longest HeartBtInt(108) that is accepted.";
@@ -218,6 +221,9 @@ keys! {
         "message_burst", BURST, "messages", Value(1), "Messages at once.";
         "pending_new", Flag, "", Bool(false), "Every accepted order is told 150=A before the desk answers.";
         "cancel_on_disconnect", Flag, "", Bool(false), "Open orders are cancelled when the session is lost.";
+        "drop_copy_clients", Names, "", Empty, "Drop copy: it receives copies of the ExecutionReports and OrderCancelRejects of all sessions of these clients, and may order nothing.";
+        "drop_copy_sessions", Names, "", Empty, "Likewise, of these sessions.";
+        "drop_copy_accounts", Names, "", Empty, "Likewise, of the orders of these accounts, whichever session sends them. At most 4 sessions receive copies of one account, or of one session.";
     }
     "instruments.csv" {
         "symbol", Name(23), "", Required, "Symbol(55), unique.";

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::calendar::Rule;
-pub use crate::domain::FixVersion;
 use crate::domain::account::Position;
 use crate::domain::time::Precision;
 use crate::domain::{
-    Account, AccountIndex, Checks, ClientIndex, DeskIndex, Instrument, Schedule, Text,
+    Account, AccountIndex, Checks, ClientIndex, DeskIndex, Instrument, Schedule, SessionIndex, Text,
 };
+pub use crate::domain::{Durability, FixVersion};
 
 /// Which sockets.
 #[derive(
@@ -105,6 +105,10 @@ pub struct ThreadPlan {
 pub struct StatePlan {
     /// Logs on disk
     pub log_directory: PathBuf,
+    /// Days for which logs are kept and after which they are removed; zero: for ever
+    pub log_keep_days: u32,
+    /// Bytes of logs above which the oldest are removed; zero: no bound
+    pub log_disk_max_bytes: u64,
     /// Staging windows; tmpfs
     pub staging_directory: PathBuf,
     /// Bytes of each staging window; a power of two
@@ -184,6 +188,9 @@ pub struct FixPlan {
     pub checks: Checks,
     /// The dictionary that messages are checked against
     pub dictionary: DictionaryPlan,
+    /// What the record of an application message must have survived before the message leaves: of a link its desk's level, of a
+    /// session the highest of its accounts' desks
+    pub durability: Durability,
 }
 
 /// What a session's messages are checked against.
@@ -232,6 +239,7 @@ impl FixPlan {
             takeover_s: 0,
             checks: Checks::ALL,
             dictionary: DictionaryPlan::None,
+            durability: Durability::Process,
         }
     }
 }
@@ -257,6 +265,17 @@ pub struct SessionPlan {
     pub pending_new: bool,
     /// Whether open orders are cancelled when the session is lost
     pub cancel_on_disconnect: bool,
+    /// What it receives copies of, where it does: then it asks for nothing, and has no accounts
+    pub drop_copy: Option<DropCopyPlan>,
+}
+
+/// Whose reports are copied to a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DropCopyPlan {
+    /// Of the orders of these accounts, each once
+    pub accounts: Vec<AccountIndex>,
+    /// Of the orders of these sessions, each once; none of them receives copies
+    pub sessions: Vec<SessionIndex>,
 }
 
 /// An address range.
@@ -269,6 +288,40 @@ pub struct Network {
 }
 
 impl Plan {
+    /// Gives links the level of their desk, and sessions the highest level of the desks of their accounts, or of those whose reports are
+    /// copied to them.
+    pub fn spread_durability(&mut self) {
+        for desk in &mut self.desks {
+            let level = desk.durability;
+            desk.links
+                .iter_mut()
+                .for_each(|link| link.fix.durability = level);
+        }
+        for session in &mut self.sessions {
+            let desk_of = |account: &AccountIndex| self.account_desks.get(account.get());
+            let copied = session.drop_copy.iter().flat_map(|copy| &copy.accounts);
+            let levels = session.accounts.iter().chain(copied).filter_map(desk_of);
+            let levels = levels.filter_map(|desk| self.desks.get(desk.get()));
+            session.fix.durability = levels.map(|desk| desk.durability).max().unwrap_or_default();
+        }
+        for at in 0..self.sessions.len() {
+            let Some(copy) = &self.sessions[at].drop_copy else {
+                continue;
+            };
+            let levels = copy.sessions.iter();
+            let levels = levels.map(|of| self.sessions[of.get()].fix.durability);
+            let level = levels.max().unwrap_or_default();
+            let own = &mut self.sessions[at].fix.durability;
+            *own = level.max(*own);
+        }
+    }
+
+    /// Whether anybody waits for the disk.
+    pub fn waits_for_disk(&self) -> bool {
+        let waits = |desk: &DeskPlan| desk.durability == Durability::Host;
+        self.desks.iter().any(waits)
+    }
+
     /// Overrides the sockets of all listeners and links.
     pub fn set_io(&mut self, io: Io) {
         self.listeners
@@ -313,6 +366,8 @@ pub struct DeskPlan {
     pub links: Vec<LinkPlan>,
     /// A desk that has not acknowledged a request after this makes its link suspect
     pub acknowledge_timeout_ms: u32,
+    /// Of its links, and of all sessions that may use its accounts
+    pub durability: Durability,
 }
 
 /// A link to a desk.

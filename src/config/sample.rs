@@ -126,6 +126,8 @@ impl Sample {
     fn state(&self) -> StatePlan {
         StatePlan {
             log_directory: self.state_directory.join("log"),
+            log_keep_days: 0,
+            log_disk_max_bytes: 0,
             staging_directory: self.state_directory.join("staging"),
             staging_bytes: self.staging_bytes,
             status_file: self.state_directory.join("status"),
@@ -160,6 +162,7 @@ impl Sample {
             message_burst: 1,
             pending_new: false,
             cancel_on_disconnect: false,
+            drop_copy: None,
         }
     }
 
@@ -180,6 +183,7 @@ impl Sample {
             name: "desk".to_owned(),
             links: self.links.iter().enumerate().map(link).collect(),
             acknowledge_timeout_ms: 5_000,
+            durability: Durability::Process,
         }
     }
 

@@ -6,6 +6,7 @@ pub mod account;
 pub mod checks;
 pub mod command;
 pub mod directory;
+pub mod durability;
 pub mod fix_version;
 pub mod ids;
 pub mod instrument;
@@ -22,6 +23,7 @@ pub mod time;
 pub use account::{Account, AccountKind};
 pub use checks::Checks;
 pub use directory::Directory;
+pub use durability::{DiskState, Durability};
 pub use fix_version::FixVersion;
 pub use ids::{
     AccountIndex, ClientIndex, DeskIndex, InstrumentIndex, LinkIndex, OrderId, SessionIndex,

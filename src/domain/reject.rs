@@ -103,6 +103,8 @@ reject_table! {
     NotDelivered, "not_delivered", "Not delivered to a desk", 0, 99, 2;
     /// Not a reject: the word in the answer to a status request about an order in doubt.
     InDoubt, "in_doubt", "In doubt: the link was lost before the desk answered", 0, 99, 2;
+    /// The logs cannot be written any more: what is left of them is for reports and cancels.
+    LogUnavailable, "log_unavailable", "Log unavailable: no new orders", 0, 99, 2;
 }
 
 impl RejectReason {

@@ -260,6 +260,8 @@ pub struct ClientReport {
 pub struct ClientCancelReject {
     /// OrderID(37); `NONE` is written as `NONE`
     pub order_id: OrderId,
+    /// Account of the order; `u32::MAX` where unknown. The message does not say it.
+    pub account: AccountIndex,
     /// ClOrdID(11)
     pub client_order_id: ClientOrderId,
     /// OrigClOrdID(41)

@@ -31,7 +31,8 @@ pub struct Outcome {
     pub desk_outputs: u8,
     /// Messages to clients that it caused at once.
     pub client_outputs: u8,
-    /// What the stage knew and the input does not say: bit 0 entitled, bit 1 pressure, bit 2 desk ready.
+    /// What the stage knew and the input does not say: bit 0 entitled, bit 1 pressure, bit 2 desk ready, bit 3 log
+    /// unavailable.
     pub facts: u8,
     /// The stage's monotonic clock when it took the input: rates are measured by it.
     pub taken_ns: u64,

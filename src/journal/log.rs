@@ -6,6 +6,7 @@
 use zerocopy::FromZeros;
 use zerocopy::little_endian::{U16, U64};
 
+use super::disk::Disk;
 use super::record::{self, BODY_OFFSET, Cause, DELIVERED, LogId, RawHeader, Record, RecordKind};
 
 /// The writing end.
@@ -18,6 +19,8 @@ pub struct Log {
     offset: u64,
     /// Per channel: where the last message that was sent stands in the file
     sent: Vec<u64>,
+    /// What is known of its way to disk
+    disk: Disk,
 }
 
 /// No message was sent on the channel.
@@ -60,7 +63,14 @@ impl Log {
             crc: 0,
             offset: 0,
             sent: Vec::new(),
+            disk: Disk::default(),
         }
+    }
+
+    /// Goes to this disk, of which the journal thread tells.
+    pub fn on_disk(mut self, disk: Disk) -> Self {
+        self.disk = disk;
+        self
     }
 
     /// Of this epoch: its records have their places behind those of all epochs before.
@@ -114,10 +124,32 @@ impl Log {
         self.writer.position()
     }
 
-    /// Whether the memory is more than three quarters full: the disk is too slow, or has failed.
+    /// Whether the memory is more than three quarters full: the disk is too slow, or has failed. Other stages see it too.
     pub fn is_pressed(&mut self) -> bool {
-        let held = self.writer.position() - self.writer.released();
-        held > self.writer.capacity_bytes() as u64 / 4 * 3
+        let pressed = self.held_bytes() > self.writer.capacity_bytes() as u64 / 4 * 3;
+        self.disk.press(self.id, pressed);
+        pressed
+    }
+
+    /// Whether the memory is more than seven eighths full: what is left is for cancels, reports and the session layer.
+    pub fn is_reserved(&mut self) -> bool {
+        self.held_bytes() > self.writer.capacity_bytes() as u64 / 8 * 7
+    }
+
+    fn held_bytes(&mut self) -> u64 {
+        self.writer.position() - self.writer.released()
+    }
+
+    /// How the disk does, for all logs.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Whether the record at this position ([`Appended::position`]) is on disk, as are its causes in the other logs: the journal
+    /// thread gives room back for nothing else.
+    #[inline]
+    pub fn is_durable(&mut self, position: u64) -> bool {
+        position < self.writer.released()
     }
 
     /// Depth and high-water mark of the memory, for the status page.
@@ -182,7 +214,7 @@ impl Log {
         header.cause_output = U16::new(cause.output);
         header.cause_sequence = U64::new(cause.sequence);
         let place = match kind {
-            RecordKind::MessageOut | RecordKind::AdminOut => self.sent.get_mut(channel as usize),
+            kind if kind.is_sent() => self.sent.get_mut(channel as usize),
             _ => None,
         };
         if let Some(place) = place {
@@ -217,6 +249,12 @@ impl Log {
             out.copy_from_slice(body);
             Some(body.len())
         })
+    }
+
+    /// The last record: the process ends in order.
+    pub fn end(&mut self, time_ns: u64) {
+        // Without room the end is one out of order, and the window says what is missing.
+        let _ = self.append(RecordKind::End, 0, Cause::default(), time_ns, b"");
     }
 
     /// A record that was appended earlier; `None` where newer ones have taken its place in memory.

@@ -4,11 +4,13 @@
 
 pub mod begin;
 mod codec;
+mod disk;
 pub mod entry;
 pub mod log;
 pub mod names;
 pub mod read;
 pub mod record;
 
+pub use disk::Disk;
 pub use log::{Appended, Log};
 pub use record::{Cause, LogId, Record, RecordKind};

@@ -80,6 +80,11 @@ pub enum RecordKind {
     Carried = 13,
     /// With what the risk state of a process begins; see [`super::begin`].
     Begin = 14,
+    /// FIX message committed to be sent: the copy of another session's message, whose record has the same cause and comes after it.
+    /// Channel: session.
+    CopyOut = 15,
+    /// Last record of a process that ended in order: nothing of it can be missing.
+    End = 16,
 }
 
 impl RecordKind {
@@ -99,8 +104,15 @@ impl RecordKind {
             12 => Self::Names,
             13 => Self::Carried,
             14 => Self::Begin,
+            15 => Self::CopyOut,
+            16 => Self::End,
             _ => return None,
         })
+    }
+
+    /// Whether the body is a message that went to a peer, under the next number of its channel.
+    pub fn is_sent(self) -> bool {
+        matches!(self, Self::MessageOut | Self::AdminOut | Self::CopyOut)
     }
 }
 

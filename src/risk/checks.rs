@@ -20,6 +20,7 @@ pub(super) struct Context<'a> {
     pub duplicate: bool,
     pub desk_ready: bool,
     pub pressure: bool,
+    pub log_ready: bool,
     pub has_capacity: bool,
     pub session_in_time: bool,
     pub account_in_time: bool,
@@ -89,6 +90,7 @@ checks! {
     not_blocked => Blocked,
     client_order_id_is_new => DuplicateClientOrderId,
     desk_is_ready => NoDesk,
+    log_is_ready => LogUnavailable,
     no_pressure => Pressure,
     capacity_is_left => CapacityFull,
     order_type_is_taken => UnsupportedOrder,
@@ -136,6 +138,10 @@ fn client_order_id_is_new(c: &Context) -> bool {
 
 fn desk_is_ready(c: &Context) -> bool {
     c.desk_ready
+}
+
+fn log_is_ready(c: &Context) -> bool {
+    c.log_ready
 }
 
 fn no_pressure(c: &Context) -> bool {

@@ -15,8 +15,8 @@ use crate::domain::order::{
 };
 use crate::domain::report::{ClientCancelReject, ClientExec, ClientOutput, ReportDetail};
 use crate::domain::{
-    ClientOrderId, DeskText, Now, OrderId, OrderStatus, OrderType, Price, RejectReason,
-    SessionIndex, Text,
+    AccountIndex, ClientOrderId, DeskText, Now, OrderId, OrderStatus, OrderType, Price,
+    RejectReason, SessionIndex, Text,
 };
 
 impl Risk {
@@ -252,12 +252,16 @@ impl Risk {
         out: &mut Outputs,
     ) {
         self.counters.refuse(reason);
-        let (order_id, status) = match at {
-            Some(at) => (self.orders.order(at).id, self.shown_status(at)),
-            None => (OrderId::NONE, OrderStatus::Rejected),
+        let (order_id, account, status) = match at {
+            Some(at) => {
+                let order = self.orders.order(at);
+                (order.id, order.account, self.shown_status(at))
+            }
+            None => (OrderId::NONE, AccountIndex(u32::MAX), OrderStatus::Rejected),
         };
         let reject = ClientCancelReject {
             order_id,
+            account,
             client_order_id,
             orig_client_order_id,
             status,

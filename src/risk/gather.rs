@@ -80,6 +80,7 @@ impl Risk {
             duplicate: ask.duplicate,
             desk_ready: facts.desk_ready,
             pressure: facts.pressure,
+            log_ready: facts.log_ready,
             has_capacity: self.orders.has_room_for_order() && !self.executions.is_above_watermark(),
             session_in_time,
             account_in_time,

@@ -93,12 +93,17 @@ pub struct Facts {
     pub pressure: bool,
     /// A link of the account's desk is ready.
     pub desk_ready: bool,
+    /// The logs reach the disk.
+    pub log_ready: bool,
 }
 
 impl Facts {
     /// As one byte, for the log.
     pub fn to_bits(self) -> u8 {
-        self.entitled as u8 | (self.pressure as u8) << 1 | (self.desk_ready as u8) << 2
+        self.entitled as u8
+            | (self.pressure as u8) << 1
+            | (self.desk_ready as u8) << 2
+            | (!self.log_ready as u8) << 3
     }
 
     /// Of such a byte.
@@ -107,6 +112,7 @@ impl Facts {
             entitled: bits & 1 != 0,
             pressure: bits & 2 != 0,
             desk_ready: bits & 4 != 0,
+            log_ready: bits & 8 == 0,
         }
     }
 }

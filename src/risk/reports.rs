@@ -187,6 +187,7 @@ impl Risk {
         let order = self.orders.order(at);
         ClientCancelReject {
             order_id: order.id,
+            account: order.account,
             client_order_id: self.orders.request(slot).client_order_id,
             orig_client_order_id: self.orders.request(order.live).client_order_id,
             status: self.shown_status(at),

@@ -132,6 +132,11 @@ impl DeskBook {
         &self.ledger
     }
 
+    /// All orders that it took, by number.
+    pub fn orders(&self) -> &[Order] {
+        &self.orders
+    }
+
     /// Orders that can still trade.
     pub fn open_orders(&self) -> usize {
         self.orders
@@ -145,11 +150,6 @@ impl DeskBook {
         let open = |o: &&Order| !o.status.is_final() && o.status != OrderStatus::PendingNew;
         let open = self.orders.iter().filter(open);
         open.map(|order| order.client_order_id).collect()
-    }
-
-    /// Every order that it took, oldest first.
-    pub fn orders(&self) -> &[Order] {
-        &self.orders
     }
 
     /// The order that has or had this ClOrdID.

@@ -4,7 +4,6 @@
 //! that came twice is seen twice; a fill stands here from the moment it is made, whether or not its report gets anywhere.
 
 use std::collections::HashMap;
-use std::io;
 
 use serde::Serialize;
 
@@ -145,60 +144,5 @@ impl DeskLedger {
             totals.filled_quantity += fill.quantity.0;
         }
         totals
-    }
-
-    /// Writes the whole ledger as one JSON object, sorted by id.
-    pub fn write_json(&self, out: impl io::Write) -> io::Result<()> {
-        #[derive(Serialize)]
-        struct RequestRow {
-            id: String,
-            kind: RequestKind,
-            received: u32,
-            link: usize,
-        }
-        #[derive(Serialize)]
-        struct FillRow {
-            exec_id: u64,
-            order: u32,
-            id: String,
-            symbol: String,
-            side: Side,
-            quantity: u64,
-            price: String,
-            state: FillState,
-        }
-        #[derive(Serialize)]
-        struct Ledger {
-            totals: DeskTotals,
-            requests: Vec<RequestRow>,
-            fills: Vec<FillRow>,
-        }
-        let mut requests: Vec<_> = self
-            .received
-            .iter()
-            .map(|(id, r)| RequestRow {
-                id: id.to_string_lossy(),
-                kind: r.kind,
-                received: r.count,
-                link: r.link,
-            })
-            .collect();
-        requests.sort_by(|a, b| a.id.cmp(&b.id));
-        let fills = self.fills.iter().map(|f| FillRow {
-            exec_id: f.exec_id,
-            order: f.order,
-            id: f.client_order_id.to_string_lossy(),
-            symbol: f.symbol.to_string_lossy(),
-            side: f.side,
-            quantity: f.quantity.0,
-            price: f.price.to_string(),
-            state: f.state,
-        });
-        let ledger = Ledger {
-            totals: self.totals(),
-            requests,
-            fills: fills.collect(),
-        };
-        serde_json::to_writer_pretty(out, &ledger).map_err(io::Error::from)
     }
 }

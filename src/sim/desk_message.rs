@@ -8,7 +8,7 @@ use crate::domain::{
 };
 
 /// MsgType(35) that the desk takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestKind {
     /// 35=D

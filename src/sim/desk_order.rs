@@ -16,6 +16,8 @@ use crate::sim::matching::Place;
 pub struct Order {
     /// The desk's number, from one; OrderID(37).
     pub number: u32,
+    /// ClOrdID(11) under which it came.
+    pub first_id: ClientOrderId,
     /// ClOrdID(11) of the order or of its last replace.
     pub client_order_id: ClientOrderId,
     /// Account(1)
@@ -53,6 +55,7 @@ impl Order {
     pub fn new(number: u32, book: u32, link: usize, request: &Request, script: Script) -> Self {
         Self {
             number,
+            first_id: request.client_order_id,
             client_order_id: request.client_order_id,
             account: request.account,
             symbol: request.symbol,

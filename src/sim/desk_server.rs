@@ -18,6 +18,8 @@ use crate::sim::desk_command::{CommandError, DeskCommand};
 use crate::sim::desk_ledger::DeskLedger;
 use crate::sim::desk_message::DeskOutput;
 use crate::sim::endpoint::{self, Endpoint};
+use crate::sim::ledger_file;
+use crate::sim::line_events::{LineEvent, LineEvents};
 use crate::stage::Closed;
 use crate::stage::{Application, PeerEvent, Role, Stranger, Verdict};
 use crate::wire::fix::Message;
@@ -57,6 +59,7 @@ pub struct DeskServer<S: Sockets> {
     prefix: RunPrefix,
     made: Vec<DeskOutput>,
     waiting: VecDeque<DeskOutput>,
+    lines: LineEvents,
 }
 
 /// One link's view of the book while its messages are taken.
@@ -64,6 +67,7 @@ struct LinkApplication<'a> {
     book: &'a mut DeskBook,
     link: usize,
     made: &'a mut Vec<DeskOutput>,
+    lines: &'a mut LineEvents,
     may_take: usize,
 }
 
@@ -82,7 +86,9 @@ impl Application for LinkApplication<'_> {
         }
     }
 
-    fn on_event(&mut self, _: usize, _: Now, _: u64, event: PeerEvent) {
+    fn on_event(&mut self, _: usize, now: Now, _: u64, event: PeerEvent) {
+        let open = self.book.held().0 as u64;
+        self.lines.note(now, self.link, &event, open);
         match event {
             PeerEvent::LoggedOn => self.book.on_link(self.link, true, self.made),
             PeerEvent::LoggedOut | PeerEvent::Disconnected(_) => {
@@ -124,6 +130,7 @@ impl<S: Sockets> DeskServer<S> {
             prefix: config.prefix,
             made: Vec::new(),
             waiting: VecDeque::new(),
+            lines: LineEvents::default(),
         })
     }
 
@@ -135,6 +142,19 @@ impl<S: Sockets> DeskServer<S> {
     /// What came and what was filled.
     pub fn ledger(&self) -> &DeskLedger {
         self.book.ledger()
+    }
+
+    /// Links that came and went since this was last asked, oldest first.
+    pub fn take_events(&mut self) -> impl Iterator<Item = LineEvent> + '_ {
+        self.lines.take()
+    }
+
+    /// Writes the whole ledger as one JSON object, sorted by id.
+    pub fn write_ledger(&self, out: impl io::Write) -> io::Result<()> {
+        let mut lines = self.lines.totals();
+        let lost = self.links.iter().map(|it| it.board.traffic().resend_lost);
+        lines.resend_lost = lost.sum();
+        ledger_file::write_desk(out, &self.book, &lines)
     }
 
     /// The book.
@@ -155,6 +175,7 @@ impl<S: Sockets> DeskServer<S> {
                 book: &mut self.book,
                 link,
                 made: &mut self.made,
+                lines: &mut self.lines,
                 may_take: SIM_DESK_OUTPUTS_MAX.saturating_sub(self.waiting.len()),
             };
             work += self.links[link].board.duty_cycle(now, &mut application);
@@ -202,6 +223,7 @@ impl<S: Sockets> DeskServer<S> {
             book: &mut self.book,
             link,
             made: &mut self.made,
+            lines: &mut self.lines,
             may_take: SIM_DESK_OUTPUTS_MAX,
         };
         act(&mut self.links[link], &mut application);

@@ -8,19 +8,22 @@
 //! is sent and booked but not measured. What a session that is down should have sent is skipped and counted, and the run
 //! counts as "rate not achieved". All memory is made and sized beforehand.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
-use crate::domain::{FixVersion, Now, Price, Quantity, Side};
+use crate::domain::{FixVersion, Now, Price, Quantity};
 use crate::io::Sockets;
 use crate::journal::Cause;
 use crate::limits::{SIM_LOAD_CHANGEABLE_MAX, SIM_LOAD_SENDS_PER_CYCLE};
 use crate::sim::endpoint::{self, Endpoint};
 use crate::sim::histogram::{Latency, TimedLatency};
+use crate::sim::ledger_file;
+use crate::sim::line_events::{LineEvent, LineEvents};
 use crate::sim::load_codec::{self, LoadRequest, RequestKind, RunPrefix};
-use crate::sim::load_ledger::{Effect, End, Fate, LoadLedger, Record};
+use crate::sim::load_ledger::{Effect, LoadLedger, Record};
 use crate::sim::load_result::{LoadResult, Rate};
 use crate::sim::load_schedule::Schedule;
 use crate::sim::random::Random;
@@ -29,14 +32,14 @@ use crate::wire::fix::{Message, MsgType};
 
 /// All sessions have logged on by then, or the run fails.
 const LOGON_NS: u64 = 10 * NS_PER_S;
+/// So many times longer where the other side may die and come back meanwhile.
+const RECONNECT_PATIENCE: u64 = 6;
 /// Between the last logon and the first message.
 const START_DELAY_NS: u64 = 10 * NS_PER_MS;
 /// Everything is answered, and nothing came for so long: it is over.
 const SETTLE_NS: u64 = 100 * NS_PER_MS;
 /// How long logouts may take.
 const LOGOUT_NS: u64 = 3 * NS_PER_S;
-/// Orders looked at when one to change is drawn.
-const DRAWS_MAX: usize = 4;
 
 /// Shares of the kinds of requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,6 +93,11 @@ pub struct LoadConfig {
     pub prefix: RunPrefix,
     /// How long answers may take after the last request
     pub drain_ns: u64,
+    /// While so many requests have no answer, what is due is skipped and counted, as where a session is down
+    pub open_max: u64,
+    /// Whether sessions that are lost come back and go on with their numbers. Else each logon begins anew, and a lost session fails
+    /// the run
+    pub reconnect: bool,
 }
 
 /// Counters that another thread may read while it runs.
@@ -115,16 +123,17 @@ enum Phase {
 }
 
 /// Everything but the sockets.
-struct Run {
-    config: LoadConfig,
+pub(super) struct Run {
+    pub(super) config: LoadConfig,
     accounts: Vec<String>,
-    symbols: Vec<String>,
+    pub(super) symbols: Vec<String>,
     up: Vec<bool>,
+    lines: LineEvents,
     sessions_lost: u64,
-    ledger: LoadLedger,
+    pub(super) ledger: LoadLedger,
     /// Orders of each session that may be cancelled or replaced.
-    changeable: Vec<Vec<u32>>,
-    random: Random,
+    pub(super) changeable: Vec<Vec<u32>>,
+    pub(super) random: Random,
     schedule: Schedule,
     measure_from_ns: u64,
     measure_from_wall_ns: u64,
@@ -165,7 +174,9 @@ impl<C: FnMut() -> Now> Application for Receiver<'_, C> {
         Verdict::Taken
     }
 
-    fn on_event(&mut self, peer: usize, _: Now, _: u64, event: PeerEvent) {
+    fn on_event(&mut self, peer: usize, now: Now, _: u64, event: PeerEvent) {
+        let open = self.run.unresolved;
+        self.run.lines.note(now, peer, &event, open);
         match event {
             PeerEvent::LoggedOn => self.run.up[peer] = true,
             PeerEvent::LoggedOut | PeerEvent::Disconnected(_) => {
@@ -234,94 +245,6 @@ impl Run {
             into(self, kind).record(intended_ns, ns);
         }
     }
-
-    /// The next request of a session.
-    fn draw(&mut self, session: usize, intended_ns: u64) -> Record {
-        let Mix {
-            new,
-            cancel,
-            replace,
-        } = self.config.mix;
-        let at = self.random.below((new + cancel + replace) as u64) as u32;
-        let kind = if at < cancel {
-            RequestKind::Cancel
-        } else if at < cancel + replace {
-            RequestKind::Replace
-        } else {
-            RequestKind::New
-        };
-        if kind != RequestKind::New
-            && let Some(order) = self.draw_changeable(session)
-        {
-            return self.change(kind, order, intended_ns);
-        }
-        self.new_order(session, intended_ns)
-    }
-
-    fn draw_changeable(&mut self, session: usize) -> Option<u32> {
-        for _ in 0..DRAWS_MAX {
-            let list = &mut self.changeable[session];
-            if list.is_empty() {
-                return None;
-            }
-            let number = list.swap_remove(self.random.below(list.len() as u64) as usize);
-            let record = &self.ledger.records()[number as usize];
-            if record.end == End::Open && !record.changing {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    fn new_order(&mut self, session: usize, intended_ns: u64) -> Record {
-        let number = self.ledger.next_number();
-        let sells = self.random.below(100) < self.config.sell_percent as u64;
-        Record {
-            intended_ns,
-            kind: RequestKind::New,
-            fate: Fate::Unresolved,
-            end: End::Open,
-            acks: 0,
-            pendings: 0,
-            fills: 0,
-            filled: 0,
-            root: number,
-            current: number,
-            changing: false,
-            session: session as u16,
-            symbol: self.random.below(self.symbols.len() as u64) as u16,
-            side: if sells { Side::Sell } else { Side::Buy },
-            price: self.draw_price(),
-            quantity: self.config.quantity,
-        }
-    }
-
-    /// At the price, or a few ticks from it.
-    fn draw_price(&mut self) -> Price {
-        let ticks = self.random.between(0, 8) as i64 - 4;
-        Price((self.config.price.0 + ticks * self.config.tick.0).max(self.config.tick.0))
-    }
-
-    fn change(&mut self, kind: RequestKind, order: u32, intended_ns: u64) -> Record {
-        let price = match kind {
-            RequestKind::Replace => self.draw_price(),
-            _ => self.ledger.records()[order as usize].price,
-        };
-        Record {
-            intended_ns,
-            kind,
-            fate: Fate::Unresolved,
-            acks: 0,
-            pendings: 0,
-            fills: 0,
-            filled: 0,
-            end: End::Open,
-            root: order,
-            changing: false,
-            price,
-            ..self.ledger.records()[order as usize]
-        }
-    }
 }
 
 fn bump(counter: &AtomicU64) {
@@ -335,11 +258,12 @@ impl<S: Sockets> LoadClient<S> {
         let peers = (1..=config.sessions).map(|n| {
             let role = Role::Connect {
                 address: config.address,
-                reconnect_min_ms: 50,
-                reconnect_max_ms: 1000,
+                reconnect_min_ms: if config.reconnect { 5 } else { 50 },
+                reconnect_max_ms: if config.reconnect { 50 } else { 1000 },
             };
             let sender = format!("{}{n}", config.sender_prefix);
-            endpoint::peer(config.version, &sender, &config.target, role, true)
+            let reset = !config.reconnect;
+            endpoint::peer(config.version, &sender, &config.target, role, reset)
         });
         let endpoint = Endpoint::new(sockets, peers.collect(), config.sessions);
         let measured_ns =
@@ -349,6 +273,7 @@ impl<S: Sockets> LoadClient<S> {
             accounts: numbered(&config.account_prefix, config.sessions),
             symbols: numbered(&config.symbol_prefix, config.symbols),
             up: vec![false; config.sessions],
+            lines: LineEvents::default(),
             sessions_lost: 0,
             ledger: LoadLedger::new(config.requests as usize),
             changeable: vec![Vec::new(); config.sessions],
@@ -403,8 +328,23 @@ impl<S: Sockets> LoadClient<S> {
         if matches!(self.phase, Phase::Connecting { .. } | Phase::Running) {
             let until_ns = now.mono_ns + self.run.config.drain_ns;
             self.phase = Phase::Draining { until_ns };
-            self.failure.get_or_insert("stopped before its end".into());
+            if !self.run.config.reconnect {
+                self.failure.get_or_insert("stopped before its end".into());
+            }
+            self.run.last_answer_ns = now.mono_ns;
         }
+    }
+
+    /// Sessions that came and went since this was last asked, oldest first.
+    pub fn take_events(&mut self) -> impl Iterator<Item = LineEvent> + '_ {
+        self.run.lines.take()
+    }
+
+    /// What the comparison with a desk's ledger needs, as one JSON object.
+    pub fn write_ledger(&self, out: impl io::Write) -> io::Result<()> {
+        let mut lines = self.run.lines.totals();
+        lines.resend_lost = self.endpoint.board.traffic().resend_lost;
+        ledger_file::write_client(out, &self.run.ledger, self.run.rejected_messages, &lines)
     }
 
     /// Sleeps until something comes, at most `ns`. Not while it measures: sleeping is late.
@@ -430,7 +370,8 @@ impl<S: Sockets> LoadClient<S> {
             Phase::Running => work += self.send_due(clock),
             Phase::Draining { until_ns } => {
                 let quiet = now.mono_ns.saturating_sub(self.run.last_answer_ns) >= SETTLE_NS;
-                if now.mono_ns >= until_ns || (self.run.unresolved == 0 && quiet) {
+                let all_up = !self.run.config.reconnect || self.run.up.iter().all(|&up| up);
+                if now.mono_ns >= until_ns || (self.run.unresolved == 0 && quiet && all_up) {
                     self.log_out(now);
                 }
             }
@@ -447,7 +388,12 @@ impl<S: Sockets> LoadClient<S> {
 
     fn connecting(&mut self, now: Now, until_ns: u64) {
         if until_ns == 0 {
-            let until_ns = now.mono_ns + LOGON_NS;
+            let patience = if self.run.config.reconnect {
+                RECONNECT_PATIENCE
+            } else {
+                1
+            };
+            let until_ns = now.mono_ns + patience * LOGON_NS;
             self.phase = Phase::Connecting { until_ns };
             return;
         }
@@ -490,7 +436,7 @@ impl<S: Sockets> LoadClient<S> {
                 return done;
             };
             let session = (self.run.schedule.next() % self.run.config.sessions as u64) as usize;
-            if !self.run.up[session] {
+            if !self.run.up[session] || self.run.unresolved >= self.run.config.open_max {
                 self.run.unsent += 1;
             } else if !self.send(now, session, intended_ns) {
                 return done;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::domain::{DeskText, Price, Quantity, Side, Text};
+use crate::domain::{DeskText, OrderId, Price, Quantity, Side, Text};
 use crate::wire::fix::{Header, Message, MsgType, NoRoom, TimeText, Writer, tags, versions as has};
 
 /// What stands before the number in ClOrdID(11).
@@ -154,6 +154,12 @@ pub struct LoadReport<'a> {
     pub status: u8,
     /// ExecID(17); empty on 35=9
     pub exec_id: &'a [u8],
+    /// OrderID(37), where it is one of a gateway
+    pub order_id: Option<OrderId>,
+    /// CumQty(14)
+    pub cumulated: Quantity,
+    /// LastPx(31)
+    pub price: Price,
     /// Text(58)
     pub text: DeskText,
 }
@@ -171,14 +177,20 @@ pub fn decode<'a>(prefix: &RunPrefix, message: &Message<'a>) -> Option<LoadRepor
         answer: Answer::ChangeRefused,
         status: 0,
         exec_id: b"",
+        order_id: None,
+        cumulated: Quantity::ZERO,
+        price: Price::ZERO,
         text: Text::EMPTY,
     };
     for (tag, value) in message.fields() {
         match tag {
             tags::CL_ORD_ID => report.number = number_of(prefix, value),
+            tags::CUM_QTY => report.cumulated = Quantity::parse(value)?,
             tags::EXEC_ID => report.exec_id = value,
             tags::EXEC_TRANS_TYPE => transaction = value,
+            tags::LAST_PX => report.price = Price::parse(value)?,
             tags::LAST_QTY => quantity = Quantity::parse(value)?,
+            tags::ORDER_ID => report.order_id = OrderId::parse(value),
             tags::ORD_STATUS => report.status = *value.first()?,
             tags::TEXT => report.text = DeskText::cut(value),
             tags::EXEC_TYPE => exec_type = value,

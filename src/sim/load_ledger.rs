@@ -7,14 +7,14 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::{DeskText, Price, Quantity, Side};
+use crate::domain::{DeskText, OrderId, Price, Quantity, Side};
 use crate::limits::SIM_LOAD_REASONS_MAX;
 use crate::sim::load_codec::{Answer, LoadReport, RequestKind};
 
 /// What became of a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// No answer that decides.
@@ -26,7 +26,7 @@ pub enum Fate {
 }
 
 /// How an acknowledged order ended, if it did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
     /// It is open.
@@ -37,6 +37,17 @@ pub enum End {
     Cancelled,
     /// 150=C or 150=3
     Ended,
+}
+
+/// What the last report of an order said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    /// OrderID(37): under which id it went to a desk
+    pub order_id: Option<OrderId>,
+    /// CumQty(14)
+    pub cumulated: Quantity,
+    /// Price times quantity of its fills, in units of the price
+    pub value: u64,
 }
 
 /// One request.
@@ -58,6 +69,8 @@ pub struct Record {
     pub fills: u32,
     /// Quantity of the fills.
     pub filled: u64,
+    /// Of orders: what was told of it.
+    pub told: Told,
     /// The order that it is about; itself for orders.
     pub root: u32,
     /// For orders: the request by which it goes now (itself or a replace).
@@ -221,6 +234,7 @@ impl LoadLedger {
             self.duplicate_reports += 1;
             return Effect::default();
         }
+        self.note(number, report);
         match report.answer {
             Answer::Pending => self.pending(number),
             Answer::New => self.acknowledge(number, true),
@@ -234,6 +248,20 @@ impl LoadLedger {
             }
             Answer::Rejected | Answer::ChangeRefused => self.reject(number, report.text),
             Answer::TradeChanged | Answer::Told => Effect::default(),
+        }
+    }
+
+    /// Keeps what a report says of its order as a whole.
+    fn note(&mut self, number: u32, report: &LoadReport<'_>) {
+        if report.answer == Answer::ChangeRefused {
+            return;
+        }
+        let told = &mut self.root(number).told;
+        told.order_id = told.order_id.or(report.order_id);
+        told.cumulated = report.cumulated;
+        if let Answer::Trade(quantity) = report.answer {
+            let value = (report.price.0 as u64).wrapping_mul(quantity.0);
+            told.value = told.value.wrapping_add(value);
         }
     }
 
@@ -410,6 +438,7 @@ mod tests {
             pendings: 0,
             fills: 0,
             filled: 0,
+            told: Told::default(),
             root: root.unwrap_or(number),
             current: number,
             changing: false,
@@ -434,6 +463,9 @@ mod tests {
             answer,
             status,
             exec_id: exec_id.as_bytes(),
+            order_id: None,
+            cumulated: Quantity(0),
+            price: Price(0),
             text: Text::cut(b"why"),
         };
         ledger.on_report(0, &report)

@@ -148,6 +148,11 @@ impl Stranger {
 pub trait Application {
     /// Whether one application message can be taken now. If not, it stays in the socket.
     fn has_room(&mut self) -> bool;
+    /// Whether a message of this type stays in its socket while the log's last eighth is kept for others. Its session's other messages
+    /// wait behind it.
+    fn may_hold(&self, _msg_type: MsgType) -> bool {
+        false
+    }
     /// An application message, in sequence, once. `sequence` is its record in the log.
     fn on_message(
         &mut self,

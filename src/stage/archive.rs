@@ -315,10 +315,7 @@ impl<R: LogRead> ArchiveReader<R> {
             Ok(_) => return Err(Outcome::NotYet),
             Err(_) => return Err(gone),
         };
-        let is_sent = matches!(
-            head.kind,
-            Some(RecordKind::MessageOut | RecordKind::AdminOut)
-        );
+        let is_sent = head.kind.is_some_and(RecordKind::is_sent);
         if head.length == 0 {
             Err(Outcome::NotYet)
         } else if is_sent && self.is_channel_of(peer, epoch_and_offset(offset).0, head.channel) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ringbuf::spsc::{Consumer, Producer, spsc};
 
 use super::control::ControlPorts;
+use super::copies::Copies;
 use super::decode::{DecodeParts, DecodeStage};
 use super::peer::{PeerConfig, Role};
 use super::recovered::Recovered;
@@ -24,7 +25,7 @@ use crate::domain::directory::Directory;
 use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
-use crate::domain::{DeskIndex, Now, OrderId, RejectReason};
+use crate::domain::{DeskIndex, Now, OrderId, RejectReason, SessionIndex};
 use crate::io::Sockets;
 use crate::journal::begin::{self, Begin};
 use crate::journal::{Cause, Log, LogId, RecordKind, names};
@@ -106,6 +107,7 @@ impl Common {
 pub struct ClientsBefore {
     recovered: Recovered,
     untold: Vec<ToClient>,
+    copies: Vec<(u16, u16, Cause)>,
 }
 
 /// With what the risk stage goes on.
@@ -127,6 +129,7 @@ pub fn share(resumption: Resumption) -> (ClientsBefore, RiskBefore, LinksBefore)
     let clients = ClientsBefore {
         recovered: resumption.clients,
         untold: resumption.untold,
+        copies: resumption.copies,
     };
     let risk = RiskBefore {
         risk: resumption.risk,
@@ -152,6 +155,15 @@ pub fn decode<S: Sockets>(
     let plan = &common.plan;
     let names = channel_names(plan, LogId::Client);
     let lost = before.recovered.lost(&names);
+    let sessions = before.recovered.channels(&names);
+    let written = before
+        .copies
+        .into_iter()
+        .filter_map(|(epoch, channel, cause)| {
+            let session = sessions.get(&(epoch, channel))?;
+            Some((SessionIndex(*session), cause))
+        });
+    let copies = Copies::new(&plan.sessions, plan.accounts.len()).with_written(written);
     board = board.resume(common.now, before.recovered, &names)?;
     let sole_account = plan
         .sessions
@@ -168,6 +180,7 @@ pub fn decode<S: Sockets>(
         directory: common.directory.clone(),
         sole_account: sole_account.collect(),
         cancel_on_disconnect: cancel.collect(),
+        copies,
         commands: common.ports.sessions.clone(),
         answers: common.ports.numbers_done.clone(),
         status,

@@ -10,10 +10,10 @@ use super::pace::Judgement;
 use super::peer::Peer;
 use super::sent::Stored;
 use super::switchboard::Switchboard;
-use crate::domain::Now;
 use crate::domain::time::NS_PER_S;
+use crate::domain::{Durability, Now};
 use crate::io::{ConnectionId, Sockets};
-use crate::journal::Log;
+use crate::journal::{Log, RecordKind};
 use crate::limits::{
     CATCH_UP_BYTES_PER_CYCLE, CATCH_UP_MESSAGES_PER_CYCLE, CATCH_UP_MESSAGES_PER_TURN,
     CATCH_UP_TURNS_PER_CYCLE, FRAME_BYTES_MAX, RESEND_DISK_PATIENCE_NS, RESEND_DISK_RETRY_NS,
@@ -86,6 +86,12 @@ impl<S: Sockets> Switchboard<S> {
         let Stored::Recent(position) = peer.sent.get(number) else {
             return;
         };
+        if peer.fix().durability == Durability::Host && !may_leave(&mut self.log, position) {
+            // It waits where what a slow peer does not take waits.
+            peer.cursor.extend(number);
+            return self.fall_behind(at, now);
+        }
+        let peer = &mut self.peers[at];
         let Some(record) = self.log.read_back(position) else {
             return;
         };
@@ -282,6 +288,12 @@ impl<S: Sockets> Switchboard<S> {
             ResendPolicy::GapFillAll if repeats => Stored::Gone,
             ResendPolicy::GapFillAll => peer.sent.get(number),
         };
+        if let Stored::Recent(position) = place
+            && peer.fix().durability == Durability::Host
+            && !may_leave(&mut self.log, position)
+        {
+            return Progress::Wait;
+        }
         let in_memory = |log: &Log| match place {
             Stored::Recent(position) => log.read_back(position).is_some(),
             Stored::Older => false,
@@ -420,6 +432,15 @@ impl<S: Sockets> Switchboard<S> {
             archive.give_back(chunk);
         }
     }
+}
+
+/// Level L1: an application message leaves when its record is on disk, and its causes are. What the session layer says may go at
+/// once; behind a message that waits it waits too, since nothing overtakes. What is no longer in memory is on disk.
+fn may_leave(log: &mut Log, position: u64) -> bool {
+    log.is_durable(position)
+        || log
+            .read_back(position)
+            .is_none_or(|record| record.kind == RecordKind::AdminOut)
 }
 
 fn count_sent(now: Now, peer: &mut Peer, traffic: &mut Traffic, bytes: usize) {

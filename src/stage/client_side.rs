@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ringbuf::spsc::Producer;
 
 use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
+use super::copies::Copies;
 use super::peer::Peer;
 use super::tally;
 use crate::domain::directory::Directory;
@@ -17,7 +18,9 @@ use crate::io::CloseReason;
 use crate::limits::ROWS_PER_PUBLISH;
 use crate::session::{Notice, State};
 use crate::status::{Counter, ErrorCode, Reason, SessionState, StageWriter};
-use crate::wire::fix::{Message, decode_order};
+use crate::wire::fix::{
+    BusinessRejectReason, DecodeError, Message, MsgType, Refusal, decode_order,
+};
 
 /// A session that was lost, and the record of it.
 struct Lost {
@@ -36,6 +39,8 @@ pub struct ClientSide {
     sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
     cancel_on_disconnect: Vec<bool>,
+    /// Who receives copies of what.
+    pub(super) copies: Copies,
     /// Sessions that are lost and of which the risk stage has not been told. Each at most once; no request is taken before
     /// they are told, so that what a session sends when it is back is not cancelled with the rest.
     lost: Vec<Lost>,
@@ -51,6 +56,7 @@ impl ClientSide {
         versions: Vec<FixVersion>,
         sole_account: Vec<Option<AccountIndex>>,
         cancel_on_disconnect: Vec<bool>,
+        copies: Copies,
         status: StageWriter,
     ) -> Self {
         let sessions = cancel_on_disconnect.len();
@@ -61,6 +67,7 @@ impl ClientSide {
             versions,
             sole_account,
             cancel_on_disconnect,
+            copies,
             lost: Vec::with_capacity(sessions),
             reasons: vec![Reason::None; sessions],
             next_row: 0,
@@ -126,8 +133,12 @@ impl ClientSide {
             let cells = self.status.session(SessionIndex(at as u32));
             cells.set_state(state, self.reasons[at], now.wall_ns);
             cells.set_schedule(peer.hours.changes_wall_ns());
+            cells.set_durability(peer.fix().durability);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
             cells.set_traffic(&peer.traffic());
+            if let Some(copies) = self.copies.written(SessionIndex(at as u32)) {
+                cells.set_copies(copies);
+            }
             if let Some(source) = peer.source {
                 cells.set_logons(peer.logons, source);
             }
@@ -144,6 +155,14 @@ impl Application for ClientSide {
         room
     }
 
+    /// Who goes on sending orders that are refused anyway must not use up what others need for their cancels.
+    fn may_hold(&self, msg_type: MsgType) -> bool {
+        matches!(
+            msg_type,
+            MsgType::NEW_ORDER_SINGLE | MsgType::ORDER_CANCEL_REPLACE_REQUEST
+        )
+    }
+
     fn on_message(
         &mut self,
         peer: usize,
@@ -151,6 +170,15 @@ impl Application for ClientSide {
         sequence: u64,
         message: &Message<'_>,
     ) -> Verdict {
+        if self.copies.is_receiver(SessionIndex(peer as u32)) {
+            self.status.add(Counter::CopyRequestsRefused, 1);
+            self.status.session(SessionIndex(peer as u32)).rejected();
+            return Verdict::Refused(DecodeError {
+                tag: 0,
+                refusal: Refusal::Business(BusinessRejectReason::NotAuthorized),
+                text: "Not authorised: the session receives copies only",
+            });
+        }
         let version = self.versions[peer];
         match decode_order(message, version, &self.directory, self.sole_account[peer]) {
             Ok(request) => {

@@ -10,6 +10,7 @@ use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer};
 
 use super::client_side::ClientSide;
+use super::copies::Copies;
 use super::peer::Ordered;
 use super::switchboard::Switchboard;
 use super::tally;
@@ -38,6 +39,8 @@ pub struct DecodeParts<S: Sockets> {
     pub sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
     pub cancel_on_disconnect: Vec<bool>,
+    /// Who receives copies of what.
+    pub copies: Copies,
     /// From the control thread.
     pub commands: Arc<ArrayQueue<SessionCommand>>,
     /// To the control thread.
@@ -72,6 +75,7 @@ impl<S: Sockets> DecodeStage<S> {
             versions,
             parts.sole_account,
             parts.cancel_on_disconnect,
+            parts.copies,
             parts.status,
         );
         Self {
@@ -108,8 +112,12 @@ impl<S: Sockets> DecodeStage<S> {
         if !self.untold.is_empty() {
             work += self.send_untold(now);
         }
-        while work < INPUTS_PER_CYCLE && self.send_output(now) {
-            work += 1;
+        // What was not told goes before what is new.
+        while work < INPUTS_PER_CYCLE && self.untold.is_empty() {
+            match self.send_output(now) {
+                0 => break,
+                messages => work += messages,
+            }
         }
         work += self.board.duty_cycle(now, &mut self.side);
         work += self.side.report_lost(now);
@@ -142,30 +150,27 @@ impl<S: Sockets> DecodeStage<S> {
         self.board.flush();
     }
 
-    fn send_output(&mut self, now: Now) -> bool {
-        if self.from_risk.is_empty() {
-            return false;
-        }
-        if !self.board.has_room(1) {
-            tally::count_staging_full(&self.side.status, LogId::Client, now.wall_ns);
-            return false;
-        }
+    /// The next of what the risk stage has for a client, with its copies; returns how many messages that was.
+    fn send_output(&mut self, now: Now) -> usize {
         let Some(output) = self.from_risk.peek() else {
-            return false;
+            return 0;
         };
-        send(&mut self.board, &self.side, now, output);
-        self.from_risk.release();
-        true
+        let messages = send(&mut self.board, &mut self.side, now, output);
+        if messages > 0 {
+            self.from_risk.release();
+        }
+        messages
     }
 
     #[cold]
     fn send_untold(&mut self, now: Now) -> usize {
         let mut done = 0;
-        while self.board.has_room(1)
-            && let Some(output) = self.untold.pop_front()
-        {
-            send(&mut self.board, &self.side, now, &output);
-            done += 1;
+        while let Some(output) = self.untold.front() {
+            match send(&mut self.board, &mut self.side, now, output) {
+                0 => break,
+                messages => done += messages,
+            }
+            self.untold.pop_front();
         }
         done
     }
@@ -194,14 +199,37 @@ impl<S: Sockets> DecodeStage<S> {
     }
 }
 
-/// Commits an output to the log and sends it; the log has room.
-fn send<S: Sockets>(board: &mut Switchboard<S>, side: &ClientSide, now: Now, output: &ToClient) {
+/// Commits an output to the log and sends it, with its copies; returns how many messages that was: none where there is no room for all.
+fn send<S: Sockets>(
+    board: &mut Switchboard<S>,
+    side: &mut ClientSide,
+    now: Now,
+    output: &ToClient,
+) -> usize {
+    let receivers = side.copies.receivers(output.session, &output.output);
+    let messages = 1 + receivers.as_slice().len();
+    if !board.has_room(messages) {
+        tally::count_staging_full(&side.status, LogId::Client, now.wall_ns);
+        return 0;
+    }
     let cause = Cause {
         log: LogId::Order,
         sequence: output.cause_sequence,
         output: output.cause_output as u16,
     };
     let directory = &side.directory;
+    // The client's own message comes last: where it is in the log, the copies are.
+    for &receiver in receivers.as_slice() {
+        if side.copies.take_written(receiver, cause) {
+            continue;
+        }
+        let copied = board.send_copy(receiver.get(), now, cause, |header, time, out| {
+            fix::encode_copy(out, header, time, directory, &output.output)
+        });
+        debug_assert!(copied.is_some(), "the log had room for it");
+        side.copies.count(receiver);
+        side.status.add(Counter::CopiesOut, 1);
+    }
     let sent = board.send(output.session.get(), now, cause, |header, time, out| {
         fix::encode_output(out, header, time, directory, &output.output)
     });
@@ -219,4 +247,5 @@ fn send<S: Sockets>(board: &mut Switchboard<S>, side: &ClientSide, now: Now, out
         Histogram::ReportPath,
         now.mono_ns.saturating_sub(output.received_ns),
     );
+    messages
 }

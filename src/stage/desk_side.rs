@@ -304,6 +304,7 @@ impl DeskSide {
             cells.set_in_flight(link.in_flight as u64, 0);
             cells.set_in_doubt((link.stale + self.doubts.of(at)) as u64);
             cells.set_schedule(peer.hours.changes_wall_ns());
+            cells.set_durability(peer.fix().durability);
             cells.set_sequences(peer.session.expected_in(), peer.session.peek_next_out());
             cells.set_traffic(&peer.traffic());
         }

@@ -224,7 +224,8 @@ impl<S: Sockets> Switchboard<S> {
         let is_garbled = parsed.is_err();
         match parsed {
             Ok(message) => {
-                if needs_room(&message) && !application.has_room() {
+                let is_held = self.is_reserved && application.may_hold(message.msg_type());
+                if is_held || needs_room(&message) && !application.has_room() {
                     traffic.stalled += 1;
                     sockets.requeue(connection);
                     return false;

@@ -1,18 +1,25 @@
 //! The journal: moves the stages' logs from their windows in memory to disk.
 //!
-//! Own thread, cold. Each turn takes what the stages have committed, appends it to the logs' files, makes it durable for all of
-//! them at once (group commit), and only then gives the window's room back. After a failed write or sync nothing is tried again: the
-//! windows fill, new orders are refused, and the status page says why. Connection events that pass by go to the operator's log.
+//! Own thread, cold. It works in rounds: it notes how far each log is committed, writes all of them, makes them durable together
+//! (group commit), and only then gives the windows' room back, up to what it noted: that position is the log's *durable* one.
+//!
+//! What always holds: whatever stands before a durable position of one log has its causes on disk in the other logs. For a
+//! cause is committed before its effect, so before the effect's log was noted to contain it; each log is then written at least as
+//! far as it is committed *after* all three were noted, which includes all causes (and theirs) of all that was noted; and nothing is
+//! given back before all three are synced. That is why the targets are read again after the marks.
+//!
+//! After a failed write or sync nothing is tried again, and nothing becomes durable any more: the windows fill, new orders are
+//! refused, and the status page says why. Connection events that pass by go to the operator's log.
 
 use std::io;
 
-use ringbuf::byte_log::Reader;
+use ringbuf::byte_log::{LogGauge, Reader};
 
 use super::event_record;
-use crate::domain::Now;
 use crate::domain::time::NS_PER_S;
-use crate::io::LogFile;
-use crate::journal::{LogId, RecordKind, record};
+use crate::domain::{DiskState, Now};
+use crate::io::{LogFile, Prepared};
+use crate::journal::{Disk, LogId, Record, RecordKind, record};
 use crate::limits::{EVENT_LINES_PER_S, JOURNAL_BATCH_BYTES, SYNC_INTERVAL_NS};
 use crate::status::{Counter, ErrorCode, StageWriter};
 
@@ -22,47 +29,80 @@ pub struct Drain<F: LogFile> {
     /// Of the log's channels: sessions or links
     names: Vec<String>,
     reader: Reader,
+    gauge: LogGauge,
     file: F,
     batch: Vec<u8>,
-    /// Up to here the window may be given back once the file is synced.
-    appended: u64,
+    /// Of the last record that was written
+    sequence: u64,
+    /// Position noted at the beginning of the round, and the sequence of the last record before it
+    mark: u64,
+    marked_sequence: u64,
+    /// Whether something was written since the last sync
+    is_dirty: bool,
 }
 
 impl<F: LogFile> Drain<F> {
     /// From `reader`'s window to `file`.
     pub fn new(id: LogId, names: Vec<String>, reader: Reader, file: F) -> Self {
-        let appended = reader.cursor();
         Self {
             id,
             names,
+            gauge: reader.gauge(),
+            mark: reader.released(),
             reader,
             file,
             batch: Vec::with_capacity(JOURNAL_BATCH_BYTES),
-            appended,
+            sequence: 0,
+            marked_sequence: 0,
+            is_dirty: false,
         }
     }
 
-    /// Appends up to a batch of records; returns how many.
-    fn append(&mut self, lines: &mut EventLines) -> io::Result<usize> {
-        self.batch.clear();
+    /// The file, for tests.
+    pub fn file(&mut self) -> &mut F {
+        &mut self.file
+    }
+
+    fn note(&mut self) {
+        self.mark = self.gauge.position();
+        self.marked_sequence = self.sequence;
+    }
+
+    /// Writes all records that stand before `target`; returns how many.
+    fn write_up_to(
+        &mut self,
+        target: u64,
+        lines: &mut EventLines,
+        status: &StageWriter,
+    ) -> io::Result<usize> {
         let mut records = 0;
-        while self.batch.len() < JOURNAL_BATCH_BYTES {
-            let Some(frame) = self.reader.next() else {
+        while self.reader.cursor() < target {
+            self.batch.clear();
+            let before = records;
+            while self.batch.len() < JOURNAL_BATCH_BYTES && self.reader.cursor() < target {
+                let Some(frame) = self.reader.next() else {
+                    break;
+                };
+                let end = frame.end();
+                self.batch.extend_from_slice(frame.bytes);
+                if let Ok((record, _)) = record::view(frame.bytes) {
+                    self.sequence = record.sequence;
+                    if end <= self.mark {
+                        self.marked_sequence = record.sequence;
+                    }
+                    lines.tell(self.id, &self.names, &record);
+                }
+                records += 1;
+            }
+            if self.batch.is_empty() {
                 break;
-            };
-            self.batch.extend_from_slice(frame.bytes);
-            lines.tell(self.id, &self.names, frame.bytes);
-            records += 1;
-        }
-        if records > 0 {
+            }
             self.file.append(&self.batch)?;
-            self.appended = self.reader.cursor();
+            self.is_dirty = true;
+            status.add(Counter::RecordsWritten, (records - before) as u64);
+            status.add(Counter::RecordsWrittenBytes, self.batch.len() as u64);
         }
         Ok(records)
-    }
-
-    fn is_unsynced(&self) -> bool {
-        self.appended != self.reader.released()
     }
 }
 
@@ -70,26 +110,50 @@ impl<F: LogFile> Drain<F> {
 pub struct JournalStage<F: LogFile> {
     drains: Vec<Drain<F>>,
     status: StageWriter,
+    disk: Disk,
+    sync_interval_ns: u64,
     next_sync_ns: u64,
-    failed: bool,
     lines: EventLines,
 }
 
 impl<F: LogFile> JournalStage<F> {
-    /// Nothing is on disk yet.
+    /// Nothing is on disk yet. All logs of the process belong in one journal: what is durable of one depends on the others.
     pub fn new(drains: Vec<Drain<F>>, status: StageWriter) -> Self {
         Self {
             drains,
             status,
+            disk: Disk::default(),
+            sync_interval_ns: SYNC_INTERVAL_NS,
             next_sync_ns: 0,
-            failed: false,
             lines: EventLines::default(),
         }
     }
 
+    /// Tells the logs' owners of the disk here.
+    pub fn telling(mut self, disk: Disk) -> Self {
+        self.disk = disk;
+        self
+    }
+
+    /// Somebody waits for what is written (level L1): each round syncs.
+    pub fn promptly(mut self) -> Self {
+        self.sync_interval_ns = 0;
+        self
+    }
+
+    /// Whether each round syncs.
+    pub fn is_prompt(&self) -> bool {
+        self.sync_interval_ns == 0
+    }
+
     /// Whether a write or sync has failed: nothing more goes to disk.
     pub fn has_failed(&self) -> bool {
-        self.failed
+        !self.disk.works()
+    }
+
+    /// The logs, for tests.
+    pub fn drains(&mut self) -> &mut [Drain<F>] {
+        &mut self.drains
     }
 
     /// The windows' reading ends, in the order of the logs: for whoever watches a journal that stands still, and for who takes over
@@ -103,68 +167,121 @@ impl<F: LogFile> JournalStage<F> {
         &self.status
     }
 
-    /// One turn; returns how many records were appended.
+    /// One turn; returns how many records were written.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
-        if self.failed {
+        if self.has_failed() {
+            return 0;
+        }
+        let pressed =
+            |drain: &mut Drain<F>| drain.reader.depth_bytes() > drain.reader.capacity_bytes() / 4;
+        let is_due = now.mono_ns >= self.next_sync_ns || self.drains.iter_mut().any(pressed);
+        let records = self.round(now, is_due);
+        if !self.has_failed() {
+            self.prepare(now, records == 0);
+        }
+        records
+    }
+
+    /// Work ahead of need, one piece of one log in a turn: the files' next parts.
+    fn prepare(&mut self, now: Now, is_idle: bool) {
+        for drain in &mut self.drains {
+            let id = drain.id;
+            match drain.file.prepare(is_idle) {
+                Ok(Prepared::Nothing) => continue,
+                Ok(Prepared::Some) => return,
+                Ok(Prepared::NoNext(error)) => {
+                    let errno = error.raw_os_error().unwrap_or(0) as u64;
+                    self.status
+                        .error(ErrorCode::NoNextFile, id as u64, errno, now.wall_ns);
+                    tracing::warn!(log = id.name(), %error, "the next file of the log cannot be made");
+                }
+                // It was a write and a sync of the file that has the records.
+                Err(error) => return self.fail(now, DiskState::SyncFailed, id, &error),
+            }
+        }
+    }
+
+    /// Everything that is committed goes to disk and is synced: at the end.
+    pub fn finish(&mut self, now: Now) {
+        // Nobody appends any more: one round reaches the end.
+        self.round(now, true);
+    }
+
+    fn round(&mut self, now: Now, sync: bool) -> usize {
+        self.round_noting(now, sync, || {})
+    }
+
+    /// `noted` is called behind each log that was noted: tests let the stages append there.
+    pub(super) fn round_noting(&mut self, now: Now, sync: bool, mut noted: impl FnMut()) -> usize {
+        if self.has_failed() {
             return 0;
         }
         self.lines.begin(now);
+        if sync {
+            for drain in &mut self.drains {
+                drain.note();
+                noted();
+            }
+        }
+        // All targets before the first write; see above.
+        let mut targets = [0; LOGS_MAX];
+        for (target, drain) in targets.iter_mut().zip(&self.drains) {
+            *target = drain.gauge.position();
+        }
         let mut records = 0;
-        for drain in &mut self.drains {
-            match drain.append(&mut self.lines) {
-                Ok(count) => {
-                    records += count;
-                    self.status.add(Counter::RecordsWritten, count as u64);
-                    self.status
-                        .add(Counter::RecordsWrittenBytes, drain.batch.len() as u64);
-                }
+        for (drain, target) in self.drains.iter_mut().zip(targets) {
+            match drain.write_up_to(target, &mut self.lines, &self.status) {
+                Ok(count) => records += count,
                 Err(error) => {
-                    let errno = error.raw_os_error().unwrap_or(0) as u64;
-                    self.status
-                        .error(ErrorCode::WriteFailed, drain.id as u64, errno, now.wall_ns);
-                    self.failed = true;
+                    let id = drain.id;
+                    self.fail(now, DiskState::WriteFailed, id, &error);
                     return records;
                 }
             }
         }
-        let pressed = self
-            .drains
-            .iter_mut()
-            .any(|drain| drain.reader.depth_bytes() > drain.reader.capacity_bytes() / 4);
-        if now.mono_ns >= self.next_sync_ns || pressed {
-            self.next_sync_ns = now.mono_ns + SYNC_INTERVAL_NS;
+        if sync {
+            self.next_sync_ns = now.mono_ns + self.sync_interval_ns;
             self.sync(now);
         }
         records
     }
 
-    /// Everything that is committed goes to disk and is synced: at the end.
-    pub fn finish(&mut self, now: Now) {
-        while self.duty_cycle(now) > 0 {}
-        self.sync(now);
-    }
-
+    /// Makes durable what was written, then says so, for all logs.
     fn sync(&mut self, now: Now) {
-        for drain in &mut self.drains {
-            if self.failed || !drain.is_unsynced() {
-                continue;
+        for drain in self.drains.iter_mut().filter(|drain| drain.is_dirty) {
+            if let Err(error) = drain.file.sync() {
+                let id = drain.id;
+                return self.fail(now, DiskState::SyncFailed, id, &error);
             }
-            match drain.file.sync() {
-                Ok(()) => {
-                    drain.reader.release(drain.appended);
-                    self.status.add(Counter::Syncs, 1);
-                }
-                Err(error) => {
-                    let errno = error.raw_os_error().unwrap_or(0) as u64;
-                    self.status.add(Counter::SyncFailures, 1);
-                    self.status
-                        .error(ErrorCode::SyncFailed, drain.id as u64, errno, now.wall_ns);
-                    self.failed = true;
-                }
+            drain.is_dirty = false;
+            self.status.add(Counter::Syncs, 1);
+        }
+        for drain in &mut self.drains {
+            if drain.mark > drain.reader.released() {
+                self.disk.set_durable(drain.id, drain.marked_sequence);
+                drain.reader.release(drain.mark);
             }
         }
     }
+
+    fn fail(&mut self, now: Now, state: DiskState, log: LogId, error: &io::Error) {
+        let errno = error.raw_os_error().unwrap_or(0) as u64;
+        let code = match state {
+            DiskState::SyncFailed => {
+                self.status.add(Counter::SyncFailures, 1);
+                ErrorCode::SyncFailed
+            }
+            _ => ErrorCode::WriteFailed,
+        };
+        self.status.error(code, log as u64, errno, now.wall_ns);
+        self.status.set_disk(state);
+        self.disk.fail(state);
+        tracing::error!(log = log.name(), %error, state = state.name(), "the logs do not reach the disk any more: no new orders");
+    }
 }
+
+/// Logs of a process.
+const LOGS_MAX: usize = 3;
 
 /// Lines about connection events, at most so many a second: strangers cannot fill the operator's log.
 #[derive(Default)]
@@ -188,10 +305,7 @@ impl EventLines {
         }
     }
 
-    fn tell(&mut self, log: LogId, names: &[String], frame: &[u8]) {
-        let Ok((record, _)) = record::view(frame) else {
-            return;
-        };
+    fn tell(&mut self, log: LogId, names: &[String], record: &Record<'_>) {
         if record.kind != RecordKind::Connection || event_record::is_routine(record.body) {
             return;
         }

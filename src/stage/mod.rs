@@ -14,6 +14,7 @@ pub mod assembly;
 mod catch_up;
 pub mod client_side;
 pub mod control;
+pub mod copies;
 pub mod decode;
 mod desk_side;
 mod dictionaries;

@@ -125,9 +125,7 @@ impl Recovery {
                 }
             }
             RecordKind::MessageIn => self.received(record),
-            RecordKind::MessageOut | RecordKind::AdminOut => {
-                self.sent(place(epoch, offset), record)
-            }
+            kind if kind.is_sent() => self.sent(place(epoch, offset), record),
             RecordKind::Carried => self.carried(record),
             RecordKind::Connection if record.channel != NO_CHANNEL => self.event(record),
             _ => {}
@@ -383,6 +381,14 @@ impl Recovered {
     /// The session of this name.
     pub fn peer(&self, name: &str) -> Option<&RecoveredPeer> {
         self.peers.get(name)
+    }
+
+    /// Numbers of ours that may have been used and are not in the log: none of them is used again.
+    pub fn skip(&mut self, numbers: u64) {
+        for peer in self.peers.values_mut() {
+            peer.next_out += numbers;
+            peer.sent.reset(peer.next_out);
+        }
     }
 
     /// Of these sessions, those that were logged on at the end or were lost untold, and the record of that.

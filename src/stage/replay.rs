@@ -22,7 +22,7 @@ use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
 use crate::domain::{Now, OrderId, RejectReason};
 use crate::journal::entry::{self, Outcome};
-use crate::journal::{LogId, Record, RecordKind, begin};
+use crate::journal::{Cause, LogId, Record, RecordKind, begin};
 use crate::risk::{Facts, Outputs, Risk};
 use crate::route;
 
@@ -78,6 +78,8 @@ pub struct Replay {
     /// Requests that the route stage refused, until the risk stage knows
     refusals: BTreeMap<u64, (OrderId, RejectReason)>,
     refusals_known: HashSet<u64>,
+    /// Copies whose original is not there: by epoch and channel
+    copies: Vec<(u16, u16, Cause)>,
     sequences: [u64; 3],
     inputs: u64,
 }
@@ -94,6 +96,8 @@ pub struct Resumption {
     pub unsent: Vec<ToDesk>,
     /// Reports that no client log knows.
     pub untold: Vec<ToClient>,
+    /// Copies of these that it does know, by epoch and channel.
+    pub copies: Vec<(u16, u16, Cause)>,
     /// Written and not answered; the connections are gone.
     pub in_flight: Vec<route::Entry>,
     /// Reported in doubt, and no desk has spoken of them since.
@@ -123,6 +127,7 @@ impl Replay {
             doubts: HashMap::new(),
             refusals: BTreeMap::new(),
             refusals_known: HashSet::new(),
+            copies: Vec::new(),
             sequences: [0; 3],
             inputs: 0,
         }
@@ -153,9 +158,18 @@ impl Replay {
     fn feed_client(&mut self, epoch: u16, offset: u64, record: &Record<'_>) {
         self.sequences[0] = record.sequence;
         self.clients.feed(epoch, offset, record);
-        if record.kind == RecordKind::MessageOut && record.cause.log == LogId::Order {
-            let key = (record.cause.sequence, record.cause.output);
-            self.close(key, Closing::Other);
+        if record.cause.log != LogId::Order {
+            return;
+        }
+        let key = (record.cause.sequence, record.cause.output);
+        match record.kind {
+            RecordKind::MessageOut => {
+                self.close(key, Closing::Other);
+                self.copies.retain(|(_, _, cause)| *cause != record.cause);
+            }
+            // The original comes after them, or the process died.
+            RecordKind::CopyOut => self.copies.push((epoch, record.channel, record.cause)),
+            _ => {}
         }
     }
 
@@ -410,6 +424,7 @@ impl Replay {
             links: self.links.finish(),
             unsent,
             untold,
+            copies: self.copies,
             in_flight: entries(self.in_flight),
             doubts: entries(self.doubts),
             refusals: (self.refusals.into_iter())

@@ -104,6 +104,11 @@ impl RiskStage {
         &self.parts.risk
     }
 
+    /// The order log.
+    pub fn log(&mut self) -> &mut Log {
+        &mut self.parts.log
+    }
+
     /// Writer of this stage's part of the status page.
     pub fn status(&self) -> &StageWriter {
         &self.parts.status
@@ -274,18 +279,22 @@ impl RiskStage {
         let parts = &mut self.parts;
         let pressure = parts.to_desk.depth() > self.watermark
             || parts.to_client.depth() > self.watermark
-            || parts.log.is_pressed();
+            || parts.log.is_pressed()
+            || parts.log.disk().is_pressed();
+        let log_ready = parts.log.disk().works();
         match known_account(input) {
             Some(account) => Facts {
                 entitled: parts.entitlements.allows(input.session, account),
                 pressure,
                 desk_ready: self.links_ready[parts.account_desks[account.get()].get()] > 0,
+                log_ready,
             },
             // Cancels and replaces concern an order that the session already has; the route stage knows whether they can leave.
             None => Facts {
                 entitled: true,
                 pressure,
                 desk_ready: true,
+                log_ready,
             },
         }
     }

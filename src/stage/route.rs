@@ -20,7 +20,7 @@ use crate::domain::command::{LinkCommand, NumbersDone};
 use crate::domain::directory::Directory;
 use crate::domain::order::{DeskRequest, ToDesk};
 use crate::domain::report::{DeskInput, FromDesk};
-use crate::domain::{DeskIndex, LinkIndex, Now, OrderId, RejectReason, Text};
+use crate::domain::{DeskIndex, Durability, LinkIndex, Now, OrderId, RejectReason, Text};
 use crate::io::Sockets;
 use crate::journal::{Cause, LogId, RecordKind, entry};
 use crate::limits::{CANCEL_WAIT_NS_MAX, INPUTS_PER_CYCLE, PUBLISH_INTERVAL_NS};
@@ -247,8 +247,11 @@ impl<S: Sockets> RouteStage<S> {
         now.mono_ns.saturating_sub(since_ns) < CANCEL_WAIT_NS_MAX
     }
 
-    fn link_for(&self, request: &ToDesk) -> Result<usize, RejectReason> {
+    fn link_for(&mut self, request: &ToDesk) -> Result<usize, RejectReason> {
         let is_cancel = is_cancel(request);
+        if !self.board.log().disk().works() {
+            self.may_leave_without_disk(request)?;
+        }
         if !is_cancel && !self.scopes.is_current(request) {
             return Err(RejectReason::Killed);
         }
@@ -260,6 +263,21 @@ impl<S: Sockets> RouteStage<S> {
             Choice::Link(link) => Ok(link),
             Choice::Full => Err(RejectReason::Pressure),
             Choice::Nothing => Err(RejectReason::NoDesk),
+        }
+    }
+
+    /// The logs cannot be written any more. No new order leaves; a cancel does, except to a desk at level L1: there its record would
+    /// never be durable, and it would wait for ever, and the heartbeats behind it.
+    #[cold]
+    fn may_leave_without_disk(&self, request: &ToDesk) -> Result<(), RejectReason> {
+        let desk = self.account_desks[request.account.get()];
+        let of_desk = self.side.links.iter().zip(self.board.peers());
+        let waits = of_desk
+            .filter(|(link, _)| link.desk == desk)
+            .any(|(_, peer)| peer.fix().durability == Durability::Host);
+        match is_cancel(request) && !waits {
+            true => Ok(()),
+            false => Err(RejectReason::LogUnavailable),
         }
     }
 

@@ -72,6 +72,8 @@ pub struct Switchboard<S: Sockets> {
     pub(super) scratch: Box<FieldIndex>,
     pub(super) actions: Actions,
     pub(super) logon_timeout_ns: u64,
+    /// What is left of the log's memory is not for new orders
+    pub(super) is_reserved: bool,
     next_tick_ns: u64,
     next_timer: usize,
     pub(super) next_binding: usize,
@@ -132,6 +134,7 @@ impl<S: Sockets> Switchboard<S> {
             scratch: Box::new(FieldIndex::new()),
             actions: Actions::new(),
             logon_timeout_ns,
+            is_reserved: false,
             next_tick_ns: 0,
             next_timer: 0,
             next_binding: 0,
@@ -185,6 +188,7 @@ impl<S: Sockets> Switchboard<S> {
         if !self.unanswered.is_empty() {
             return self.take_up(now, application);
         }
+        self.is_reserved = self.log.is_pressed() && self.log.is_reserved();
         let mut work = 0;
         if !self.due.is_empty() {
             // They came before what waits in the sockets.
@@ -220,6 +224,19 @@ impl<S: Sockets> Switchboard<S> {
         encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
     ) -> Option<Sent> {
         let sent = self.commit(at, now, cause, RecordKind::MessageOut, encode)?;
+        self.transmit(at, now, sent.msg_seq_num);
+        Some(sent)
+    }
+
+    /// As [`Switchboard::send`], for the copy of a message that another peer will be sent with the same cause.
+    pub fn send_copy(
+        &mut self,
+        at: usize,
+        now: Now,
+        cause: Cause,
+        encode: impl FnOnce(&Header<'_>, &mut TimeText, &mut [u8]) -> Result<Range<usize>, NoRoom>,
+    ) -> Option<Sent> {
+        let sent = self.commit(at, now, cause, RecordKind::CopyOut, encode)?;
         self.transmit(at, now, sent.msg_seq_num);
         Some(sent)
     }
@@ -548,7 +565,7 @@ impl<S: Sockets> Switchboard<S> {
             self.next_timer = (at + 1) % self.peers.len();
             self.keep_hours(at, now, application);
             // Without room nothing was read either: a peer must not look silent because of us.
-            let has_room = self.log.has_room_for(2, FRAME_BYTES_MAX);
+            let has_room = !self.is_reserved && self.log.has_room_for(2, FRAME_BYTES_MAX);
             let peer = &mut self.peers[at];
             if peer.connection.is_some() {
                 if has_room && now.mono_ns >= peer.session.next_deadline_ns() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer, spsc};
 
+use super::copies::Copies;
 use super::decode::{DecodeParts, DecodeStage};
 use super::route::{RouteParts, RouteStage};
 use super::scopes::ScopeBoard;
@@ -26,7 +27,9 @@ use crate::status::page::{Words, heap_words, page_bytes};
 use crate::status::snapshot::StageSnapshot;
 use crate::status::{Identity, Page, Reason, Shape, Writers, reader};
 
+mod copies;
 mod resend;
+mod rounds;
 mod strangers;
 
 mod schedule;
@@ -128,6 +131,16 @@ impl Clients {
         ring_slots: usize,
         equip: impl FnOnce(Switchboard<Wire>) -> Switchboard<Wire>,
     ) -> Self {
+        let copies = Copies::new(&plan.sessions, plan.accounts.len());
+        Self::copying(plan, ring_slots, copies, equip)
+    }
+
+    fn copying(
+        plan: Plan,
+        ring_slots: usize,
+        copies: Copies,
+        equip: impl FnOnce(Switchboard<Wire>) -> Switchboard<Wire>,
+    ) -> Self {
         let sessions = plan.sessions.len();
         let peers = plan.sessions.iter().map(|session| PeerConfig {
             fix: session.fix.clone(),
@@ -152,6 +165,7 @@ impl Clients {
             directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
             cancel_on_disconnect: vec![true; sessions],
             sole_account: vec![None; sessions],
+            copies,
             commands: commands.clone(),
             answers: answers.clone(),
             status: writers.decode,

@@ -177,6 +177,8 @@ counters! {
     ArchiveReads, "archive_reads", Count, [Decode Route], "Reads of messages to be repeated from the log on disk.";
     ArchiveFull, "archive_full", Count, [Decode Route], "Times such a read waited because all its buffers were in use.";
     LogonsDelayed, "logons_delayed", Count, [Decode], "Logons that had to wait because others from their address had failed.";
+    CopiesOut, "copies_out", Count, [Decode], "Copies of reports and cancel rejects for sessions that receive copies.";
+    CopyRequestsRefused, "copy_requests_refused", Count, [Decode], "Requests of sessions that receive copies: refused, they may ask for nothing.";
 }
 
 impl Counter {

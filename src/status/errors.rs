@@ -34,6 +34,7 @@ named! {
         CycleTooLong, "cycle_too_long", "A duty cycle took longer than its bound; detail: nanoseconds.";
         ResendAbuse, "resend_abuse", "A client asks for the same messages again and again; subject: session, detail: the first of them.";
         LogonsFail, "logons_fail", "Logons from one address fail again and again; subject: the address (of IPv6 the first half), detail: reason.";
+        NoNextFile, "no_next_file", "The next file of a log cannot be made: new orders stop when this one is full; subject: log, detail: errno.";
     }
 }
 

@@ -20,7 +20,7 @@ use super::writer::{StageWriter, Writers};
 /// First bytes of a page.
 pub const MAGIC: [u8; 8] = *b"GATEPAGE";
 /// Version of this layout. A change of any struct here changes it.
-pub const LAYOUT_VERSION: u64 = 1;
+pub const LAYOUT_VERSION: u64 = 2;
 /// Bytes of a fact or warning, as UTF-8 padded with zeros.
 pub const FACT_BYTES: usize = 192;
 /// Warnings that the page can show.
@@ -116,8 +116,10 @@ pub struct StageBlock {
     pub core_plus_one: u64,
     /// Input rings in use
     pub rings_count: u64,
+    /// `DiskState` (journal thread)
+    pub disk: u64,
     /// Room to grow
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 3],
     /// Input rings
     pub rings: [RingBlock; RINGS_MAX],
     /// By `Counter`
@@ -218,8 +220,10 @@ pub struct SessionRow {
     pub peer_port: u64,
     /// When its schedule opens or closes next, ns since 1970; zero: none
     pub schedule_wall_ns: u64,
-    /// Room to grow
-    pub reserved: [u64; 2],
+    /// Level of durability: 1 host (L1)
+    pub durability: u64,
+    /// Copies of others' reports written for it, plus one; zero where it receives none
+    pub copies_plus_one: u64,
     /// Open orders (risk stage)
     pub orders_open: u64,
     /// Orders accepted (risk stage)
@@ -272,8 +276,10 @@ pub struct LinkRow {
     pub last_out_wall_ns: u64,
     /// When its schedule opens or closes next, ns since 1970; zero: none
     pub schedule_wall_ns: u64,
+    /// Level of durability: 1 host (L1)
+    pub durability: u64,
     /// Room to grow
-    pub reserved: [u64; 8],
+    pub reserved: [u64; 7],
 }
 
 /// One account. Written by the risk stage.

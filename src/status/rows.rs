@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::catalog::{LinkState, Reason, SessionState};
 use super::page::{AccountRow, LinkRow, SessionRow, Words};
 use super::writer::bump;
-use crate::domain::Money;
+use crate::domain::{Durability, Money};
 
 macro_rules! at {
     ($self:ident, $row:ident, $field:ident) => {
@@ -120,6 +120,16 @@ impl SessionCells {
     /// When its schedule opens or closes next; zero: none.
     pub fn set_schedule(self, wall_ns: u64) {
         at!(self, SessionRow, schedule_wall_ns).store(wall_ns, Relaxed);
+    }
+
+    /// Its level of durability.
+    pub fn set_durability(self, level: Durability) {
+        at!(self, SessionRow, durability).store(level as u64, Relaxed);
+    }
+
+    /// It receives copies, and so many were written for it.
+    pub fn set_copies(self, copies: u64) {
+        at!(self, SessionRow, copies_plus_one).store(copies + 1, Relaxed);
     }
 
     /// Both sequence numbers, after a reset or a recovery.
@@ -262,6 +272,11 @@ impl LinkCells {
     /// When its schedule opens or closes next; zero: none.
     pub fn set_schedule(self, wall_ns: u64) {
         at!(self, LinkRow, schedule_wall_ns).store(wall_ns, Relaxed);
+    }
+
+    /// Its level of durability.
+    pub fn set_durability(self, level: Durability) {
+        at!(self, LinkRow, durability).store(level as u64, Relaxed);
     }
 
     /// Both sequence numbers, after a reset or a recovery.

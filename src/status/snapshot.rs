@@ -15,9 +15,9 @@ use super::page::{
     WARNINGS_MAX,
 };
 use super::rows::Stopped;
-use crate::domain::Money;
 use crate::domain::reject::REJECTS;
 use crate::domain::time::NS_PER_S;
+use crate::domain::{DiskState, Durability, Money};
 
 /// The page at one moment. Values of different stages may be some microseconds apart.
 #[derive(Clone, Debug, Default, Serialize, PartialEq)]
@@ -77,6 +77,8 @@ pub struct StageSnapshot {
     pub cycles_over_bound: u64,
     /// The bound, ns
     pub cycle_bound_ns: u64,
+    /// How the disk of the logs does: `working`, `write_failed` or `sync_failed` (journal only)
+    pub disk: Option<&'static str>,
     /// Input rings
     pub rings: Vec<RingSnapshot>,
     /// Every counter of the stage by name
@@ -179,6 +181,8 @@ pub struct SessionSnapshot {
     pub last_out_wall_ns: u64,
     /// When its schedule opens (state `closed`) or closes next, ns since 1970; zero: no schedule, or not known
     pub schedule_wall_ns: u64,
+    /// Level of durability: `process` (L0) or `host` (L1)
+    pub durability: Durability,
     /// Last address that logged on
     pub peer: Option<SocketAddr>,
     /// Open orders
@@ -189,6 +193,8 @@ pub struct SessionSnapshot {
     pub orders_rejected: u64,
     /// `no`, `blocked` or `killed`
     pub stopped: &'static str,
+    /// Copies of others' reports written for it; absent where it receives none
+    pub copies: Option<u64>,
 }
 
 /// One link.
@@ -230,6 +236,8 @@ pub struct LinkSnapshot {
     pub last_out_wall_ns: u64,
     /// When its schedule opens (state `closed`) or closes next, ns since 1970; zero: no schedule, or not known
     pub schedule_wall_ns: u64,
+    /// Level of durability: `process` (L0) or `host` (L1)
+    pub durability: Durability,
 }
 
 /// One account.
@@ -327,6 +335,7 @@ impl StageSnapshot {
             longest_cycle_wall_ns: block.longest_cycle_wall_ns,
             cycles_over_bound: block.cycles_over_bound,
             cycle_bound_ns: block.cycle_bound_ns,
+            disk: (stage == Stage::Journal).then(|| DiskState::from_code(block.disk).name()),
             rings: rings.map(RingSnapshot::of).collect(),
             counters: mine
                 .map(|row| (row.name, block.counters[row.counter as usize]))
@@ -418,11 +427,13 @@ impl SessionSnapshot {
             last_in_wall_ns: row.last_in_wall_ns,
             last_out_wall_ns: row.last_out_wall_ns,
             schedule_wall_ns: row.schedule_wall_ns,
+            durability: Durability::from_code(row.durability),
             peer: peer(row),
             orders_open: row.orders_open,
             orders: row.orders,
             orders_rejected: row.orders_rejected,
             stopped: Stopped::from_code(row.stopped).name(),
+            copies: row.copies_plus_one.checked_sub(1),
         }
     }
 }
@@ -454,6 +465,7 @@ impl LinkSnapshot {
             last_in_wall_ns: row.last_in_wall_ns,
             last_out_wall_ns: row.last_out_wall_ns,
             schedule_wall_ns: row.schedule_wall_ns,
+            durability: Durability::from_code(row.durability),
         }
     }
 }

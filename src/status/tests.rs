@@ -120,6 +120,7 @@ fn rows(writers: &Writers) {
         (0..595).for_each(|_| orders.accepted());
         orders.rejected();
     }
+    writers.decode.session(SessionIndex(2)).set_copies(2380);
     let states = [
         (LinkState::Ready, Reason::None),
         (LinkState::Down, Reason::ConnectFailed),
@@ -197,6 +198,10 @@ fn what_is_written_is_what_is_read() {
         (17, 595, 1)
     );
     assert_eq!(snapshot.sessions[2].state, "disconnected");
+    assert_eq!(
+        (session.copies, snapshot.sessions[2].copies),
+        (None, Some(2380))
+    );
     let link = &snapshot.links[0];
     assert_eq!(
         (link.desk.as_str(), link.name.as_str(), link.state),

@@ -14,7 +14,7 @@ use super::page::{
     Section, Sections, StageBlock, WARNINGS_MAX, Words, put_text,
 };
 use super::rows::{AccountCells, LinkCells, SessionCells, SessionRiskCells};
-use crate::domain::{AccountIndex, LinkIndex, Now, RejectReason, SessionIndex};
+use crate::domain::{AccountIndex, DiskState, LinkIndex, Now, RejectReason, SessionIndex};
 
 /// All writers of a page, to be handed to their threads.
 #[derive(Debug)]
@@ -162,6 +162,12 @@ impl StageWriter {
     pub fn set_thread(&self, cycle_bound_ns: u64, core: Option<usize>) {
         field!(self, cycle_bound_ns).store(cycle_bound_ns, Relaxed);
         field!(self, core_plus_one).store(core.map_or(0, |core| core as u64 + 1), Relaxed);
+    }
+
+    /// How the disk does. Journal thread only.
+    pub fn set_disk(&self, state: DiskState) {
+        debug_assert!(self.stage == Stage::Journal);
+        field!(self, disk).store(state as u64, Relaxed);
     }
 
     /// Names input ring `ring` (below [`RINGS_MAX`]) and its size.

@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -92,6 +93,13 @@ impl LogFile {
             .map_err(at(&self.path, "write"))
     }
 
+    /// Gives it another name, which is durable after [`sync_directory`].
+    pub fn rename(&mut self, path: &Path) -> io::Result<()> {
+        std::fs::rename(&self.path, path).map_err(at(&self.path, "rename"))?;
+        self.path = path.to_owned();
+        Ok(())
+    }
+
     /// Reads exactly `into.len()` bytes at `offset`.
     pub fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
         self.file
@@ -118,6 +126,19 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)
         .and_then(|file| file.sync_all())
         .map_err(at(directory, "sync directory"))
+}
+
+/// Bytes that a file in the directory may still take.
+pub fn available_bytes(directory: &Path) -> io::Result<u64> {
+    let path = std::ffi::CString::new(directory.as_os_str().as_bytes())?;
+    let mut found = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the path ends with a zero, and there is room for the answer.
+    if unsafe { libc::statvfs(path.as_ptr(), found.as_mut_ptr()) } != 0 {
+        return Err(at(directory, "look at")(io::Error::last_os_error()));
+    }
+    // SAFETY: the call succeeded, so it wrote the answer.
+    let found = unsafe { found.assume_init() };
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 fn parent(path: &Path) -> &Path {

@@ -7,6 +7,7 @@ use std::fs;
 
 use gatehouse::config::plan::{ListenerPlan, SessionPlan};
 use gatehouse::config::{self, Plan};
+use gatehouse::domain::SessionIndex;
 use gatehouse::limits::*;
 use proptest::prelude::*;
 
@@ -52,6 +53,12 @@ fn session(s: &SessionPlan, plan: &Plan) {
     assert!((1..=MESSAGE_RATE_MAX).contains(&s.message_burst));
     assert!(s.accounts.iter().all(|a| a.get() < plan.accounts.len()));
     assert!(s.accounts.len() == s.accounts.iter().collect::<HashSet<_>>().len());
+    if let Some(copy) = &s.drop_copy {
+        assert!(s.accounts.is_empty());
+        assert!(copy.accounts.iter().all(|a| a.get() < plan.accounts.len()));
+        let orders = |of: &SessionIndex| plan.sessions[of.get()].drop_copy.is_none();
+        assert!(copy.sessions.iter().all(orders));
+    }
     for network in &s.allowed_sources {
         let bits = if network.address.is_ipv4() { 32 } else { 128 };
         assert!(network.prefix_bits <= bits);

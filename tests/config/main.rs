@@ -5,6 +5,7 @@ mod bounds;
 mod command;
 mod dictionaries;
 mod document;
+mod drop_copy;
 mod mistakes;
 mod schedules;
 

@@ -125,6 +125,14 @@ pub const ERRORS: &[Case] = cases! {
     G: "heartbeat_interval_s = 30" => "takeover_s = 5", "takeover_s", "desks.links.takeover_s", "it is a key of [clients.sessions]";
     G: "heartbeat_interval_s = 30" => "application_dictionary = \"FIX50.xml\"", "application_dictionary", "desks.links.application_dictionary", "stands alone";
     C: "message_burst = 50" => "message_burst = 0", "message_burst = 0", "clients.sessions.message_burst", "from 1 to 1000000";
+    // Drop copy
+    C: "pending_new = true" => "drop_copy_sessions = [\"alpha-1\"]", "accounts = [\"B200001\"]", "clients.sessions.accounts", "stands beside drop_copy keys: a session that receives copies orders nothing; leave it out";
+    C: "accounts = [\"B200001\"]" => "drop_copy_sessions = [\"alpha-3\"]", "drop_copy_sessions", "clients.sessions.drop_copy_sessions", "names no known session: \"alpha-3\"; did you mean `alpha-";
+    C: "accounts = [\"B200001\"]" => "drop_copy_accounts = [\"A10001\"]", "drop_copy_accounts", "clients.sessions.drop_copy_accounts", "names no known account: \"A10001\"; did you mean `A100001`?";
+    C: "accounts = [\"B200001\"]" => "drop_copy_clients = [\"alfa\"]", "drop_copy_clients", "clients.sessions.drop_copy_clients", "names no known client: \"alfa\"";
+    C: "accounts = [\"B200001\"]" => "drop_copy_clients = \"alpha\"", "drop_copy_clients", "clients.sessions.drop_copy_clients", "write a list of names";
+    C: "accounts = [\"B200001\"]" => "drop_copy_sessions = [\"alpha-1\", \"beta-1\"]", "drop_copy_sessions", "clients.sessions.drop_copy_sessions", "names a session that receives copies itself: \"beta-1\"; it orders nothing";
+    C: "pending_new = true" => "[[clients.sessions]]\nname = \"c0\"\ntarget_comp_id = \"C0\"\ndrop_copy_accounts = [\"A100001\"]\n[[clients.sessions]]\nname = \"c1\"\ntarget_comp_id = \"C1\"\ndrop_copy_accounts = [\"A100001\"]\n[[clients.sessions]]\nname = \"c2\"\ntarget_comp_id = \"C2\"\ndrop_copy_accounts = [\"A100001\"]\n[[clients.sessions]]\nname = \"c3\"\ntarget_comp_id = \"C3\"\ndrop_copy_accounts = [\"A100001\"]\n[[clients.sessions]]\nname = \"c5\"\ntarget_comp_id = \"C5\"\ndrop_copy_accounts = [\"A100002\", \"A100001\"]", "drop_copy_accounts = [\"A100002\"", "clients.sessions.drop_copy_accounts", "makes more than 4 sessions receive copies of the same account; let fewer";
     // Instruments
     I: "symbol,market,unit,lot," => "symbol,market,unit,lots,", "symbol,market", "", "did you mean `lot`?";
     I: "symbol,market,unit,lot," => "symbol,market,lot,lot,", "symbol,market", "lot", "is a column twice";
@@ -173,6 +181,8 @@ pub const WARNINGS: &[Case] = cases! {
     G: "127.0.0.1:9100" => "127.0.0.1:0", "127.0.0.1:0", "listeners.address", "port 0";
     G: "connections_max = 1024" => "connections_max = 2", "connections_max", "listeners.connections_max", "but there are 3 sessions";
     G: "[[listeners]]" => "[[schedules]]\nname = \"day\"\ntime_zone = \"Asia/Shanghai\"\nstart = \"07:30:00\"\nend = \"23:55:00\"\ndays = [\"mon\", \"mon\"]\n\n[[listeners]]", "days", "schedules.days", "names mon twice";
+    C: "accounts = [\"B200001\"]" => "drop_copy_clients = [\"alpha\"]", "pending_new", "clients.sessions.pending_new", "has no effect: the session receives copies";
+    C: "accounts = [\"B200001\"]" => "drop_copy_clients = []", "drop_copy_clients", "clients.sessions.drop_copy_clients", "is empty: the session receives nothing";
     C: "accounts = [\"B200001\"]" => "accounts = []", "accounts = []", "clients.sessions.accounts", "can order nothing";
     C: "pending_new = true" => "message_burst = 7", "message_burst = 7", "clients.sessions.message_burst", "has no effect";
     I: "11.44,10.40" => "11.444,10.40", "600000,", "limit_up", "is no multiple of the tick: 11.444, tick 0.01";

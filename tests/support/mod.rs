@@ -6,6 +6,7 @@
 pub mod client;
 pub mod conn;
 pub mod desk;
+pub mod faulty_file;
 pub mod fix;
 pub mod held_sockets;
 pub mod memory_sockets;

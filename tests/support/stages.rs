@@ -17,20 +17,22 @@ use gatehouse::domain::report::ToClient;
 use gatehouse::io::{LogRead, Sockets};
 use gatehouse::journal::log::epoch_and_offset;
 use gatehouse::journal::read::{Chain, Step};
-use gatehouse::journal::{Log, LogId};
+use gatehouse::journal::{Disk, Log, LogId};
 use gatehouse::risk::Risk;
 use gatehouse::stage::archive::{ArchiveReader, archive};
 use gatehouse::stage::assembly::{self, Common, Rings};
 use gatehouse::stage::control::ControlPorts;
 use gatehouse::stage::decode::DecodeStage;
+use gatehouse::stage::journal::{Drain, JournalStage};
 use gatehouse::stage::replay::{Replay, Resumption};
 use gatehouse::stage::risk::RiskStage;
 use gatehouse::stage::route::RouteStage;
 use gatehouse::status::page::{Words, page_bytes};
-use gatehouse::status::{Identity, Page, Snapshot, reader};
+use gatehouse::status::{Identity, Page, Snapshot, StageWriter, reader};
 use ringbuf::byte_log::{self, Reader, Region};
 
 use super::conn::{Conn, Identity as Speaker};
+use super::faulty_file::{FaultyFile, Medium};
 use super::fix::{Fix, fields, merge, timestamp};
 use super::memory_sockets::{MemorySockets, MemoryStream, SharedNetwork, listen};
 
@@ -45,11 +47,17 @@ pub struct Stages<S: Sockets = MemorySockets> {
     pub ports: ControlPorts,
     /// Bound address of the listener.
     pub address: SocketAddr,
-    logs: [Reader; 3],
+    logs: Vec<Reader>,
     archive: ArchiveReader<OldLogs>,
     /// What the journal has written: client, order and desk log.
     files: Files,
     page: Words,
+    /// Shared by the logs and the journal.
+    pub disk: Disk,
+    journal_status: Option<StageWriter>,
+    journal: Option<JournalStage<FaultyFile>>,
+    /// The disk takes nothing and says nothing.
+    pub is_stalled: bool,
 }
 
 type Files = Rc<RefCell<[Vec<u8>; 3]>>;
@@ -127,8 +135,25 @@ impl Bench {
 
     /// The process is killed, and another one goes on: every connection is gone, the logs are as they were.
     pub fn restart(&mut self) {
+        self.restart_without(0);
+    }
+
+    /// As [`Bench::restart`], killed before it wrote the last so many records of the client log.
+    pub fn restart_without(&mut self, records: usize) {
         let epoch = self.past.len() as u16 + 1;
-        let files = self.stages.borrow_mut().take_files();
+        let mut files = self.stages.borrow_mut().take_files();
+        let before = self.past.iter().map(|(_, files)| &files[0][..]);
+        let mut sequence = 0;
+        let mut ends = vec![0];
+        for log in before.chain([&files[0][..]]) {
+            let mut chain = Chain::behind(sequence);
+            ends = vec![0];
+            while let Step::Record(_, taken) = chain.take(&log[*ends.last().unwrap()..]) {
+                ends.push(ends.last().unwrap() + taken);
+            }
+            sequence = chain.sequence;
+        }
+        files[0].truncate(ends[ends.len() - 1 - records]);
         self.past.push((epoch, files));
         self.pass(1_000_000);
         // Whichever log is read first, the same comes of it.
@@ -177,7 +202,7 @@ impl Bench {
             let before = probe.get()();
             stages.turn(now);
             allocations.set(allocations.get() + probe.get()() - before);
-            stages.drain();
+            stages.journal_turn(now);
         })
     }
 
@@ -285,8 +310,33 @@ impl<S: Sockets> Stages<S> {
         }
     }
 
+    /// From now on a journal moves the logs to these files, in the order client, order, desk; with `promptly` each turn syncs.
+    pub fn write_to(&mut self, media: &[Rc<Medium>; 3], promptly: bool) {
+        let drains = self.logs.drain(..).zip(LOGS).zip(media);
+        let drains = drains.map(|((reader, id), medium)| {
+            Drain::new(id, Vec::new(), reader, FaultyFile(medium.clone()))
+        });
+        let status = self.journal_status.take().expect("one journal");
+        let journal = JournalStage::new(drains.collect(), status).telling(self.disk.clone());
+        self.journal = Some(match promptly {
+            true => journal.promptly(),
+            false => journal,
+        });
+    }
+
     /// What the journal would do.
     pub fn drain(&mut self) {
+        self.journal_turn(now_at(0, 0));
+    }
+
+    /// One turn of the journal.
+    pub fn journal_turn(&mut self, now: Now) {
+        if self.is_stalled {
+            return;
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.duty_cycle(now);
+        }
         let mut files = self.files.borrow_mut();
         for (log, file) in self.logs.iter_mut().zip(&mut *files) {
             while let Some(frame) = log.next() {
@@ -374,10 +424,11 @@ fn go_on<S: Sockets>(
     };
     let writers = Page::format(page, &shape, identity).into_writers();
     writers.control.ready();
+    let disk = Disk::default();
     let log = |at: usize| {
         let (writer, reader) = byte_log::create(Region::heap(STAGING_BYTES)).expect("a window");
         let names = assembly::channel_names(&plan, LOGS[at]);
-        let log = Log::new(LOGS[at], writer);
+        let log = Log::new(LOGS[at], writer).on_disk(disk.clone());
         (
             assembly::begin_log(log, epoch, sequences[at], &names, now),
             reader,
@@ -400,10 +451,14 @@ fn go_on<S: Sockets>(
         route: route.expect("room in the window"),
         ports: common.ports,
         address: address.expect("listens"),
-        logs: [client_end, order_end, desk_end],
+        logs: vec![client_end, order_end, desk_end],
         archive,
         files,
         page,
+        disk,
+        journal_status: Some(writers.journal),
+        journal: None,
+        is_stalled: false,
     }
 }
 

@@ -33,6 +33,21 @@ const KEYS_DECIDED_IN_CONFIG: &[(&str, &str, &str)] = &[
         "application_dictionary",
         "becomes `DictionaryFiles` of the plan",
     ),
+    (
+        "clients.sessions",
+        "drop_copy_clients",
+        "becomes `drop_copy` of the plan",
+    ),
+    (
+        "clients.sessions",
+        "drop_copy_sessions",
+        "becomes `drop_copy` of the plan",
+    ),
+    (
+        "clients.sessions",
+        "drop_copy_accounts",
+        "becomes `drop_copy` of the plan",
+    ),
     ("desks.links", "unchecked", "becomes `checks` of the plan"),
     (
         "desks.links",

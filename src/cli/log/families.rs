@@ -70,7 +70,7 @@ impl Family {
             (LogId::Desk, RecordKind::Refused) => {
                 entry::read_refusal(body).is_some_and(|(id, _)| self.has_id(id))
             }
-            (LogId::Client, RecordKind::MessageOut) => {
+            (LogId::Client, RecordKind::MessageOut | RecordKind::CopyOut) => {
                 let by_id = value(body, tags::ORDER_ID).and_then(OrderId::parse);
                 match by_id {
                     Some(id) => self.order_id() == Some(id),

@@ -36,7 +36,7 @@ pub(super) struct FilterArgs {
     pub kind: Vec<RecordKind>,
 }
 
-const KINDS: [RecordKind; 14] = [
+const KINDS: [RecordKind; 16] = [
     RecordKind::Start,
     RecordKind::MessageIn,
     RecordKind::MessageOut,
@@ -51,6 +51,8 @@ const KINDS: [RecordKind; 14] = [
     RecordKind::Names,
     RecordKind::Carried,
     RecordKind::Begin,
+    RecordKind::CopyOut,
+    RecordKind::End,
 ];
 
 /// Name of a kind, as programs know it.
@@ -140,7 +142,10 @@ impl<'a> Filter<'a> {
                     is_asked(&names.account_of(&account)) || is_asked(&number)
                 })
             }
-            RecordKind::MessageIn | RecordKind::MessageOut | RecordKind::Carried => {
+            RecordKind::MessageIn
+            | RecordKind::MessageOut
+            | RecordKind::CopyOut
+            | RecordKind::Carried => {
                 let account = value(record.body, tags::ACCOUNT).unwrap_or_default();
                 asked.iter().any(|asked| asked.as_bytes() == account)
             }

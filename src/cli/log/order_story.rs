@@ -163,6 +163,7 @@ impl<'a> Telling<'a> {
             RecordKind::MessageIn
                 | RecordKind::MessageOut
                 | RecordKind::AdminOut
+                | RecordKind::CopyOut
                 | RecordKind::Carried
         );
         let secrets = Secrets::default();

@@ -70,10 +70,11 @@ pub(super) enum LogName {
 }
 
 /// Kinds that are printed where none is asked for.
-const MESSAGES: [RecordKind; 3] = [
+const MESSAGES: [RecordKind; 4] = [
     RecordKind::MessageIn,
     RecordKind::MessageOut,
     RecordKind::AdminOut,
+    RecordKind::CopyOut,
 ];
 
 /// Runs it.

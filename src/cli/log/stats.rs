@@ -142,9 +142,7 @@ impl Stats {
             RecordKind::MessageIn | RecordKind::Carried => {
                 Some((names.channel(self.log, epoch, record.channel), 0))
             }
-            RecordKind::MessageOut | RecordKind::AdminOut => {
-                Some((names.channel(self.log, epoch, record.channel), 1))
-            }
+            kind if kind.is_sent() => Some((names.channel(self.log, epoch, record.channel), 1)),
             RecordKind::ClientInput => Some((names.session(epoch, record.channel), 0)),
             RecordKind::DeskInput => Some((names.link(epoch, record.channel), 0)),
             _ => None,

@@ -130,7 +130,7 @@ impl Story {
                     tell(self, what, text);
                 }
             }
-            RecordKind::MessageOut | RecordKind::AdminOut if mine => {
+            kind if kind.is_sent() && mine => {
                 if let Some(reset) = self.message_out(record, epoch) {
                     tell(self, "reset", reset);
                 }

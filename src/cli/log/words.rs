@@ -55,10 +55,12 @@ pub(super) fn text(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> String
                 begin.epoch, begin.day, begin.reference
             )
         }),
+        RecordKind::End => "the process ended in order".to_owned(),
         RecordKind::SequenceReset => "sequence numbers start anew".to_owned(),
         RecordKind::MessageIn
         | RecordKind::MessageOut
         | RecordKind::AdminOut
+        | RecordKind::CopyOut
         | RecordKind::Carried => "a message".to_owned(),
     }
 }

@@ -109,6 +109,7 @@ pub(super) fn flow(span: &Span) -> Panel {
         ("desk reports", Counter::DeskReportsIn),
         ("fills", Counter::ReportsTrade),
         ("reports out", Counter::ReportsOut),
+        ("copies out", Counter::CopiesOut),
         ("messages in", Counter::FramesIn),
         ("messages out", Counter::FramesOut),
         ("system calls", Counter::SystemCalls),
@@ -159,6 +160,7 @@ pub(super) fn links(span: &Span) -> Panel {
         vec![
             cell(format!("{}/{}", link.desk, link.name)),
             toned(link.state, tone),
+            cell(link.durability.level()),
             cell(format!("{}/{}", link.in_flight, link.window)),
             unwanted(link.in_doubt, Tone::Bad),
             cell(link.queued),
@@ -181,6 +183,7 @@ pub(super) fn links(span: &Span) -> Panel {
         headings: vec![
             "DESK/LINK",
             "STATE",
+            "LEVEL",
             "FLIGHT",
             "DOUBT",
             "QUEUED",
@@ -206,11 +209,17 @@ pub(super) fn sessions(span: &Span) -> Panel {
             "disabled" => Tone::Bad,
             _ => Tone::Warn,
         };
+        // Who receives copies orders nothing.
+        let orders = |count: u64| match session.copies {
+            Some(_) => cell("-"),
+            None => cell(count),
+        };
         vec![
             cell(&session.name),
             toned(session.state, tone),
-            cell(session.orders_open),
-            cell(session.orders),
+            cell(session.durability.level()),
+            orders(session.orders_open),
+            orders(session.orders),
             cell(span.per_s(session.messages_in, before.map(|b| b.messages_in))),
             cell(span.per_s(session.messages_out, before.map(|b| b.messages_out))),
             unwanted(
@@ -221,6 +230,7 @@ pub(super) fn sessions(span: &Span) -> Panel {
             cell(ago(span.now, session.last_in_wall_ns)),
             cell(session.next_in),
             cell(session.next_out),
+            cell(session.copies.map_or("-".into(), |it| it.to_string())),
             cell(reason(session.reason)),
             cell(session.logons),
             cell(session.peer.map_or("-".into(), |peer| peer.to_string())),
@@ -229,8 +239,8 @@ pub(super) fn sessions(span: &Span) -> Panel {
     Panel {
         title: "Sessions",
         headings: vec![
-            "SESSION", "STATE", "OPEN", "ORDERS", "IN/S", "OUT/S", "REJECTS", "STOPPED", "LAST IN",
-            "NEXT IN", "NEXT OUT", "LAST END", "LOGONS", "PEER",
+            "SESSION", "STATE", "LEVEL", "OPEN", "ORDERS", "IN/S", "OUT/S", "REJECTS", "STOPPED",
+            "LAST IN", "NEXT IN", "NEXT OUT", "COPIES", "LAST END", "LOGONS", "PEER",
         ],
         rows: span.now.sessions.iter().enumerate().map(row).collect(),
     }

@@ -4,6 +4,7 @@
 //! the order of their importance: a narrow terminal leaves out the last.
 
 use super::panels;
+use crate::domain::DiskState;
 use crate::status::snapshot::Snapshot;
 use crate::status::{Counter, Fact};
 
@@ -152,6 +153,10 @@ fn headline(now: &Snapshot) -> String {
             .filter(|f| !f.is_empty())
             .map(|f| f.to_string()),
     );
+    let disk = now.stages.iter().find_map(|stage| stage.disk);
+    if let Some(disk) = disk.filter(|&disk| disk != DiskState::Working.name()) {
+        parts.push(format!("DISK {}: NO NEW ORDERS", disk.to_uppercase()));
+    }
     parts.join("  ")
 }
 

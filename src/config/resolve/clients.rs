@@ -8,10 +8,10 @@ use toml::Spanned;
 
 use super::section::Section;
 use super::topology::define;
-use super::{Context, Names, account_index, messages, shown};
+use super::{Context, Names, account_index, drop_copy, messages, shown};
 use crate::config::diagnostics::{FileId, Place};
 use crate::config::file::{self, ClientsFile, Parsed};
-use crate::config::plan::{ClientPlan, DictionaryPlan, FixPlan, SessionPlan};
+use crate::config::plan::{ClientPlan, DictionaryPlan, DropCopyPlan, FixPlan, SessionPlan};
 use crate::domain::{Account, AccountIndex, ClientIndex, DeskIndex};
 use crate::limits::*;
 
@@ -56,7 +56,13 @@ pub fn sessions(
     f: &Parsed<ClientsFile>,
     accounts: &[(Account, DeskIndex)],
 ) -> Vec<SessionPlan> {
-    let mut names = Names::default();
+    let mut names = Names {
+        incomplete: f
+            .refused
+            .iter()
+            .any(|(_, key)| ["clients", "sessions", "name"].contains(&key.as_str())),
+        ..Names::default()
+    };
     let mut identities: HashMap<_, Place> = HashMap::new();
     let mut plans = Vec::new();
     for (client, entry) in f.value.clients.iter().enumerate() {
@@ -102,10 +108,16 @@ pub fn sessions(
                 };
                 s.contradicts("target_comp_id", &t.target_comp_id, message, help);
             }
-            plan.accounts = entitled(&mut s, t, plan.client, accounts);
+            if drop_copy::is_receiver(f, session) {
+                drop_copy::check_receiver(&mut s, t);
+                plan.drop_copy = Some(DropCopyPlan::default());
+            } else {
+                plan.accounts = entitled(&mut s, t, plan.client, accounts);
+            }
             plans.push(plan);
         }
     }
+    drop_copy::settle(cx, id, f, &names, &mut plans);
     plans
 }
 
@@ -183,6 +195,7 @@ fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> Sess
         message_burst,
         pending_new: s.flag("pending_new", &t.pending_new),
         cancel_on_disconnect: s.flag("cancel_on_disconnect", &t.cancel_on_disconnect),
+        drop_copy: None,
     };
     messages::settle(s, &keys, preset, &mut plan.fix);
     plan

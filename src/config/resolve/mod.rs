@@ -4,6 +4,7 @@
 //! where there was none. What another file could not define is not reported again where it is used. Cold code.
 
 mod clients;
+mod drop_copy;
 mod messages;
 mod reference;
 mod schedules;
@@ -153,7 +154,7 @@ fn plan(main: &Path, cores_online: &[usize], diagnostics: &mut Diagnostics) -> O
     };
     topology::check_listeners(&mut cx, main_file, &gateway, &listeners, &sessions);
 
-    Some(Plan {
+    let mut plan = Plan {
         name,
         threads,
         state,
@@ -167,7 +168,9 @@ fn plan(main: &Path, cores_online: &[usize], diagnostics: &mut Diagnostics) -> O
         account_desks: accounts.iter().map(|(_, desk)| *desk).collect(),
         accounts: accounts.into_iter().map(|(account, _)| account).collect(),
         positions,
-    })
+    };
+    plan.spread_durability();
+    Some(plan)
 }
 
 impl Context<'_> {

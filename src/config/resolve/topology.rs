@@ -99,6 +99,8 @@ pub fn state(cx: &mut Context, id: FileId, f: &GatewayFile, refused: &Refused) -
     let mut s = Section::new(cx, id, "state", 0..0, refused);
     let plan = StatePlan {
         log_directory: s.path("log_directory", &t.log_directory),
+        log_keep_days: s.number("log_keep_days", &t.log_keep_days) as u32,
+        log_disk_max_bytes: s.number("log_disk_max_bytes", &t.log_disk_max_bytes),
         staging_directory: s.path("staging_directory", &t.staging_directory),
         staging_bytes: s.number("staging_bytes", &t.staging_bytes) as usize,
         status_file: s.path("status_file", &t.status_file),
@@ -259,6 +261,7 @@ pub fn desks(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<DeskP
         define(&mut s, &mut desk_names, &name, at, &t.name);
         let acknowledge_timeout_ms =
             s.number("acknowledge_timeout_ms", &t.acknowledge_timeout_ms) as u32;
+        let durability = s.choice("durability", &t.durability);
         let links_refused = f.refused.contains(&(desk.span().start, "links".to_owned()));
         if t.links.is_empty() && !links_refused {
             let help = "write [[desks.links]] with name, address and target_comp_id below it";
@@ -303,6 +306,7 @@ pub fn desks(cx: &mut Context, id: FileId, f: &Parsed<GatewayFile>) -> Vec<DeskP
             name,
             links,
             acknowledge_timeout_ms,
+            durability,
         });
     }
     cx.desks = desk_names;

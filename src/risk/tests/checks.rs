@@ -79,6 +79,14 @@ fn facts_of_the_stage_count() {
         ),
         (
             Facts {
+                log_ready: false,
+                pressure: true,
+                ..GOOD
+            },
+            R::LogUnavailable,
+        ),
+        (
+            Facts {
                 desk_ready: false,
                 ..GOOD
             },

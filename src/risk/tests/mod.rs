@@ -28,6 +28,7 @@ pub(super) const GOOD: Facts = Facts {
     entitled: true,
     pressure: false,
     desk_ready: true,
+    log_ready: true,
 };
 
 /// Whole currency units.

@@ -205,7 +205,9 @@ fn a_reset_sets_what_the_message_that_caused_it_has_not_said() {
         ResetCause::Operator as u8
     );
     process.sent(0, RecordKind::AdminOut, 80, 0);
-    process.is("A", (70, 81), &[]);
+    // A copy takes a number as any message.
+    process.sent(0, RecordKind::CopyOut, 81, 0);
+    process.is("A", (70, 82), &[]);
 }
 
 #[test]

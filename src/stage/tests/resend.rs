@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::config::plan::DropCopyPlan;
 use crate::domain::time::NS_PER_S;
 use crate::io::LogRead;
 use crate::limits::{
@@ -40,13 +41,17 @@ struct Stored {
 impl Stored {
     /// One session, logged on, that was sent so many reports; what `sent` says was read by its peer.
     fn new(sessions: usize, reports: usize) -> Self {
+        Self::with(sessions, reports, |_| {})
+    }
+
+    fn with(sessions: usize, reports: usize, change: impl FnOnce(&mut Plan)) -> Self {
         let disk = Disk::default();
         let (port, reader) = archive(disk.clone());
         let equip = |mut board: Switchboard<Wire>| {
             board.set_archive(port);
             board
         };
-        let clients = Clients::with(sessions, 64, |_| {}, equip);
+        let clients = Clients::with(sessions, 64, change, equip);
         let mut stored = Self {
             clients,
             disk,
@@ -156,6 +161,33 @@ fn what_left_memory_comes_from_disk_whole_in_order_and_before_what_is_new() {
     assert_eq!(traffic.resend_lost, 0);
     assert!(traffic.archive_reads > 50, "{}", traffic.archive_reads);
     assert_eq!(stored.free_chunks(), RESEND_CHUNKS);
+}
+
+#[test]
+fn copies_that_left_memory_come_from_disk_like_any_message() {
+    const COPIES: u64 = 3_000;
+    let mut stored = Stored::with(2, 0, |plan| {
+        plan.sessions[1].accounts.clear();
+        plan.sessions[1].drop_copy = Some(DropCopyPlan {
+            accounts: Vec::new(),
+            sessions: vec![SessionIndex(0)],
+        });
+    });
+    stored.turn_ns = 100_000;
+    for sequence in 1..=COPIES {
+        let output = copies::refusal(0, sequence);
+        assert!(stored.clients.to_client.push(&output));
+        stored.work(1);
+    }
+    assert_eq!(stored.numbers(1).len(), COPIES as usize);
+    stored.clients.say(1, 1, "2", 2, "7=2|16=0|");
+    stored.work(2 * COPIES as usize);
+    let again = stored.numbers(1);
+    let expected = (2..COPIES + 2).map(|number| (number, true, None));
+    assert_eq!(again, expected.collect::<Vec<_>>());
+    let traffic = *stored.clients.stage.board().traffic();
+    assert_eq!(traffic.resend_lost, 0);
+    assert!(traffic.archive_reads > 10, "{}", traffic.archive_reads);
 }
 
 #[test]

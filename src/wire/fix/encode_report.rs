@@ -35,8 +35,33 @@ pub fn encode_output(
     directory: &Directory,
     output: &ClientOutput,
 ) -> Result<Range<usize>, NoRoom> {
+    encode(out, header, time, directory, output, false)
+}
+
+/// The same for a session that receives copies: nothing differs but CopyMsgIndicator(797), where the version has it.
+pub fn encode_copy(
+    out: &mut [u8],
+    header: &Header<'_>,
+    time: &mut TimeText,
+    directory: &Directory,
+    output: &ClientOutput,
+) -> Result<Range<usize>, NoRoom> {
+    encode(out, header, time, directory, output, true)
+}
+
+#[inline]
+fn encode(
+    out: &mut [u8],
+    header: &Header<'_>,
+    time: &mut TimeText,
+    directory: &Directory,
+    output: &ClientOutput,
+    is_copy: bool,
+) -> Result<Range<usize>, NoRoom> {
     match output {
-        ClientOutput::Report(report) => encode_report(out, header, time, directory, report),
+        ClientOutput::Report(report) => {
+            encode_report(out, header, time, directory, report, is_copy)
+        }
         ClientOutput::CancelReject(reject) => encode_cancel_reject(out, header, time, reject),
         ClientOutput::MassCancel(report) => {
             encode_mass_cancel_report(out, header, time, directory, report)
@@ -45,12 +70,13 @@ pub fn encode_output(
 }
 
 /// ExecutionReport (35=8).
-pub fn encode_report(
+fn encode_report(
     out: &mut [u8],
     header: &Header<'_>,
     time: &mut TimeText,
     directory: &Directory,
     report: &ClientReport,
+    is_copy: bool,
 ) -> Result<Range<usize>, NoRoom> {
     let version = header.version;
     let (unknown_account, unknown_symbol) = match &report.detail {
@@ -121,11 +147,15 @@ pub fn encode_report(
     if has::REQUEST_IDS.covers(version) {
         answer(&mut w, &report.detail);
     }
+    if is_copy && has::COPY_MSG_INDICATOR.covers(version) {
+        // Answers are not copied: no higher tag stands before it.
+        w.flag(tags::COPY_MSG_INDICATOR, true);
+    }
     w.finish()
 }
 
 /// OrderCancelReject (35=9).
-pub fn encode_cancel_reject(
+fn encode_cancel_reject(
     out: &mut [u8],
     header: &Header<'_>,
     time: &mut TimeText,
@@ -158,7 +188,7 @@ pub fn encode_cancel_reject(
 }
 
 /// OrderMassCancelReport (35=r); the message begins with FIX 4.3.
-pub fn encode_mass_cancel_report(
+fn encode_mass_cancel_report(
     out: &mut [u8],
     header: &Header<'_>,
     time: &mut TimeText,

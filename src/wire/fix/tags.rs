@@ -103,6 +103,7 @@ tags! {
     MASS_STATUS_REQ_TYPE = 585, "MassStatusReqType";
     NEXT_EXPECTED_MSG_SEQ_NUM = 789, "NextExpectedMsgSeqNum";
     ORD_STATUS_REQ_ID = 790, "OrdStatusReqID";
+    COPY_MSG_INDICATOR = 797, "CopyMsgIndicator";
     TOT_NUM_REPORTS = 911, "TotNumReports";
     LAST_RPT_REQUESTED = 912, "LastRptRequested";
     DEFAULT_APPL_VER_ID = 1137, "DefaultApplVerID";

@@ -297,6 +297,7 @@ fn reject_codes_exist_in_their_version() {
             });
             let reject = ClientCancelReject {
                 order_id: OrderId::NONE,
+                account: AccountIndex(0),
                 client_order_id: Text::new(b"c").unwrap(),
                 orig_client_order_id: Text::new(b"o").unwrap(),
                 status: OrderStatus::Rejected,

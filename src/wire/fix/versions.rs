@@ -52,6 +52,8 @@ pub const LAST_REQUIRED: Span = until(Fix41);
 pub const REPORT_ORIG_CL_ORD_ID: Span = since(Fix41);
 /// OrdStatusReqID(790), and MassStatusReqID(584), 911 and 912 in reports.
 pub const REQUEST_IDS: Span = since(Fix44);
+/// CopyMsgIndicator(797) in reports; no version has it in an OrderCancelReject.
+pub const COPY_MSG_INDICATOR: Span = since(Fix44);
 /// OrdStatus(39) and OrigClOrdID(41) in an OrderCancelReject.
 pub const CANCEL_REJECT_STATUS: Span = since(Fix41);
 /// CxlRejResponseTo(434) and TransactTime(60) in an OrderCancelReject.

@@ -20,6 +20,7 @@ impl Model {
                     entitled: facts.0,
                     pressure: facts.1,
                     desk_ready: facts.2,
+                    log_ready: true,
                 };
                 self.new_order(who, sell, market, cents, quantity, reuse, facts);
             }

@@ -1,0 +1,116 @@
+//! Starts of the whole gateway on the directories of an earlier process: in order, after the host went down, with other files.
+//!
+//! That the host went down is played by putting back what was on disk at some moment, without the windows.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use gatehouse::app::{self, Gateway};
+use gatehouse::config::plan::Plan;
+use gatehouse::status::Counter;
+use support::{Client, World};
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("read") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+}
+
+/// A client that goes on with the numbers of another.
+fn again(gateway: &Gateway, before: &Client) -> Client {
+    let identity = &before.conn.identity;
+    let (begin, me) = (identity.begin.clone(), identity.me.clone());
+    let mut client = Client::new(gateway.addresses[0], &begin, &me, &before.account);
+    (client.conn.next_in, client.conn.next_out) = (before.conn.next_in, before.conn.next_out);
+    client.connect();
+    client.send_logon("");
+    client
+}
+
+/// A refusal is told, so that a client has a report without a desk.
+fn traded(world: &World) -> Client {
+    let mut client = world.client(0);
+    client.order("A1", "1=NOBODY");
+    client.report("11=A1 39=8");
+    client
+}
+
+fn refusal(plan: &Arc<Plan>) -> String {
+    match app::start(plan.clone()) {
+        Ok(gateway) => {
+            gateway.stop();
+            panic!("it starts");
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn after_an_orderly_end_the_windows_are_not_needed() {
+    let mut world = World::start(|_| {});
+    let client = traded(&world);
+    world.stop();
+    let staging = &world.plan.state.staging_directory;
+    fs::remove_dir_all(staging).expect("removed");
+    let gateway = app::start(world.plan.clone()).expect("it starts");
+    // Our Logout and the client's answer to it are in the numbers.
+    let mut client = again(&gateway, &client);
+    let logon = client.conn.read_any().expect("an answer");
+    assert!(
+        logon.kind() == "A" || logon.get(58).contains("too low"),
+        "{logon:?}"
+    );
+    drop(client);
+    gateway.stop();
+}
+
+#[test]
+fn after_the_host_went_down_it_starts_only_when_told_and_skips_numbers() {
+    let mut world = World::start(|_| {});
+    let client = traded(&world);
+    let state = &world.plan.state;
+    let (logs, staging) = (state.log_directory.clone(), state.staging_directory.clone());
+    let before = world.status().total(Counter::Syncs);
+    world.wait_counter(Counter::Syncs, before + 1);
+    let room = tempfile::tempdir().expect("a directory");
+    copy(&logs, room.path());
+    world.stop();
+    fs::remove_dir_all(&logs).expect("removed");
+    copy(room.path(), &logs);
+    fs::remove_dir_all(&staging).expect("removed");
+
+    let told = refusal(&world.plan);
+    assert!(told.contains("the host went down"), "{told}");
+    assert!(told.contains("--accept-host-loss"), "{told}");
+    // Nothing was changed by the attempt.
+    assert_eq!(refusal(&world.plan), told);
+
+    let gateway = app::start_after(world.plan.clone(), true).expect("it starts");
+    let mut client = again(&gateway, &client);
+    let logon = client.conn.read_any().expect("an answer");
+    assert_eq!(logon.kind(), "A");
+    let skipped = logon.seq() - client.conn.next_in;
+    assert!(skipped > 10_000, "{skipped} numbers were skipped");
+    drop(client);
+    gateway.stop();
+    // That end was one in order.
+    app::start(world.plan.clone()).expect("it starts").stop();
+}
+
+#[test]
+fn orders_of_today_are_not_read_with_other_files() {
+    let mut world = World::start(|_| {});
+    let mut client = traded(&world);
+    client.log_out();
+    world.stop();
+    let mut changed = (*world.plan).clone();
+    changed.accounts[0].cash.0 += 1;
+    let told = refusal(&Arc::new(changed));
+    assert!(told.contains("other accounts, instruments"), "{told}");
+    app::start(world.plan.clone()).expect("it starts").stop();
+}
