@@ -103,6 +103,7 @@ impl World {
         name[6..].copy_from_slice(&gatehouse::domain::ids::base62(self.number));
         let spread = (self.number as u32).wrapping_mul(2_654_435_761);
         let input = FromClient {
+            is_late: false,
             session: SessionIndex(self.number as u32 % 16),
             received_ns: 0,
             decoded_ns: 0,

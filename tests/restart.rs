@@ -4,6 +4,8 @@
 
 mod support;
 
+use gatehouse::domain::Text;
+use gatehouse::domain::command::{CommandInput, RiskCommand, Scope};
 use support::fix::{Fix, fields};
 use support::stages::{Bench, MemoryConn, order, report};
 
@@ -17,7 +19,12 @@ impl World {
     fn new(cancel_on_disconnect: bool) -> Self {
         let bench = Bench::new(
             |_| {},
-            |plan| plan.sessions[0].cancel_on_disconnect = cancel_on_disconnect,
+            |plan| {
+                plan.sessions[0].cancel_on_disconnect = cancel_on_disconnect;
+                // The peers tell the real time, also when days pass.
+                plan.sessions[0].fix.sending_time_tolerance_s = TOLERANCE;
+                plan.desks[0].links[0].fix.sending_time_tolerance_s = TOLERANCE;
+            },
         );
         let desk = bench.desk();
         let mut client = bench.client(0);
@@ -41,6 +48,18 @@ impl World {
         report(&mut self.desk, &request, "150=0 39=0");
         assert_eq!(self.client.expect("8").get(39), "0");
         request
+    }
+
+    fn command(&self, command: RiskCommand) {
+        let (ticket, user) = (1, Text::cut(b"test"));
+        let input = CommandInput {
+            ticket,
+            user,
+            command,
+        };
+        let ports = self.bench.stages.borrow().ports.clone();
+        ports.risk.push(input).expect("room");
+        self.bench.turn(5);
     }
 
     fn restart(&mut self) {
@@ -210,4 +229,70 @@ fn money_stays_reserved_and_kills_stay_over_many_restarts() {
     let status = world.bench.status();
     assert_eq!(status.accounts[0].orders_open, 5);
     assert_eq!(status.accounts[0].reserved, "500");
+}
+
+const DAY_NS: u64 = 86_400_000_000_000;
+const TOLERANCE: u32 = 10 * 86_400;
+
+#[test]
+fn what_was_dealt_with_is_not_dealt_with_again_on_a_day_with_other_files() {
+    let mut world = World::new(false);
+    world.open_order("A");
+    world.order("B");
+    world.desk.expect("D");
+    world.bench.pass(DAY_NS);
+    world.bench.plan.accounts[0].cash.0 += 1;
+    world.restart();
+    world.desk_returns();
+    assert_eq!(world.client_returns().len(), 0);
+    // The next request is the only one since, and what it names is free again.
+    let next = world.open_order("A");
+    assert_eq!(next.get(34), "5", "{next:?}");
+    let status = world.bench.status();
+    assert_eq!(status.accounts[0].orders_open, 1);
+}
+
+#[test]
+fn a_process_that_works_over_midnight_takes_its_orders_along() {
+    let mut world = World::new(false);
+    world.open_order("A");
+    world.bench.pass(DAY_NS);
+    world.command(RiskCommand::Block(Scope::Firm));
+    world.restart();
+    assert_eq!(world.bench.status().accounts[0].orders_open, 1);
+}
+
+#[test]
+fn what_was_killed_stays_killed_the_next_day() {
+    let mut world = World::new(false);
+    world.command(RiskCommand::Kill(Scope::Firm));
+    for _ in 0..2 {
+        world.bench.pass(DAY_NS);
+        world.restart();
+        world.desk_returns();
+        world.client_returns();
+        world.order("A");
+        world.client.expect("8").is("39=8");
+    }
+}
+
+#[test]
+fn an_order_of_a_process_that_is_gone_is_not_sent_however_fast_the_desk_is_back() {
+    let mut world = World::new(false);
+    world.order("A");
+    world.step(Step::Decode);
+    world.restart();
+    // The link is ready before the decode stage has its first turn.
+    for _ in 0..2_000 {
+        world.bench.pass(1_000_000);
+        world.step(Step::Route);
+    }
+    world.desk_returns();
+    let told = world.client_returns();
+    let told = told
+        .first()
+        .cloned()
+        .unwrap_or_else(|| world.client.expect("8"));
+    assert_eq!((told.get(11), told.get(39)), ("A", "8"));
+    assert_eq!(world.open_order("B").get(34), "3");
 }

@@ -17,12 +17,13 @@ use crate::stage::replay::{Replay, Resumption};
 /// How often a long replay says where it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Reads everything; what stages of the trading day `day` go on with.
+/// Reads everything; what stages of the trading day `day` go on with. The windows are held until new ones take their places: a start that
+/// fails changes nothing.
 pub(super) fn read(
     plan: &Arc<Plan>,
     day: u32,
     accept_host_loss: bool,
-) -> Result<Resumption, BootError> {
+) -> Result<(Resumption, Vec<Takeover>), BootError> {
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
     let place = LogPlace::new(&state.log_directory, staging);
@@ -63,9 +64,6 @@ pub(super) fn read(
         let what = format!("cannot go on in {}", state.log_directory.display());
         return Err(failed(what)(io::Error::other(problem)));
     }
-    for (log, takeover, _) in logs {
-        takeover.finish().map_err(cannot(log))?;
-    }
     let mut resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
     if has_lost {
         // No more messages than this were in a window, and so were perhaps sent and are not on disk.
@@ -90,7 +88,8 @@ pub(super) fn read(
             "the logs of earlier processes are replayed"
         );
     }
-    Ok(resumption)
+    let takeovers = logs.into_iter().map(|(_, takeover, _)| takeover);
+    Ok((resumption, takeovers.collect()))
 }
 
 fn cannot<E: std::error::Error + Send + Sync + 'static>(log: LogId) -> impl FnOnce(E) -> BootError {

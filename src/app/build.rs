@@ -14,6 +14,7 @@ use ringbuf::spsc::{Consumer, Producer};
 use super::boot::{BootError, failed};
 use super::log_store::{LogStore, SegmentReader};
 use super::runner::{DecodeTurn, Lifecycle, RouteTurn};
+use super::takeover::Takeover;
 use crate::config::plan::{Io, Plan};
 use crate::domain::Now;
 use crate::domain::order::{FromClient, ToDesk};
@@ -50,14 +51,22 @@ pub(super) fn parts(
     plan: &Arc<Plan>,
     epoch: u16,
     resumption: Resumption,
+    takeovers: Vec<Takeover>,
     now: Now,
     lifecycle: &Lifecycle,
 ) -> Result<Parts, BootError> {
     let (writers, page) = make_page(plan, now)?;
     let sequences = resumption.sequences;
     let mut drains = Vec::new();
+    let mut takeovers = takeovers.into_iter();
     let disk = Disk::default();
     let mut make_log = |log: LogId, sequence: u64| -> Result<Log, BootError> {
+        if let Some(before) = takeovers.next() {
+            before.finish().map_err(|error| {
+                let what = format!("cannot take the place of the {} log's window", log.name());
+                failed(what)(io::Error::other(error))
+            })?;
+        }
         let (writer, reader) = make_window(plan, log)?;
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
             .map_err(failed(format!("cannot create the {} log", log.name())))?;

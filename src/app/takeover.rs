@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::log_reader::{LogError, LogPlace, LogReader};
-use super::log_store::SegmentWriter;
+use super::log_store::{SegmentWriter, segment_path};
 use crate::journal::read::Why;
 use crate::journal::{LogId, Record, RecordKind};
 use crate::sys::staging::StagingRegion;
@@ -127,6 +127,9 @@ impl Takeover {
             let synced = writer.sync();
             synced.map_err(|error| failed(&self.place, error))?;
         }
+        // What the process before had written and not synced may be in the system's memory alone.
+        sync_epoch(&self.place, self.log, self.reader.epoch())
+            .map_err(|error| failed(&self.place, error))?;
         match fs::remove_file(&self.window) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 let window = self.window;
@@ -138,6 +141,17 @@ impl Takeover {
             }
         }
     }
+}
+
+fn sync_epoch(place: &LogPlace, log: LogId, epoch: u16) -> io::Result<()> {
+    for segment in 0.. {
+        match fs::File::open(segment_path(&place.directory, log, epoch, segment)) {
+            Ok(file) => file.sync_all()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) => return Err(error),
+        }
+    }
+    fs::File::open(&place.directory)?.sync_all()
 }
 
 fn failed(place: &LogPlace, error: io::Error) -> LogError {

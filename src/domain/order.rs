@@ -222,6 +222,8 @@ pub struct FromClient {
     pub decoded_ns: u64,
     /// Client-log sequence of the message (cause).
     pub cause_sequence: u64,
+    /// An earlier process received it: too late for anything that adds risk.
+    pub is_late: bool,
     /// What it asks.
     pub request: ClientRequest,
 }
@@ -233,6 +235,7 @@ impl Default for FromClient {
             received_ns: 0,
             decoded_ns: 0,
             cause_sequence: 0,
+            is_late: false,
             request: ClientRequest::Status(StatusRequest {
                 client_order_id: Text::EMPTY,
                 request_id: Text::EMPTY,

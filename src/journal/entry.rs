@@ -301,6 +301,7 @@ pub fn read_client(body: &[u8]) -> Option<(FromClient, Outcome)> {
         _ => return None,
     };
     get.end(FromClient {
+        is_late: false,
         session,
         received_ns,
         decoded_ns,

@@ -29,7 +29,7 @@ mod tests;
 mod trades;
 
 use crate::domain::account::Position;
-use crate::domain::command::{CommandDone, CommandInput, Scope};
+use crate::domain::command::{CommandDone, CommandInput, RiskCommand, Scope};
 use crate::domain::order::{ClientRequest, FromClient};
 use crate::domain::rate::{Gcra, RateLimit};
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
@@ -310,6 +310,33 @@ impl Risk {
         self.orders
             .find(id)
             .is_some_and(|slot| self.orders.request(slot).state != orders::RequestState::Answered)
+    }
+
+    /// What is blocked and killed now, as the commands that make it so.
+    pub fn stops(&self) -> Vec<RiskCommand> {
+        let accounts =
+            (0..self.book.accounts.len() as u32 - 1).map(|at| Scope::Account(AccountIndex(at)));
+        let sessions = (0..self.sessions.len() as u32).map(|at| Scope::Session(SessionIndex(at)));
+        let instruments =
+            (0..self.instruments() as u32).map(|at| Scope::Instrument(InstrumentIndex(at)));
+        let mut stops = Vec::new();
+        for scope in [Scope::Firm]
+            .into_iter()
+            .chain(accounts)
+            .chain(sessions)
+            .chain(instruments)
+        {
+            let Some(state) = self.kill_switch.get(scope) else {
+                continue;
+            };
+            if state.is_blocked() {
+                stops.push(RiskCommand::Block(scope));
+            }
+            if state.is_killed() {
+                stops.push(RiskCommand::Kill(scope));
+            }
+        }
+        stops
     }
 
     /// Instruments of the plan.

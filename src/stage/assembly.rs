@@ -21,11 +21,12 @@ use super::switchboard::Switchboard;
 use super::{Dictionaries, DictionaryFault};
 use crate::access::Entitlements;
 use crate::config::plan::{LinkPlan, Plan};
+use crate::domain::command::{CommandInput, RiskCommand, Scope};
 use crate::domain::directory::Directory;
 use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
-use crate::domain::{DeskIndex, Now, OrderId, RejectReason, SessionIndex};
+use crate::domain::{DeskIndex, Now, OrderId, RejectReason, SessionIndex, Text};
 use crate::io::Sockets;
 use crate::journal::begin::{self, Begin};
 use crate::journal::{Cause, Log, LogId, RecordKind, names};
@@ -113,6 +114,7 @@ pub struct ClientsBefore {
 /// With what the risk stage goes on.
 pub struct RiskBefore {
     risk: Option<Risk>,
+    stops: Vec<RiskCommand>,
 }
 
 /// With what the route stage goes on.
@@ -133,6 +135,7 @@ pub fn share(resumption: Resumption) -> (ClientsBefore, RiskBefore, LinksBefore)
     };
     let risk = RiskBefore {
         risk: resumption.risk,
+        stops: resumption.stops,
     };
     let links = LinksBefore {
         recovered: resumption.links,
@@ -284,6 +287,7 @@ pub fn risk(
             make_risk(plan, common.epoch, seed)
         }
     };
+    stop_again(&common.ports, before.stops);
     let accounts: Vec<_> = plan
         .sessions
         .iter()
@@ -438,7 +442,28 @@ pub(super) fn reference(plan: &Plan) -> u64 {
     ))
 }
 
+/// What was stopped the day before stays so until somebody releases it: the first commands that the risk stage takes and logs.
+fn stop_again(ports: &ControlPorts, mut stops: Vec<RiskCommand>) {
+    if stops.len() > ports.risk.capacity() {
+        stops = vec![RiskCommand::Kill(Scope::Firm)];
+    }
+    for command in stops {
+        let input = CommandInput {
+            ticket: 0,
+            user: Text::cut(b"restart"),
+            command,
+        };
+        // The queue is empty and has room for all.
+        let _ = ports.risk.push(input);
+    }
+}
+
 /// The trading day, in days since 1970-01-01 UTC.
 pub fn day(now: Now) -> u32 {
-    (now.wall_ns / (86_400 * NS_PER_S)) as u32
+    day_of(now.wall_ns)
+}
+
+/// The same, of a time since 1970-01-01 UTC.
+pub(super) fn day_of(wall_ns: u64) -> u32 {
+    (wall_ns / (86_400 * NS_PER_S)) as u32
 }

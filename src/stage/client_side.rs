@@ -47,6 +47,8 @@ pub struct ClientSide {
     /// Per session: why it is not connected.
     reasons: Vec<Reason>,
     next_row: usize,
+    /// What is taken now was received by an earlier process.
+    is_late: bool,
 }
 
 impl ClientSide {
@@ -71,6 +73,7 @@ impl ClientSide {
             lost: Vec::with_capacity(sessions),
             reasons: vec![Reason::None; sessions],
             next_row: 0,
+            is_late: false,
         }
     }
 
@@ -98,6 +101,7 @@ impl ClientSide {
     fn push(&mut self, at: usize, now: Now, cause_sequence: u64, request: ClientRequest) {
         let session = SessionIndex(at as u32);
         let input = FromClient {
+            is_late: self.is_late,
             session,
             received_ns: now.mono_ns,
             decoded_ns: now.mono_ns,
@@ -200,6 +204,20 @@ impl Application for ClientSide {
                 Verdict::Refused(error)
             }
         }
+    }
+
+    /// What an earlier process was given is not sent late, however fast a link may be: cancels are.
+    fn on_unanswered(
+        &mut self,
+        peer: usize,
+        now: Now,
+        sequence: u64,
+        message: &Message<'_>,
+    ) -> Verdict {
+        self.is_late = true;
+        let verdict = self.on_message(peer, now, sequence, message);
+        self.is_late = false;
+        verdict
     }
 
     fn on_event(&mut self, peer: usize, now: Now, sequence: u64, event: PeerEvent) {

@@ -18,6 +18,7 @@ use super::assembly;
 use super::event_record::{Numbers, numbers};
 use super::recovered::{Recovered, Recovery, number_of};
 use crate::config::plan::Plan;
+use crate::domain::command::RiskCommand;
 use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
 use crate::domain::{Now, OrderId, RejectReason};
@@ -82,6 +83,8 @@ pub struct Replay {
     copies: Vec<(u16, u16, Cause)>,
     sequences: [u64; 3],
     inputs: u64,
+    /// Trading day of the last input
+    last_input_day: u32,
 }
 
 /// What the stages go on with.
@@ -108,6 +111,8 @@ pub struct Resumption {
     pub sequences: [u64; 3],
     /// Inputs of the risk stage that were replayed.
     pub inputs: u64,
+    /// What was blocked and killed when the day ended, to be so in the next.
+    pub stops: Vec<RiskCommand>,
 }
 
 impl Replay {
@@ -130,6 +135,7 @@ impl Replay {
             copies: Vec::new(),
             sequences: [0; 3],
             inputs: 0,
+            last_input_day: 0,
         }
     }
 
@@ -220,8 +226,17 @@ impl Replay {
         if record.kind == RecordKind::Begin {
             return self.begin(record);
         }
+        let is_input = matches!(
+            record.kind,
+            RecordKind::ClientInput | RecordKind::DeskInput | RecordKind::Command
+        );
+        if is_input {
+            self.last_input_day = self.last_input_day.max(assembly::day_of(record.time_ns));
+        }
         let Some(mut risk) = self.risk.take() else {
-            return Ok(()); // of other reference data: nothing can be made of it
+            // Of other reference data: nothing can be made of it, but that it was dealt with.
+            self.close_input(record);
+            return Ok(());
         };
         self.out.clear();
         let done = self.run(&mut risk, record);
@@ -288,6 +303,18 @@ impl Replay {
         match (id, reason) == (outcome.desk_request, outcome.reason) {
             true => Ok(()),
             false => Err(diverged()),
+        }
+    }
+
+    /// The risk stage had the input of this record: nobody gives it to it again.
+    fn close_input(&mut self, record: &Record<'_>) {
+        match (record.kind, record.cause.log) {
+            (RecordKind::ClientInput, LogId::Client) => self.clients.close(record.cause.sequence),
+            (RecordKind::DeskInput, LogId::Desk) => match entry::read_desk(record.body) {
+                Some(input) => self.note_desk(&input),
+                None => self.links.close(record.cause.sequence),
+            },
+            _ => {}
         }
     }
 
@@ -381,7 +408,22 @@ impl Replay {
 
     /// After the last record: what stages of the trading day `day` go on with.
     pub fn finish(mut self, day: u32) -> Result<Resumption, ReplayError> {
-        let goes_on = self.begin.is_some_and(|begin| begin.day == day);
+        // A process that worked into the day brings its orders with it.
+        let last = self
+            .begin
+            .map_or(0, |begin| begin.day.max(self.last_input_day));
+        let goes_on = self.begin.is_some() && last == day;
+        if last > day {
+            return Err(ReplayError {
+                log: LogId::Order,
+                sequence: self.sequences[1],
+                what: "the logs end on a later day than the clock shows: set the clock".to_owned(),
+            });
+        }
+        let stops = match (&self.risk, goes_on) {
+            (Some(risk), false) => risk.stops(),
+            _ => Vec::new(),
+        };
         if goes_on && self.risk.is_none() {
             return Err(ReplayError {
                 log: LogId::Order,
@@ -432,6 +474,7 @@ impl Replay {
                 .collect(),
             sequences: self.sequences,
             inputs: self.inputs,
+            stops,
             risk,
         })
     }

@@ -286,14 +286,15 @@ impl RiskStage {
             Some(account) => Facts {
                 entitled: parts.entitlements.allows(input.session, account),
                 pressure,
-                desk_ready: self.links_ready[parts.account_desks[account.get()].get()] > 0,
+                desk_ready: !input.is_late
+                    && self.links_ready[parts.account_desks[account.get()].get()] > 0,
                 log_ready,
             },
             // Cancels and replaces concern an order that the session already has; the route stage knows whether they can leave.
             None => Facts {
                 entitled: true,
                 pressure,
-                desk_ready: true,
+                desk_ready: !input.is_late,
                 log_ready,
             },
         }

@@ -213,6 +213,7 @@ pub(super) fn fill(quantity: u64, price: Price) -> DeskExec {
 impl Bench {
     pub fn client(&mut self, session: u32, request: ClientRequest, facts: Facts) {
         let input = FromClient {
+            is_late: false,
             session: SessionIndex(session),
             received_ns: 11,
             decoded_ns: 12,

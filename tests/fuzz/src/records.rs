@@ -31,9 +31,9 @@ fuzz_target!(|data: &[u8]| {
         let len = entry::write_desk(&input, &mut out).expect("there is room");
         assert_eq!(entry::read_desk(&out[..len]), Some(input));
     }
-    if let Some(input) = entry::read_command(data) {
-        let len = entry::write_command(&input, &mut out).expect("there is room");
-        assert_eq!(entry::read_command(&out[..len]), Some(input));
+    if let Some((input, taken_ns)) = entry::read_command(data) {
+        let len = entry::write_command(&input, taken_ns, &mut out).expect("there is room");
+        assert_eq!(entry::read_command(&out[..len]), Some((input, taken_ns)));
     }
 });
 
