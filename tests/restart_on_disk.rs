@@ -114,3 +114,31 @@ fn orders_of_today_are_not_read_with_other_files() {
     assert!(told.contains("other accounts, instruments"), "{told}");
     app::start(world.plan.clone()).expect("it starts").stop();
 }
+
+#[test]
+fn a_start_that_fails_after_a_kill_leaves_everything_to_the_next_one() {
+    let mut world = World::start(|_| {});
+    let client = traded(&world);
+    let state = &world.plan.state;
+    let (logs, staging) = (state.log_directory.clone(), state.staging_directory.clone());
+    // As a kill would leave it: nothing of an end in order, and windows that nobody holds.
+    let room = tempfile::tempdir().expect("a directory");
+    copy(&staging, &room.path().join("staging"));
+    copy(&logs, &room.path().join("logs"));
+    world.stop();
+    for (directory, was) in [(&logs, "logs"), (&staging, "staging")] {
+        fs::remove_dir_all(directory).expect("removed");
+        copy(&room.path().join(was), directory);
+    }
+    let mut changed = (*world.plan).clone();
+    changed.accounts[0].cash.0 += 1;
+    for _ in 0..2 {
+        let told = refusal(&Arc::new(changed.clone()));
+        assert!(told.contains("other accounts, instruments"), "{told}");
+    }
+    let gateway = app::start(world.plan.clone()).expect("it starts");
+    let mut client = again(&gateway, &client);
+    assert_eq!(client.conn.read_any().expect("an answer").kind(), "A");
+    drop(client);
+    gateway.stop();
+}

@@ -61,12 +61,11 @@ pub(super) fn parts(
     let mut takeovers = takeovers.into_iter();
     let disk = Disk::default();
     let mut make_log = |log: LogId, sequence: u64| -> Result<Log, BootError> {
-        if let Some(before) = takeovers.next() {
-            before.finish().map_err(|error| {
-                let what = format!("cannot take the place of the {} log's window", log.name());
-                failed(what)(io::Error::other(error))
-            })?;
-        }
+        let before = takeovers.next().map(Takeover::finish).transpose();
+        let _held = before.map_err(|error| {
+            let what = format!("cannot take the place of the {} log's window", log.name());
+            failed(what)(io::Error::other(error))
+        })?;
         let (writer, reader) = make_window(plan, log)?;
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
             .map_err(failed(format!("cannot create the {} log", log.name())))?;
@@ -224,7 +223,7 @@ fn make_page(plan: &Plan, now: Now) -> Result<(Writers, Words), BootError> {
 fn make_window(plan: &Plan, log: LogId) -> Result<(byte_log::Writer, byte_log::Reader), BootError> {
     let name = format!("{}.window", log.name());
     let path = plan.state.staging_directory.join(name);
-    let region = StagingRegion::create(&path, plan.state.staging_bytes).map_err(failed(
+    let region = StagingRegion::replace(&path, plan.state.staging_bytes).map_err(failed(
         format!("cannot make the window of the {} log", log.name()),
     ))?;
     byte_log::create(region.into_region())

@@ -133,7 +133,7 @@ impl SessionParts {
             .map_err(failed(format!("cannot read {}", place.directory.display())))?;
         let store = LogStore::create(&place.directory, id, epoch)
             .map_err(failed("cannot create the log"))?;
-        let region = StagingRegion::create(&window, window_bytes)
+        let region = StagingRegion::replace(&window, window_bytes)
             .map_err(failed(format!("cannot make {}", window.display())))?;
         let (writer, reader) = byte_log::create(region.into_region()).map_err(|error| {
             failed(format!("cannot use {}", window.display()))(io::Error::other(error))

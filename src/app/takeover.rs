@@ -1,7 +1,8 @@
 //! A log of earlier processes, read by the one that takes its place: what they had only in their window is brought to its place on disk.
 //!
 //! On the starting thread, before a new window exists. The window is held while it is read, so that two processes on one directory
-//! cannot destroy each other's logs; it goes when everything is on disk.
+//! cannot destroy each other's logs, and replaced when everything is on disk: at any time there is a window, so that one that is missing
+//! tells that the host went down.
 
 use std::fs;
 use std::io;
@@ -18,7 +19,6 @@ pub struct Takeover {
     place: LogPlace,
     log: LogId,
     reader: LogReader,
-    window: PathBuf,
     held: Option<StagingRegion>,
     rescued: Option<SegmentWriter>,
     sequence: u64,
@@ -59,7 +59,6 @@ impl Takeover {
             reader: LogReader::open(place.clone(), log)?,
             place,
             log,
-            window,
             held,
             rescued: None,
             sequence: 0,
@@ -121,8 +120,8 @@ impl Takeover {
         !self.ended && self.held.is_none()
     }
 
-    /// Everything was read: makes it durable, and removes the window.
-    pub fn finish(mut self) -> Result<(), TakeoverError> {
+    /// Everything was read: makes it durable. The window, if there was one, is for the caller to hold until another takes its place.
+    pub fn finish(mut self) -> Result<Option<StagingRegion>, TakeoverError> {
         if let Some(writer) = &mut self.rescued {
             let synced = writer.sync();
             synced.map_err(|error| failed(&self.place, error))?;
@@ -130,16 +129,7 @@ impl Takeover {
         // What the process before had written and not synced may be in the system's memory alone.
         sync_epoch(&self.place, self.log, self.reader.epoch())
             .map_err(|error| failed(&self.place, error))?;
-        match fs::remove_file(&self.window) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                let window = self.window;
-                Err(TakeoverError::Window { window, error })
-            }
-            _ => {
-                drop(self.held);
-                Ok(())
-            }
-        }
+        Ok(self.held)
     }
 }
 

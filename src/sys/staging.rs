@@ -44,6 +44,23 @@ impl StagingRegion {
         made
     }
 
+    /// As [`StagingRegion::create`]; takes the place of a file of that name, whole and at once: there is one at any time.
+    pub fn replace(path: &Path, capacity_bytes: usize) -> io::Result<Self> {
+        let new = path.with_extension("new");
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(at(&new, "remove")(error));
+            }
+            _ => {}
+        }
+        let made = Self::create(&new, capacity_bytes)?;
+        std::fs::rename(&new, path).map_err(at(path, "replace"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            ..made
+        })
+    }
+
     /// Maps the file that an earlier process left, whatever its size. Fails while another process has it.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new()
@@ -124,6 +141,23 @@ mod tests {
         let again = StagingRegion::open(&path).expect("opened");
         assert_eq!(again.path(), path);
         byte_log::attach(again.into_region()).expect("the same log");
+    }
+
+    #[test]
+    fn one_takes_the_place_of_another() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("a.window");
+        let first = StagingRegion::replace(&path, 4096).expect("created");
+        // What was cut short is in nobody's way.
+        std::fs::write(directory.path().join("a.new"), b"cut").expect("written");
+        let second = StagingRegion::replace(&path, 8192).expect("replaced");
+        assert_eq!(second.path(), path);
+        drop(first);
+        assert!(StagingRegion::open(&path).is_err(), "in use");
+        drop(second);
+        let length = std::fs::metadata(&path).expect("metadata").len();
+        assert_eq!(length, region_bytes(8192) as u64);
+        assert!(!directory.path().join("a.new").exists());
     }
 
     #[test]
