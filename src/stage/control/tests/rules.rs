@@ -429,6 +429,12 @@ impl Write for Sink {
 fn every_command_leaves_one_line_in_the_operations_log() {
     let sink = Sink::default();
     let writer = sink.clone();
+    // With a single subscriber `tracing` asks only the thread that meets a line first, for all: those of other tests have none.
+    let _second = tracing::Dispatch::new(
+        tracing_subscriber::fmt()
+            .with_writer(std::io::sink)
+            .finish(),
+    );
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .without_time()
