@@ -25,9 +25,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// Where logs lie.
 #[derive(Clone, Debug)]
 pub struct LogPlace {
-    /// Segments, and windows that earlier processes left.
+    /// Segments.
     pub directory: PathBuf,
-    /// Windows of the process that runs, or ran last.
+    /// The windows of the process that runs, or ran last.
     pub staging: Option<PathBuf>,
     /// Size of a segment.
     pub segment_bytes: u64,

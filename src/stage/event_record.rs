@@ -1,5 +1,5 @@
 //! What happened to peers and connections, as bodies of log records: written by the hot thread as a few numbers, read and put into
-//! words by cold ones (the journal thread for the operator's log, `gatehouse log` later).
+//! words by cold ones (the journal thread for the operator's log, and `gatehouse log`).
 //!
 //! Body: 1 byte what, 1 byte detail, two 8-byte numbers. A code never changes its meaning; new ones go to the end. Where an older
 //! version had nothing to say, its numbers are zero.
