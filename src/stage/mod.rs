@@ -26,6 +26,7 @@ mod kept;
 mod pace;
 mod peer;
 pub mod recovered;
+mod rejections;
 pub mod replay;
 mod resume;
 pub mod risk;
