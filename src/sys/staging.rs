@@ -2,7 +2,7 @@
 //!
 //! Opened at start by whoever builds the stage; then the writer is the stage's thread and the reader the journal's, both
 //! through `ringbuf`. What always holds: the file is allocated whole, never shrinks, belongs to the owner alone (mode
-//! 0600, and locked while the region lives), and its pages were touched.
+//! 0600, and locked while the region lives); the pages of a new one were touched.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -20,6 +20,8 @@ use super::mmap::{allocate, at};
 pub struct StagingRegion {
     map: MmapMut,
     path: PathBuf,
+    /// Nobody wrote to it yet
+    is_fresh: bool,
     /// Holds the lock.
     _file: File,
 }
@@ -36,7 +38,12 @@ impl StagingRegion {
             .map_err(at(path, "create"))?;
         let made = lock(&file, path).and_then(|()| {
             allocate(&file, region_bytes(capacity_bytes) as u64).map_err(at(path, "allocate"))?;
-            Self::map(file, path, region_bytes(capacity_bytes))
+            // Mapped in one go, which is cheaper than a fault for each page; touched for the systems where that brings no pages to write.
+            let pages = MmapOptions::new().populate().clone();
+            let mut made = Self::map(file, path, region_bytes(capacity_bytes), pages)?;
+            touch(&mut made.map);
+            made.is_fresh = true;
+            Ok(made)
         });
         if made.is_err() {
             let _ = std::fs::remove_file(path);
@@ -61,7 +68,8 @@ impl StagingRegion {
         })
     }
 
-    /// Maps the file that an earlier process left, whatever its size. Fails while another process has it.
+    /// Maps the file that an earlier process left, whatever its size. Fails while another process has it. Whoever goes on with the log in
+    /// it touches the pages.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
@@ -79,18 +87,17 @@ impl StagingRegion {
         }
         // A sparse file would fault, and could fail, when it is written.
         allocate(&file, bytes).map_err(at(path, "allocate"))?;
-        Self::map(file, path, length)
+        Self::map(file, path, length, MmapOptions::new())
     }
 
-    fn map(file: File, path: &Path, length: usize) -> io::Result<Self> {
+    fn map(file: File, path: &Path, length: usize, mut pages: MmapOptions) -> io::Result<Self> {
         // SAFETY: the file is locked and of mode 0600, so that nobody else maps, writes or shrinks it; it has `length`
         // bytes, all allocated.
-        let mut map =
-            unsafe { MmapOptions::new().len(length).map_mut(&file) }.map_err(at(path, "map"))?;
-        touch(&mut map);
+        let map = unsafe { pages.len(length).map_mut(&file) }.map_err(at(path, "map"))?;
         Ok(Self {
             map,
             path: path.to_owned(),
+            is_fresh: false,
             _file: file,
         })
     }
@@ -121,6 +128,10 @@ fn lock(file: &File, path: &Path) -> io::Result<()> {
 unsafe impl StableBytes for StagingRegion {
     fn bytes(&mut self) -> (*mut u8, usize) {
         (self.map.as_mut_ptr(), self.map.len())
+    }
+
+    fn are_zero(&self) -> bool {
+        self.is_fresh
     }
 }
 
