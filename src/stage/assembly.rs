@@ -26,7 +26,7 @@ use crate::domain::directory::Directory;
 use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
-use crate::domain::{DeskIndex, Now, OrderId, RejectReason, SessionIndex, Text};
+use crate::domain::{DeskIndex, Now, SessionIndex, Text};
 use crate::io::Sockets;
 use crate::journal::begin::{self, Begin};
 use crate::journal::{Cause, Log, LogId, RecordKind, mark, names, start};
@@ -123,7 +123,7 @@ pub struct LinksBefore {
     unsent: Vec<ToDesk>,
     in_flight: Vec<Entry>,
     doubts: Vec<Entry>,
-    refusals: Vec<(u64, OrderId, RejectReason)>,
+    refusals: Vec<FromDesk>,
 }
 
 /// What earlier processes left, for each stage.

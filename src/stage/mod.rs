@@ -27,6 +27,7 @@ pub mod merge;
 mod pace;
 mod peer;
 pub mod recovered;
+mod rejections;
 pub mod replay;
 mod resume;
 pub mod risk;
