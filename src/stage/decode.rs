@@ -140,6 +140,7 @@ impl<S: Sockets> DecodeStage<S> {
             let delayed = self.board.traffic().logons_delayed;
             self.side.status.set(Counter::LogonsDelayed, delayed);
             self.side.publish(now, self.board.peers());
+            self.board.log().mark(now);
         }
         self.board.flush();
         work

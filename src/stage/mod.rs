@@ -23,6 +23,7 @@ mod hours;
 mod inbound;
 pub mod journal;
 mod kept;
+pub mod merge;
 mod pace;
 mod peer;
 pub mod recovered;

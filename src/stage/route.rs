@@ -176,6 +176,7 @@ impl<S: Sockets> RouteStage<S> {
             tally::publish_ring(&self.side.status, 0, &self.from_risk.gauge());
             tally::publish_board(&mut self.board, &self.side.status);
             self.side.publish(now, self.board.peers());
+            self.board.log().mark(now);
             self.end_draining(now);
         }
         work + self.forward(now)
