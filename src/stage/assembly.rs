@@ -21,7 +21,7 @@ use super::scopes::ScopeBoard;
 use super::switchboard::Switchboard;
 use super::{Dictionaries, DictionaryFault};
 use crate::access::Entitlements;
-use crate::config::plan::{LinkPlan, Plan};
+use crate::config::plan::{LinkPlan, Plan, SessionPlan};
 use crate::domain::command::{CommandInput, RiskCommand, Scope};
 use crate::domain::directory::Directory;
 use crate::domain::order::{FromClient, ToDesk};
@@ -422,7 +422,14 @@ pub fn shape(plan: &Plan) -> Shape {
 
 /// A risk state at the start of the day.
 pub(super) fn make_risk(plan: &Plan, epoch: u16, hash_seed: u64) -> Risk {
-    let sessions = plan.sessions.iter().map(|session| SessionLimits {
+    // Those behind the last one that orders receive copies, and are nothing to it.
+    let orders = |session: &SessionPlan| session.drop_copy.is_none();
+    let count = plan
+        .sessions
+        .iter()
+        .rposition(orders)
+        .map_or(0, |at| at + 1);
+    let sessions = plan.sessions[..count].iter().map(|session| SessionLimits {
         messages_per_second: session.messages_per_second,
         message_burst: session.message_burst,
         pending_new: session.pending_new,
@@ -440,12 +447,15 @@ pub(super) fn make_risk(plan: &Plan, epoch: u16, hash_seed: u64) -> Risk {
     })
 }
 
-/// What the order log's records mean by their numbers: with other files they would mean something else.
+/// What the order log's records mean by their numbers, and with what they lead to what they led to: with other files they would mean
+/// something else. Sessions that receive copies, and how sessions speak, have no part in it.
 pub(super) fn reference(plan: &Plan) -> u64 {
-    let sessions = plan.sessions.iter();
+    let sessions = plan.sessions.iter().enumerate();
     let sessions: Vec<_> = sessions
-        .map(|it| {
+        .filter(|(_, it)| it.drop_copy.is_none())
+        .map(|(at, it)| {
             (
+                at,
                 &it.name,
                 it.messages_per_second,
                 it.message_burst,

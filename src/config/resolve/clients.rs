@@ -49,7 +49,7 @@ pub fn names(cx: &mut Context, id: FileId, f: &Parsed<ClientsFile>) -> Vec<Clien
     plans
 }
 
-/// Sessions of all clients, in the order of the file.
+/// Sessions of all clients, in the order of the file; those that receive copies behind the others.
 pub fn sessions(
     cx: &mut Context,
     id: FileId,
@@ -118,7 +118,7 @@ pub fn sessions(
         }
     }
     drop_copy::settle(cx, id, f, &names, &mut plans);
-    plans
+    drop_copy::receivers_last(plans)
 }
 
 fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> SessionPlan {
