@@ -4,6 +4,8 @@
 
 #[path = "restart/host_loss.rs"]
 mod host_loss;
+#[path = "restart/level_one.rs"]
+mod level_one;
 #[path = "restart/sessions.rs"]
 mod sessions;
 mod support;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ringbuf::spsc::{Consumer, Producer, spsc};
 
+use super::acknowledged::Acknowledged;
 use super::control::ControlPorts;
 use super::copies::Copies;
 use super::decode::{DecodeParts, DecodeStage};
@@ -189,6 +190,7 @@ pub fn decode<S: Sockets>(
         cancel_on_disconnect: cancel.collect(),
         loss: Loss::new(plan, before.loss_wall_ns),
         copies,
+        acknowledged: Acknowledged::new(plan),
         commands: common.ports.sessions.clone(),
         answers: common.ports.numbers_done.clone(),
         status,
