@@ -68,6 +68,10 @@ pub(super) fn parts(
         })?;
         let (writer, reader) = make_window(plan, log)?;
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
+            .and_then(|store| match plan.waits_for_disk() {
+                true => store.syncing_beside(),
+                false => Ok(store),
+            })
             .map_err(failed(format!("cannot create the {} log", log.name())))?;
         let names = assembly::channel_names(plan, log);
         let made = assembly::begin_log(Log::new(log, writer), epoch, sequence, &names, now);
