@@ -404,4 +404,29 @@ mod tests {
         assert!(bytes[..2 * block.len()].iter().all(|&b| b == 7));
         assert!(bytes[2 * block.len()..].iter().all(|&b| b == 0));
     }
+
+    #[test]
+    fn syncs_go_beside_each_other_and_over_the_edge_of_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let stores = [LogId::Client, LogId::Order].map(|log| {
+            let store = LogStore::create(directory.path(), log, 1).unwrap();
+            store.syncing_beside().unwrap()
+        });
+        let block = vec![7u8; LOG_SEGMENT_BYTES as usize / 2 + 1];
+        let mut stores = stores;
+        for _ in 0..3 {
+            for store in &mut stores {
+                store.append(&block).unwrap();
+                store.begin_sync();
+            }
+            for store in &mut stores {
+                store.sync().unwrap();
+                assert!(store.filled.is_empty() && !store.is_syncing);
+                store.prepare(false).unwrap();
+                // Nothing was begun: it syncs by itself.
+                store.sync().unwrap();
+            }
+        }
+        assert_eq!(stores[1].segment, 1);
+    }
 }

@@ -231,4 +231,26 @@ mod tests {
         let missing = directory.path().join("missing");
         assert!(LogFile::open(&missing).is_err());
     }
+
+    #[test]
+    fn another_thread_syncs_and_its_failure_is_for_good() {
+        let syncer = Syncer::start("test-sync").expect("starts");
+        let directory = tempfile::tempdir().expect("directory");
+        let mut file = LogFile::create(&directory.path().join("segment"), 4096).expect("created");
+        for at in 0..3 {
+            file.write_at(b"record", at * 6).expect("written");
+            assert!(syncer.begin(&file));
+            file.sync_with(&syncer).expect("synced");
+        }
+        // A device that cannot be synced.
+        let mut device = LogFile::open(Path::new("/dev/null")).expect("opens");
+        assert!(syncer.begin(&device));
+        let error = device.sync_with(&syncer).expect_err("no disk").to_string();
+        assert!(error.contains("/dev/null"), "{error}");
+        let again = device.sync().expect_err("for good").to_string();
+        assert!(again.contains("an earlier sync failed"), "{again}");
+        // Of other files it says nothing.
+        assert!(syncer.begin(&file));
+        file.sync_with(&syncer).expect("synced");
+    }
 }
