@@ -1,4 +1,5 @@
-//! What earlier processes left, read at the start: all three logs, fed to a [`Replay`] in the order of their times.
+//! What earlier processes left, read at the start: the newest snapshot that fits, and what follows it in the three logs, fed to a
+//! [`Replay`] in the order of their times.
 //!
 //! On the starting thread, before new windows take the place of old ones. Long logs say how far they are.
 
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::boot::{BootError, failed};
 use super::log_reader::LogPlace;
+use super::merge::{Merge, Source};
+use super::snapshots;
 use super::takeover::Takeover;
 use crate::config::plan::Plan;
 use crate::journal::LogId;
@@ -27,25 +30,23 @@ pub(super) fn read(
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
     let place = LogPlace::new(&state.log_directory, staging);
-    let mut logs = Vec::new();
-    for log in [LogId::Client, LogId::Order, LogId::Desk] {
-        let mut takeover = Takeover::open(place.clone(), log).map_err(cannot(log))?;
-        let has_more = takeover.advance().map_err(cannot(log))?;
-        logs.push((log, takeover, has_more));
-    }
-    let mut replay = Replay::new(plan.clone());
     let (began, mut told) = (Instant::now(), Instant::now());
-    let mut records = 0u64;
-    // The one whose next record is the oldest: little waits for its counterpart in another log.
-    while let Some((log, takeover, has_more)) = logs
-        .iter_mut()
-        .filter(|(_, _, has_more)| *has_more)
-        .min_by_key(|(_, takeover, _)| takeover.record().time_ns)
+    let newest = snapshots::newest(plan, &place);
+    let snapshot = newest.as_ref().map(|(_, path)| path.clone());
+    let mut replay = newest.map_or_else(|| Replay::new(plan.clone()), |(replay, _)| replay);
+    let mut logs = Vec::new();
+    for (log, position) in [LogId::Client, LogId::Order, LogId::Desk]
+        .into_iter()
+        .zip(replay.positions())
     {
-        let log = *log;
+        let takeover = Takeover::open_behind(place.clone(), log, &position);
+        logs.push((log, Named(log, takeover.map_err(cannot(log))?)));
+    }
+    let mut records = 0u64;
+    let mut merge = Merge::new(logs)?;
+    while let Some((log, Named(_, takeover))) = merge.next()? {
         let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &takeover.record());
         fed.map_err(cannot(log))?;
-        *has_more = takeover.advance().map_err(cannot(log))?;
         records += 1;
         if records.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
             told = Instant::now();
@@ -56,7 +57,8 @@ pub(super) fn read(
             );
         }
     }
-    let has_lost = logs.iter().any(|(_, takeover, _)| takeover.has_lost());
+    let takeovers: Vec<_> = merge.into_sources().map(|(_, Named(_, it))| it).collect();
+    let has_lost = takeovers.iter().any(Takeover::has_lost);
     if has_lost && !accept_host_loss {
         let problem = "the host went down while the gateway ran, or its staging directory was emptied: the last records may be missing, and \
                        with them orders that desks have. Settle with the desks what they have; then start once with --accept-host-loss: \
@@ -75,8 +77,9 @@ pub(super) fn read(
             "sequence numbers that the lost end of the logs may have used are skipped"
         );
     }
-    if records > 0 {
+    if records > 0 || snapshot.is_some() {
         tracing::info!(
+            snapshot = snapshot.map(|path| path.display().to_string()),
             records,
             inputs = resumption.inputs,
             milliseconds = began.elapsed().as_millis() as u64,
@@ -88,8 +91,22 @@ pub(super) fn read(
             "the logs of earlier processes are replayed"
         );
     }
-    let takeovers = logs.into_iter().map(|(_, takeover, _)| takeover);
-    Ok((resumption, takeovers.collect()))
+    Ok((resumption, takeovers))
+}
+
+/// Errors say which log it is.
+struct Named(LogId, Takeover);
+
+impl Source for Named {
+    type Error = BootError;
+
+    fn advance(&mut self) -> Result<bool, BootError> {
+        self.1.advance().map_err(cannot(self.0))
+    }
+
+    fn time_ns(&self) -> u64 {
+        self.1.record().time_ns
+    }
 }
 
 fn cannot<E: std::error::Error + Send + Sync + 'static>(log: LogId) -> impl FnOnce(E) -> BootError {

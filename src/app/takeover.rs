@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use super::log_reader::{LogError, LogPlace, LogReader};
 use super::log_store::{SegmentWriter, segment_path};
 use crate::journal::read::Why;
+use crate::journal::snapshot::Position;
 use crate::journal::{LogId, Record, RecordKind};
 use crate::sys::staging::StagingRegion;
 
@@ -46,6 +47,15 @@ pub enum TakeoverError {
 impl Takeover {
     /// Of the log in this place. Holds the window.
     pub fn open(place: LogPlace, log: LogId) -> Result<Self, TakeoverError> {
+        Self::open_behind(place, log, &Position::START)
+    }
+
+    /// The same, of which everything up to this position was read at some time.
+    pub fn open_behind(
+        place: LogPlace,
+        log: LogId,
+        position: &Position,
+    ) -> Result<Self, TakeoverError> {
         let staging = place.staging.clone().unwrap_or_default();
         let window = staging.join(format!("{}.window", log.name()));
         let held = match StagingRegion::open(&window) {
@@ -56,13 +66,13 @@ impl Takeover {
             Err(error) => return Err(TakeoverError::Window { window, error }),
         };
         Ok(Self {
-            reader: LogReader::open(place.clone(), log)?,
+            reader: LogReader::open_behind(place.clone(), log, position)?,
             place,
             log,
             held,
             rescued: None,
-            sequence: 0,
-            ended: true,
+            sequence: position.sequence(),
+            ended: position.ended,
         })
     }
 

@@ -151,7 +151,7 @@ impl Default for FromDesk {
 }
 
 /// What an ExecutionReport to a client says (150 in 4.4; 20, 39 and 150 in 4.2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum ClientExec {
     /// Accepted here, not yet by the desk.
     PendingNew,
@@ -184,7 +184,7 @@ pub enum ClientExec {
 }
 
 /// Why, and in which words.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum ReportDetail {
     /// Nothing to add.
     None,
@@ -209,7 +209,7 @@ pub enum ReportDetail {
 }
 
 /// ExecutionReport (35=8) to a client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ClientReport {
     /// OrderID(37): the id of the order's first request, stable for its life; `NONE` for orders refused before they got one
     pub order_id: OrderId,
@@ -256,7 +256,7 @@ pub struct ClientReport {
 }
 
 /// OrderCancelReject (35=9) to a client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ClientCancelReject {
     /// OrderID(37); `NONE` is written as `NONE`
     pub order_id: OrderId,
@@ -277,7 +277,7 @@ pub struct ClientCancelReject {
 }
 
 /// OrderMassCancelReport (35=r) to a client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct MassCancelReport {
     /// ClOrdID(11)
     pub client_order_id: ClientOrderId,
@@ -292,7 +292,7 @@ pub struct MassCancelReport {
 }
 
 /// What the risk stage tells a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum ClientOutput {
     /// 35=8
     Report(ClientReport),
@@ -303,7 +303,7 @@ pub enum ClientOutput {
 }
 
 /// One slot of the ring risk -> decode.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ToClient {
     /// To whom.
     pub session: SessionIndex,

@@ -10,6 +10,7 @@ pub mod log;
 pub mod names;
 pub mod read;
 pub mod record;
+pub mod snapshot;
 
 pub use disk::Disk;
 pub use log::{Appended, Log};
