@@ -1,4 +1,5 @@
-//! What earlier processes left, read at the start: all three logs, fed to a [`Replay`] in the order of their times.
+//! What earlier processes left, read at the start: the newest snapshot that fits, and what follows it in the three logs, fed to a
+//! [`Replay`] in the order of their times.
 //!
 //! On the starting thread, before new windows take the place of old ones. Long logs say how far they are.
 
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::boot::{BootError, failed};
 use super::log_reader::LogPlace;
+use super::merge::{Merge, Source};
+use super::snapshots;
 use super::takeover::Takeover;
 use crate::config::plan::Plan;
 use crate::domain::Now;
@@ -16,25 +19,10 @@ use crate::journal::mark::{LOGS, Marks};
 use crate::journal::record::padded;
 use crate::journal::recover::Action;
 use crate::stage::assembly;
-use crate::stage::merge::Merge;
 use crate::stage::replay::{Replay, Resumption};
 
 /// How often a long replay says where it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-
-/// One log, and whether a record waits in it.
-struct Waiting {
-    log: LogId,
-    takeover: Takeover,
-    has_more: bool,
-}
-
-impl Waiting {
-    fn advance(&mut self) -> Result<(), BootError> {
-        self.has_more = self.takeover.advance().map_err(cannot(self.log))?;
-        Ok(())
-    }
-}
 
 /// Reads everything; what stages that begin `now` go on with. The windows are held until new ones take their places: a start that
 /// fails changes nothing.
@@ -46,32 +34,30 @@ pub(super) fn read(
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
     let place = LogPlace::new(&state.log_directory, staging);
-    let open = |log| {
-        let takeover = Takeover::open(place.clone(), log, Some(&plan.name)).map_err(cannot(log))?;
-        let mut waiting = Waiting {
-            log,
-            takeover,
-            has_more: true,
-        };
-        waiting.advance()?;
-        Ok(waiting)
-    };
-    let mut logs = [open(LOGS[0])?, open(LOGS[1])?, open(LOGS[2])?];
-    let mut replay = Replay::new(plan.clone());
-    let (mut merge, mut marks) = (Merge::default(), Marks::default());
     let (began, mut told) = (Instant::now(), Instant::now());
+    let newest = snapshots::newest(plan, &place);
+    let snapshot = newest.as_ref().map(|(_, path)| path.clone());
+    let mut replay = newest.map_or_else(|| Replay::new(plan.clone()), |(replay, _)| replay);
+    let positions = replay.positions();
+    let open = |at: usize| {
+        let (log, name) = (LOGS[at], Some(plan.name.as_str()));
+        let takeover = Takeover::open_behind(place.clone(), log, name, &positions[at]);
+        Ok((log, Named(log, takeover.map_err(cannot(log))?)))
+    };
+    let (mut merge, mut marks) = (
+        Merge::new([open(0)?, open(1)?, open(2)?])?,
+        Marks::default(),
+    );
     let mut records = 0u64;
     let mut replayed = Ok(());
-    while let Some(at) = merge.next(next_times(&logs)) {
-        let Waiting { log, takeover, .. } = &logs[at];
-        let (log, record) = (*log, takeover.record());
-        marks.take(log, takeover.epoch(), &record);
+    while let Some((log, Named(_, takeover))) = merge.next()? {
+        // Those before a snapshot say no more than its positions.
+        marks.take(log, takeover.epoch(), &takeover.record());
         // What is wrong with the logs themselves is told first.
         if replayed.is_ok() {
-            let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &record);
+            let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &takeover.record());
             replayed = fed.map_err(cannot(log));
         }
-        logs[at].advance()?;
         records += 1;
         if records.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
             told = Instant::now();
@@ -82,8 +68,9 @@ pub(super) fn read(
             );
         }
     }
+    let takeovers = merge.into_sources();
     let mut has_lost = false;
-    for Waiting { log, takeover, .. } in &logs {
+    for (log, Named(_, takeover)) in &takeovers {
         let row = takeover.decide(&marks, accept_host_loss);
         let row = row.map_err(cannot(*log))?;
         tracing::info!(log = log.name(), case = row.label, "{}", row.meaning);
@@ -102,8 +89,9 @@ pub(super) fn read(
             "sequence numbers that the lost end of the logs may have used are skipped"
         );
     }
-    if records > 0 {
+    if records > 0 || snapshot.is_some() {
         tracing::info!(
+            snapshot = snapshot.map(|path| path.display().to_string()),
             records,
             inputs = resumption.inputs,
             milliseconds = began.elapsed().as_millis() as u64,
@@ -115,12 +103,23 @@ pub(super) fn read(
             "the logs of earlier processes are replayed"
         );
     }
-    Ok((resumption, logs.map(|waiting| waiting.takeover).into()))
+    let takeovers = takeovers.map(|(_, Named(_, it))| it);
+    Ok((resumption, takeovers.into()))
 }
 
-fn next_times(logs: &[Waiting; 3]) -> [Option<u64>; 3] {
-    let time_ns = |waiting: &Waiting| waiting.takeover.record().time_ns;
-    [0, 1, 2].map(|at| logs[at].has_more.then(|| time_ns(&logs[at])))
+/// Errors say which log it is.
+struct Named(LogId, Takeover);
+
+impl Source for Named {
+    type Error = BootError;
+
+    fn advance(&mut self) -> Result<bool, BootError> {
+        self.1.advance().map_err(cannot(self.0))
+    }
+
+    fn time_ns(&self) -> u64 {
+        self.1.record().time_ns
+    }
 }
 
 fn cannot<E: std::error::Error + Send + Sync + 'static>(log: LogId) -> impl FnOnce(E) -> BootError {

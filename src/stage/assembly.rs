@@ -424,6 +424,15 @@ pub fn shape(plan: &Plan) -> Shape {
 
 /// A risk state at the start of the day.
 pub(super) fn make_risk(plan: &Plan, epoch: u16, hash_seed: u64) -> Risk {
+    with_risk_plan(plan, hash_seed, |of| Risk::new(RiskPlan { epoch, ..of }))
+}
+
+/// With what a risk state is made of this plan.
+pub(super) fn with_risk_plan<T>(
+    plan: &Plan,
+    hash_seed: u64,
+    make: impl FnOnce(RiskPlan<'_>) -> T,
+) -> T {
     // Those behind the last one that orders receive copies, and are nothing to it.
     let orders = |session: &SessionPlan| session.drop_copy.is_none();
     let count = plan
@@ -436,7 +445,7 @@ pub(super) fn make_risk(plan: &Plan, epoch: u16, hash_seed: u64) -> Risk {
         message_burst: session.message_burst,
         pending_new: session.pending_new,
     });
-    Risk::new(RiskPlan {
+    make(RiskPlan {
         instruments: &plan.instruments,
         accounts: &plan.accounts,
         positions: &plan.positions,
@@ -444,14 +453,14 @@ pub(super) fn make_risk(plan: &Plan, epoch: u16, hash_seed: u64) -> Risk {
         sessions: &sessions.collect::<Vec<_>>(),
         requests_max: plan.state.requests_per_day_max,
         executions_max: plan.state.executions_per_day_max,
-        epoch,
+        epoch: 0,
         hash_seed,
     })
 }
 
 /// What the order log's records mean by their numbers, and with what they lead to what they led to: with other files they would mean
 /// something else. Sessions that receive copies, and how sessions speak, have no part in it.
-pub(super) fn reference(plan: &Plan) -> u64 {
+pub fn reference(plan: &Plan) -> u64 {
     let sessions = plan.sessions.iter().enumerate();
     let sessions: Vec<_> = sessions
         .filter(|(_, it)| it.drop_copy.is_none())
