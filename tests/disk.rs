@@ -120,7 +120,10 @@ impl Scene {
 fn writes_fail_as(fault: Fault, errno: u64) {
     let mut scene = Scene::new(Durability::Process);
     let request = scene.open(0, "before");
-    scene.settle();
+    // The logs tell of each other once more, and then there is nothing to tell.
+    for _ in 0..3 {
+        scene.settle();
+    }
     scene.fail_all(fault);
     scene.settle();
     let disk = scene.bench.stages.borrow().disk.clone();

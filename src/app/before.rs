@@ -13,7 +13,7 @@ use crate::config::plan::Plan;
 use crate::journal::LogId;
 use crate::journal::mark::{LOGS, Marks};
 use crate::journal::record::padded;
-use crate::journal::recover::Action;
+use crate::journal::recover::{Action, Row};
 use crate::stage::merge::Merge;
 use crate::stage::replay::{Replay, Resumption};
 
@@ -34,6 +34,30 @@ impl Waiting {
     }
 }
 
+/// What a start on these logs does about each of them: the labels of [`crate::journal::recover`], those of earlier epochs that do not
+/// end well first. Changes nothing.
+pub fn examine(
+    plan: &Arc<Plan>,
+    accept_host_loss: bool,
+) -> Result<Vec<(LogId, &'static str)>, BootError> {
+    let walked = walk(plan, accept_host_loss)?;
+    let logs = walked.logs.iter().zip(walked.rows);
+    let labels = logs.flat_map(|(waiting, last)| {
+        let rows = waiting.takeover.settled().iter().chain([&last]);
+        rows.map(|row| (waiting.log, row.label)).collect::<Vec<_>>()
+    });
+    Ok(labels.collect())
+}
+
+/// All logs, read to their ends.
+struct Walked {
+    logs: [Waiting; 3],
+    rows: Vec<&'static Row>,
+    replay: Replay,
+    records: u64,
+    began: Instant,
+}
+
 /// Reads everything; what stages of the trading day `day` go on with. The windows are held until new ones take their places: a start that
 /// fails changes nothing.
 pub(super) fn read(
@@ -41,6 +65,41 @@ pub(super) fn read(
     day: u32,
     accept_host_loss: bool,
 ) -> Result<(Resumption, Vec<Takeover>), BootError> {
+    let Walked {
+        logs,
+        rows,
+        replay,
+        records,
+        began,
+    } = walk(plan, accept_host_loss)?;
+    let mut resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
+    if rows.iter().any(|row| row.action == Action::GiveUp) {
+        // No more messages than this were in a window, and so were perhaps sent and are not on disk.
+        let most = (plan.state.staging_bytes / padded(0)) as u64;
+        resumption.clients.skip(most);
+        resumption.links.skip(most);
+        tracing::warn!(
+            numbers = most,
+            "sequence numbers that the lost end of the logs may have used are skipped"
+        );
+    }
+    if records > 0 {
+        tracing::info!(
+            records,
+            inputs = resumption.inputs,
+            milliseconds = began.elapsed().as_millis() as u64,
+            goes_on = resumption.risk.is_some(),
+            never_left = resumption.unsent.len(),
+            not_answered = resumption.in_flight.len(),
+            in_doubt = resumption.doubts.len(),
+            not_told = resumption.untold.len(),
+            "the logs of earlier processes are replayed"
+        );
+    }
+    Ok((resumption, logs.map(|waiting| waiting.takeover).into()))
+}
+
+fn walk(plan: &Arc<Plan>, accept_host_loss: bool) -> Result<Walked, BootError> {
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
     let place = LogPlace::new(&state.log_directory, staging);
@@ -80,39 +139,36 @@ pub(super) fn read(
             );
         }
     }
-    let mut has_lost = false;
-    for Waiting { log, takeover, .. } in &logs {
-        let row = takeover.decide(&marks, accept_host_loss);
-        let row = row.map_err(cannot(*log))?;
-        tracing::info!(log = log.name(), case = row.label, "{}", row.meaning);
-        has_lost |= row.action == Action::GiveUp;
+    let decide = |waiting: &Waiting| waiting.takeover.decide(&marks, accept_host_loss);
+    // What an operator cannot accept is told before what can be.
+    for is_loss in [false, true] {
+        for waiting in &logs {
+            if let Err(error) = decide(waiting)
+                && error.is_loss() == is_loss
+            {
+                return Err(cannot(waiting.log)(error));
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    for waiting in &logs {
+        let row = decide(waiting).map_err(cannot(waiting.log))?;
+        tracing::info!(
+            log = waiting.log.name(),
+            case = row.label,
+            "{}",
+            row.meaning
+        );
+        rows.push(row);
     }
     replayed?;
-    let mut resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
-    if has_lost {
-        // No more messages than this were in a window, and so were perhaps sent and are not on disk.
-        let most = (state.staging_bytes / padded(0)) as u64;
-        resumption.clients.skip(most);
-        resumption.links.skip(most);
-        tracing::warn!(
-            numbers = most,
-            "sequence numbers that the lost end of the logs may have used are skipped"
-        );
-    }
-    if records > 0 {
-        tracing::info!(
-            records,
-            inputs = resumption.inputs,
-            milliseconds = began.elapsed().as_millis() as u64,
-            goes_on = resumption.risk.is_some(),
-            never_left = resumption.unsent.len(),
-            not_answered = resumption.in_flight.len(),
-            in_doubt = resumption.doubts.len(),
-            not_told = resumption.untold.len(),
-            "the logs of earlier processes are replayed"
-        );
-    }
-    Ok((resumption, logs.map(|waiting| waiting.takeover).into()))
+    Ok(Walked {
+        logs,
+        rows,
+        replay,
+        records,
+        began,
+    })
 }
 
 fn next_times(logs: &[Waiting; 3]) -> [Option<u64>; 3] {

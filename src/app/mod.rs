@@ -18,4 +18,5 @@ pub mod session_store;
 pub mod takeover;
 mod topology;
 
+pub use before::examine;
 pub use boot::{BootError, Gateway, start, start_after};
