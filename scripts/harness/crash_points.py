@@ -39,6 +39,8 @@ STEPPED_RATE = 4
 # Of sides and kinds of requests, such that the script has orders that trade and a cancel.
 SEED = 10
 END_S = 60.0
+# A request that was recorded and never left is never answered.
+DRAIN_S = 6
 # The script has fewer.
 BURSTS_MAX = 200
 
@@ -229,8 +231,9 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     options.sessions, options.symbols, options.mix, options.seed, options.desk_arguments = 1, 1, "new=70,cancel=30", SEED, []
+    options.drain_s = DRAIN_S
     # What waits is still, so that several trials share a core; small windows are made at once.
-    options.idle, options.staging_bytes = "park", 1 << 22
+    options.idle, options.waits, options.staging_bytes = "park", "--sleep", 1 << 22
     root = pathlib.Path(options.directory) / f"points-{options.layout}-{options.io}-{options.durability}"
     root.mkdir(parents=True, exist_ok=True)
     notes = Notes(options.notes or pathlib.Path(options.directory) / "points.jsonl", options)

@@ -70,6 +70,10 @@ pub(super) fn parts(
     let disk = Disk::default();
     let mut make_log = |log: LogId| -> Result<Log, BootError> {
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
+            .and_then(|store| match plan.waits_for_disk() {
+                true => store.syncing_beside(),
+                false => Ok(store),
+            })
             .map_err(failed(format!("cannot create the {} log", log.name())))?;
         let window = plan
             .state

@@ -12,9 +12,11 @@ mod log_reader_tests;
 pub mod log_store;
 pub mod log_verify;
 mod log_window;
+mod merge;
 mod retention;
 mod runner;
 pub mod session_store;
+pub mod snapshots;
 pub mod takeover;
 mod topology;
 

@@ -15,6 +15,7 @@ use super::log_store::{SegmentWriter, segment_path};
 use crate::journal::mark::{Mark, Marks};
 use crate::journal::read::{Broken, Why};
 use crate::journal::recover::{self, Action, Facts, Misfit, Refusal, Row, Tail, Window};
+use crate::journal::snapshot::Position;
 use crate::journal::{LogId, Record, RecordKind, start};
 use crate::sys::staging::{StagingRegion, Stamp};
 
@@ -59,6 +60,16 @@ impl TakeoverError {
 impl Takeover {
     /// Of the log in this place, where a gateway of this name begins. Holds the window.
     pub fn open(place: LogPlace, log: LogId, gateway: Option<&str>) -> Result<Self, TakeoverError> {
+        Self::open_behind(place, log, gateway, &Position::START)
+    }
+
+    /// The same, of which everything up to this position was read at some time.
+    pub fn open_behind(
+        place: LogPlace,
+        log: LogId,
+        gateway: Option<&str>,
+        position: &Position,
+    ) -> Result<Self, TakeoverError> {
         let staging = place.staging.clone().unwrap_or_default();
         let path = staging.join(format!("{}.window", log.name()));
         let (window, held) = look_at(&path).map_err(|error| LogError::Io {
@@ -67,6 +78,12 @@ impl Takeover {
         })?;
         let facts = Facts {
             window,
+            tail: match (position.epoch, position.ended) {
+                (0, _) => Tail::Nothing,
+                (_, true) => Tail::Ended,
+                (_, false) => Tail::Open,
+            },
+            last: position.sequence(),
             ..Facts::default()
         };
         if let Window::InUse(_) = window {
@@ -81,7 +98,7 @@ impl Takeover {
             ..place.clone()
         };
         Ok(Self {
-            reader: LogReader::open(readable, log)?,
+            reader: LogReader::open_behind(readable, log, position)?,
             place,
             log,
             gateway: gateway.map(str::to_owned),
@@ -89,8 +106,8 @@ impl Takeover {
             rescued: Vec::new(),
             facts,
             broken: None,
-            epoch: 0,
-            end: 0,
+            epoch: position.epoch,
+            end: position.offset,
             settled: Vec::new(),
         })
     }
@@ -265,7 +282,7 @@ impl Takeover {
             written.map_err(|error| failed(&self.place, error))?;
         }
         // What the process before had written and not synced may be in the system's memory alone.
-        for epoch in self.epoch..=self.reader.epoch() {
+        for epoch in self.epoch..=self.reader.epoch().max(self.epoch) {
             sync_epoch(&self.place, self.log, epoch).map_err(|error| failed(&self.place, error))?;
         }
         Ok(self.held)

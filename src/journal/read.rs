@@ -10,7 +10,7 @@ use super::start;
 use crate::limits::LOG_RECORD_BYTES_MAX;
 
 /// How far a log was read: what the next record must follow. Sequences go on from epoch to epoch, checksums begin anew in each.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Chain {
     /// Sequence of the last record; zero before the first, [`Chain::ANY`]'s where it is not known.
     pub sequence: u64,

@@ -417,25 +417,34 @@ pub fn shape(plan: &Plan) -> Shape {
 
 /// A risk state at the start of the day.
 pub(super) fn make_risk(plan: &Plan, epoch: u16, hash_seed: u64) -> Risk {
+    with_risk_plan(plan, hash_seed, |of| Risk::new(RiskPlan { epoch, ..of }))
+}
+
+/// With what a risk state is made of this plan.
+pub(super) fn with_risk_plan<T>(
+    plan: &Plan,
+    hash_seed: u64,
+    make: impl FnOnce(RiskPlan<'_>) -> T,
+) -> T {
     let sessions = plan.sessions.iter().map(|session| SessionLimits {
         messages_per_second: session.messages_per_second,
         message_burst: session.message_burst,
         pending_new: session.pending_new,
     });
-    Risk::new(RiskPlan {
+    make(RiskPlan {
         instruments: &plan.instruments,
         accounts: &plan.accounts,
         positions: &plan.positions,
         sessions: &sessions.collect::<Vec<_>>(),
         requests_max: plan.state.requests_per_day_max,
         executions_max: plan.state.executions_per_day_max,
-        epoch,
+        epoch: 0,
         hash_seed,
     })
 }
 
 /// What the order log's records mean by their numbers: with other files they would mean something else.
-pub(super) fn reference(plan: &Plan) -> u64 {
+pub fn reference(plan: &Plan) -> u64 {
     let sessions = plan.sessions.iter();
     let sessions: Vec<_> = sessions
         .map(|it| {

@@ -24,10 +24,13 @@ use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
 use crate::domain::{DeskText, LinkIndex, Now, OrderId, RejectReason, Text};
 use crate::journal::entry::{self, Outcome};
+use crate::journal::snapshot::Position;
 use crate::journal::{Cause, LogId, Record, RecordKind, begin};
 use crate::risk::{Facts, Outputs, Risk};
 use crate::route;
 use crate::session::ResetCause;
+
+mod saved;
 
 /// Which output of which record of the order log.
 type Key = (u64, u16);
@@ -45,7 +48,7 @@ pub struct ReplayError {
 }
 
 /// A message that was written to a link.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 struct Written {
     link: u16,
     /// See [`Rejections`]
@@ -54,13 +57,14 @@ struct Written {
 }
 
 /// How the receiver closed an output that is not known yet.
+#[derive(serde::Serialize, serde::Deserialize)]
 enum Closing {
     Written(Written),
     Other,
 }
 
 /// Output of the risk stage without a closing record.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 enum Open {
     Desk(ToDesk),
     Client(ToClient),
@@ -91,6 +95,8 @@ pub struct Replay {
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
     sequences: [u64; 3],
+    /// How far each log was read
+    positions: [Position; 3],
     inputs: u64,
     /// Trading day of the last input
     last_input_day: u32,
@@ -145,6 +151,7 @@ impl Replay {
             rejections: Rejections::default(),
             copies: Vec::new(),
             sequences: [0; 3],
+            positions: [Position::START; 3],
             inputs: 0,
             last_input_day: 0,
         }
@@ -158,6 +165,7 @@ impl Replay {
         offset: u64,
         record: &Record<'_>,
     ) -> Result<(), ReplayError> {
+        self.note_position(log, epoch, offset, record);
         match log {
             LogId::Client => self.feed_client(epoch, offset, record),
             LogId::Order => return self.feed_order(epoch, record),
