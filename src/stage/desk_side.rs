@@ -110,6 +110,12 @@ impl DeskSide {
         self.look_for_doubts();
     }
 
+    /// Requests in doubt over all links.
+    pub(super) fn in_doubt(&self) -> usize {
+        let links = 0..self.links.len();
+        links.map(|link| self.doubts.of(link) as usize).sum()
+    }
+
     /// Room was made sure of.
     pub(super) fn push(&mut self, input: FromDesk) {
         let pushed = self.to_risk.push(&input);

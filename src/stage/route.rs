@@ -147,6 +147,17 @@ impl<S: Sockets> RouteStage<S> {
         self.side.in_flight.len()
     }
 
+    /// Requests of lost connections that the risk stage was not told of yet.
+    pub fn unreported(&self) -> usize {
+        let stale = self.side.links.iter().map(|link| link.stale as usize);
+        stale.sum()
+    }
+
+    /// Requests in doubt that no desk has spoken of since.
+    pub fn in_doubt(&self) -> usize {
+        self.side.in_doubt()
+    }
+
     /// Writer of this stage's part of the status page.
     pub fn status(&self) -> &StageWriter {
         &self.side.status
