@@ -2,8 +2,11 @@
 //!
 //! The kill comes between two duty cycles of single stages, so that each point between a record and what should follow is reached.
 
+#[path = "restart/sessions.rs"]
+mod sessions;
 mod support;
 
+use gatehouse::config::plan::Plan;
 use gatehouse::domain::Text;
 use gatehouse::domain::command::{CommandInput, RiskCommand, Scope};
 use support::fix::{Fix, fields};
@@ -17,9 +20,14 @@ struct World {
 
 impl World {
     fn new(cancel_on_disconnect: bool) -> Self {
+        Self::of(cancel_on_disconnect, |_| {})
+    }
+
+    fn of(cancel_on_disconnect: bool, change: impl FnOnce(&mut Plan)) -> Self {
         let bench = Bench::new(
             |_| {},
             |plan| {
+                change(plan);
                 plan.sessions[0].cancel_on_disconnect = cancel_on_disconnect;
                 // The peers tell the real time, also when days pass.
                 plan.sessions[0].fix.sending_time_tolerance_s = TOLERANCE;

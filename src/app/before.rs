@@ -11,11 +11,28 @@ use super::log_reader::LogPlace;
 use super::takeover::Takeover;
 use crate::config::plan::Plan;
 use crate::journal::LogId;
+use crate::journal::mark::{LOGS, Marks};
 use crate::journal::record::padded;
+use crate::journal::recover::Action;
+use crate::stage::merge::Merge;
 use crate::stage::replay::{Replay, Resumption};
 
 /// How often a long replay says where it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// One log, and whether a record waits in it.
+struct Waiting {
+    log: LogId,
+    takeover: Takeover,
+    has_more: bool,
+}
+
+impl Waiting {
+    fn advance(&mut self) -> Result<(), BootError> {
+        self.has_more = self.takeover.advance().map_err(cannot(self.log))?;
+        Ok(())
+    }
+}
 
 /// Reads everything; what stages of the trading day `day` go on with. The windows are held until new ones take their places: a start that
 /// fails changes nothing.
@@ -27,25 +44,32 @@ pub(super) fn read(
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
     let place = LogPlace::new(&state.log_directory, staging);
-    let mut logs = Vec::new();
-    for log in [LogId::Client, LogId::Order, LogId::Desk] {
-        let mut takeover = Takeover::open(place.clone(), log).map_err(cannot(log))?;
-        let has_more = takeover.advance().map_err(cannot(log))?;
-        logs.push((log, takeover, has_more));
-    }
+    let open = |log| {
+        let takeover = Takeover::open(place.clone(), log, Some(&plan.name)).map_err(cannot(log))?;
+        let mut waiting = Waiting {
+            log,
+            takeover,
+            has_more: true,
+        };
+        waiting.advance()?;
+        Ok(waiting)
+    };
+    let mut logs = [open(LOGS[0])?, open(LOGS[1])?, open(LOGS[2])?];
     let mut replay = Replay::new(plan.clone());
+    let (mut merge, mut marks) = (Merge::default(), Marks::default());
     let (began, mut told) = (Instant::now(), Instant::now());
     let mut records = 0u64;
-    // The one whose next record is the oldest: little waits for its counterpart in another log.
-    while let Some((log, takeover, has_more)) = logs
-        .iter_mut()
-        .filter(|(_, _, has_more)| *has_more)
-        .min_by_key(|(_, takeover, _)| takeover.record().time_ns)
-    {
-        let log = *log;
-        let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &takeover.record());
-        fed.map_err(cannot(log))?;
-        *has_more = takeover.advance().map_err(cannot(log))?;
+    let mut replayed = Ok(());
+    while let Some(at) = merge.next(next_times(&logs)) {
+        let Waiting { log, takeover, .. } = &logs[at];
+        let (log, record) = (*log, takeover.record());
+        marks.take(log, takeover.epoch(), &record);
+        // What is wrong with the logs themselves is told first.
+        if replayed.is_ok() {
+            let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &record);
+            replayed = fed.map_err(cannot(log));
+        }
+        logs[at].advance()?;
         records += 1;
         if records.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
             told = Instant::now();
@@ -56,14 +80,14 @@ pub(super) fn read(
             );
         }
     }
-    let has_lost = logs.iter().any(|(_, takeover, _)| takeover.has_lost());
-    if has_lost && !accept_host_loss {
-        let problem = "the host went down while the gateway ran, or its staging directory was emptied: the last records may be missing, and \
-                       with them orders that desks have. Settle with the desks what they have; then start once with --accept-host-loss: \
-                       our sequence numbers then skip what may have been used";
-        let what = format!("cannot go on in {}", state.log_directory.display());
-        return Err(failed(what)(io::Error::other(problem)));
+    let mut has_lost = false;
+    for Waiting { log, takeover, .. } in &logs {
+        let row = takeover.decide(&marks, accept_host_loss);
+        let row = row.map_err(cannot(*log))?;
+        tracing::info!(log = log.name(), case = row.label, "{}", row.meaning);
+        has_lost |= row.action == Action::GiveUp;
     }
+    replayed?;
     let mut resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
     if has_lost {
         // No more messages than this were in a window, and so were perhaps sent and are not on disk.
@@ -88,8 +112,12 @@ pub(super) fn read(
             "the logs of earlier processes are replayed"
         );
     }
-    let takeovers = logs.into_iter().map(|(_, takeover, _)| takeover);
-    Ok((resumption, takeovers.collect()))
+    Ok((resumption, logs.map(|waiting| waiting.takeover).into()))
+}
+
+fn next_times(logs: &[Waiting; 3]) -> [Option<u64>; 3] {
+    let time_ns = |waiting: &Waiting| waiting.takeover.record().time_ns;
+    [0, 1, 2].map(|at| logs[at].has_more.then(|| time_ns(&logs[at])))
 }
 
 fn cannot<E: std::error::Error + Send + Sync + 'static>(log: LogId) -> impl FnOnce(E) -> BootError {

@@ -21,6 +21,9 @@ use crate::wire::fix::{
     tags,
 };
 
+/// What the risk stage is told of a request that the desk's session layer refused.
+pub(super) const REJECTED_BY_SESSION: &[u8] = b"Rejected by the desk's session layer";
+
 #[derive(Clone, Copy)]
 struct GapFilled {
     begin: u64,
@@ -95,13 +98,16 @@ impl DeskSide {
 
     /// Goes on after an earlier process, whose connections are gone.
     pub(super) fn resume(&mut self, in_flight: Vec<Entry>, doubts: Vec<Entry>) {
-        for link in &mut self.links {
-            link.incarnation = 1;
+        // Entries are of incarnation 1, or of 0 where the numbers were set since.
+        for (link, since) in self.links.iter_mut().zip(&mut self.numbers_since) {
+            (link.incarnation, *since) = (2, 1);
         }
         // The windows may be smaller now.
         if in_flight.len() > self.in_flight.slots() / 4 {
             self.in_flight = InFlight::new(4 * in_flight.len());
         }
+        let room = doubts.len() + in_flight.len();
+        self.doubts = Doubts::new(self.links.len(), 2 * self.in_flight.slots().max(room));
         for entry in in_flight {
             self.links[entry.link as usize].stale += 1;
             self.in_flight.insert(entry);
@@ -224,15 +230,20 @@ impl DeskSide {
         self.doubts_left = 2 * self.in_flight.slots();
     }
 
-    /// Whatever the desk said about a request settles it.
-    fn settle(&mut self, now: Now, id: OrderId) {
-        if let Some(entry) = self.in_flight.remove(id) {
-            self.links[entry.link as usize].settled(entry.incarnation);
-            let ns = now.mono_ns.saturating_sub(entry.written_ns);
-            self.status.record_latency(Histogram::DeskAck, ns);
-            self.status.link(LinkIndex(entry.link)).set_last_ack(ns);
-        } else {
-            self.doubts.settle(id);
+    /// Whatever the desk said about a request settles it. Where it `shows` the order, what the request is about is settled too.
+    fn settle(&mut self, now: Now, id: OrderId, shows: bool) {
+        let original = match self.in_flight.remove(id) {
+            Some(entry) => {
+                self.links[entry.link as usize].settled(entry.incarnation);
+                let ns = now.mono_ns.saturating_sub(entry.written_ns);
+                self.status.record_latency(Histogram::DeskAck, ns);
+                self.status.link(LinkIndex(entry.link)).set_last_ack(ns);
+                Some(entry.original)
+            }
+            None => self.doubts.settle(id),
+        };
+        if let Some(original) = original.filter(|it| shows && *it != OrderId::NONE) {
+            self.doubts.settle(original);
         }
     }
 
@@ -249,7 +260,7 @@ impl DeskSide {
         self.status.add(Counter::DeskRejects, 1);
         match id {
             Some(id) => {
-                self.settle(now, id);
+                self.settle(now, id, false);
                 self.push(FromDesk {
                     link: LinkIndex(peer as u32),
                     received_ns: now.mono_ns,
@@ -392,6 +403,7 @@ impl Application for DeskSide {
                 });
             }
         };
+        let shows = matches!(input, DeskInput::Report(_));
         let id = match &input {
             DeskInput::Report(report) => {
                 self.status.add(Counter::DeskReportsIn, 1);
@@ -403,7 +415,7 @@ impl Application for DeskSide {
             }
             _ => OrderId::NONE,
         };
-        self.settle(now, id);
+        self.settle(now, id, shows);
         let link = LinkIndex(peer as u32);
         self.push(FromDesk {
             link,
@@ -473,7 +485,7 @@ impl Application for DeskSide {
                     tag: 0,
                     reason: 99,
                     business: false,
-                    text: DeskText::cut(b"Rejected by the desk's session layer"),
+                    text: DeskText::cut(REJECTED_BY_SESSION),
                 };
                 self.on_refusal(peer, now, sequence, &refusal);
             }

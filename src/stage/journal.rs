@@ -32,11 +32,11 @@ pub struct Drain<F: LogFile> {
     gauge: LogGauge,
     file: F,
     batch: Vec<u8>,
-    /// Of the last record that was written
-    sequence: u64,
-    /// Position noted at the beginning of the round, and the sequence of the last record before it
+    /// Of the last record that was written, and of the last one that is no mark
+    sequences: [u64; 2],
+    /// Position noted at the beginning of the round, and these sequences before it
     mark: u64,
-    marked_sequence: u64,
+    marked_sequences: [u64; 2],
     /// Whether something was written since the last sync
     is_dirty: bool,
 }
@@ -52,8 +52,8 @@ impl<F: LogFile> Drain<F> {
             reader,
             file,
             batch: Vec::with_capacity(JOURNAL_BATCH_BYTES),
-            sequence: 0,
-            marked_sequence: 0,
+            sequences: [0; 2],
+            marked_sequences: [0; 2],
             is_dirty: false,
         }
     }
@@ -65,7 +65,7 @@ impl<F: LogFile> Drain<F> {
 
     fn note(&mut self) {
         self.mark = self.gauge.position();
-        self.marked_sequence = self.sequence;
+        self.marked_sequences = self.sequences;
     }
 
     /// Writes all records that stand before `target`; returns how many.
@@ -86,9 +86,12 @@ impl<F: LogFile> Drain<F> {
                 let end = frame.end();
                 self.batch.extend_from_slice(frame.bytes);
                 if let Ok((record, _)) = record::view(frame.bytes) {
-                    self.sequence = record.sequence;
+                    self.sequences[0] = record.sequence;
+                    if record.kind != RecordKind::Mark {
+                        self.sequences[1] = record.sequence;
+                    }
                     if end <= self.mark {
-                        self.marked_sequence = record.sequence;
+                        self.marked_sequences = self.sequences;
                     }
                     lines.tell(self.id, &self.names, &record);
                 }
@@ -258,7 +261,8 @@ impl<F: LogFile> JournalStage<F> {
         }
         for drain in &mut self.drains {
             if drain.mark > drain.reader.released() {
-                self.disk.set_durable(drain.id, drain.marked_sequence);
+                let [sequence, but_marks] = drain.marked_sequences;
+                self.disk.set_durable(drain.id, sequence, but_marks);
                 drain.reader.release(drain.mark);
             }
         }

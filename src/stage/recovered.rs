@@ -10,7 +10,7 @@
 //! - A message that the application was given and that caused no record is unanswered; the application is given it again.
 //! - An epoch whose sessions did not go on with older numbers began at 1.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::event_record::{NEW_LOG, Numbers, numbers};
 use super::peer::anchors;
@@ -40,8 +40,8 @@ pub struct Recovery {
     undo: Option<(usize, u64)>,
     /// What the application was given, by the sequence of its record: whose, in which epoch, and bytes
     unanswered: BTreeMap<u64, (usize, u16, Vec<u8>)>,
-    /// Records whose outcome was known before they were fed
-    closed: HashSet<u64>,
+    /// Records whose outcome was known before they were fed, and the epoch that had it
+    closed: HashMap<u64, u16>,
     index: Box<FieldIndex>,
 }
 
@@ -54,11 +54,14 @@ struct Track {
     /// The last epoch that used its numbers
     epoch: Option<u16>,
     sent: SentIndex,
-    /// Logged on; where it was, and is not: the record of that, until its outcome is known
+    /// Logged on; where it was, and is not: epoch and record of that, until its outcome is known
     is_on: bool,
-    lost: Option<u64>,
-    /// Came too early, by number: sequence of the record, and bytes
+    lost: Option<(u16, u64)>,
+    /// Came too early and may have been kept, by the sequence of its record: number, and bytes. What has its turn names its record:
+    /// a faulty repeat takes no good one's place
     early: HashMap<u64, (u64, Vec<u8>)>,
+    /// An operator keeps it out
+    is_disabled: bool,
 }
 
 /// What was found.
@@ -79,6 +82,8 @@ pub struct RecoveredPeer {
     pub unanswered: Vec<Unanswered>,
     /// It was logged on at the end, or was lost and nobody was told: the record of that, or zero
     pub lost: Option<u64>,
+    /// An operator keeps it out
+    pub is_disabled: bool,
     pub(super) began: u8,
     pub(super) sent: SentIndex,
 }
@@ -107,7 +112,7 @@ impl Recovery {
             places: HashMap::new(),
             undo: None,
             unanswered: BTreeMap::new(),
-            closed: HashSet::new(),
+            closed: HashMap::new(),
             index: Box::new(FieldIndex::new()),
         }
     }
@@ -132,23 +137,31 @@ impl Recovery {
         }
     }
 
-    /// Another log has the outcome of the record with this sequence, which may be fed later.
-    pub fn close(&mut self, sequence: u64) {
-        if self.unanswered.remove(&sequence).is_some() {
+    /// Another log has, from process `epoch`, the outcome of the record with this sequence, which may be fed later. A process knows
+    /// no record of a later one: where the end of a log was lost, that one uses its sequences again.
+    pub fn close(&mut self, epoch: u16, sequence: u64) {
+        if let Some((_, of, _)) = self.unanswered.get(&sequence) {
+            if *of <= epoch {
+                self.unanswered.remove(&sequence);
+            }
             return;
         }
         let mut tracks = self.peers.iter_mut().map(|(_, track)| track);
-        match tracks.find(|track| track.lost == Some(sequence)) {
-            Some(track) => track.lost = None,
+        match tracks.find(|track| track.lost.is_some_and(|(_, lost)| lost == sequence)) {
+            Some(track) => track.lost = track.lost.filter(|(of, _)| *of > epoch),
             // It is not fed yet, or came too early and waits for its turn.
             None => {
-                self.closed.insert(sequence);
+                self.closed.insert(sequence, epoch);
             }
         }
     }
 
+    fn is_closed(&mut self, epoch: u16, sequence: u64) -> bool {
+        self.closed.remove(&sequence).is_some_and(|by| by >= epoch)
+    }
+
     fn give(&mut self, at: usize, epoch: u16, sequence: u64, message: Vec<u8>) {
-        if !self.closed.remove(&sequence) {
+        if !self.is_closed(epoch, sequence) {
             self.unanswered.insert(sequence, (at, epoch, message));
         }
     }
@@ -222,8 +235,11 @@ impl Recovery {
         let track = &mut self.peers[at].1;
         if track.epoch != Some(epoch) {
             // Its process did not go on with them.
-            *track = Track::new(self.anchors, self.epoch_began_ns);
-            track.epoch = Some(epoch);
+            *track = Track {
+                epoch: Some(epoch),
+                is_disabled: track.is_disabled,
+                ..Track::new(self.anchors, self.epoch_began_ns)
+            };
             self.unanswered.retain(|_, (whose, _, _)| *whose != at);
         }
         (at, track)
@@ -233,6 +249,10 @@ impl Recovery {
         let epoch = self.epoch;
         let (at, track) = self.in_use(record.channel);
         let before = std::mem::replace(&mut track.next_in, record.next_in);
+        if before != record.next_in {
+            let next_in = record.next_in;
+            track.early.retain(|_, (number, _)| *number >= next_in);
+        }
         if record.delivered {
             return self.give(at, epoch, record.sequence, record.body.to_vec());
         }
@@ -241,10 +261,8 @@ impl Recovery {
         let next_in = record.next_in;
         let early = next_in + 1..next_in + KEPT_MESSAGES_MAX as u64;
         if let Some(number) = number.filter(|number| early.contains(number)) {
-            let kept = (record.sequence, record.body.to_vec());
-            let track = &mut self.peers[at].1;
-            track.early.retain(|number, _| *number >= next_in);
-            track.early.insert(number, kept);
+            let kept = (number, record.body.to_vec());
+            self.peers[at].1.early.insert(record.sequence, kept);
         }
     }
 
@@ -255,7 +273,7 @@ impl Recovery {
             return;
         };
         if number != track.sent.next() {
-            track.sent.reset(number);
+            track.sent.skip_to(number);
         }
         track.sent.push(number, 0, place);
         track.next_out = number + 1;
@@ -288,15 +306,21 @@ impl Recovery {
                 return;
             }
             Numbers::LoggedOut => {
+                let is_closed = self.is_closed(epoch, record.sequence);
+                let track = &mut self.peers[at].1;
                 track.is_on = false;
-                track.lost = (!self.closed.remove(&record.sequence)).then_some(record.sequence);
+                track.lost = (!is_closed).then_some((epoch, record.sequence));
+                return;
+            }
+            Numbers::Disabled(is_disabled) => {
+                track.is_disabled = is_disabled;
                 return;
             }
             Numbers::Resumed { next_in, next_out } => {
                 (track.next_in, track.next_out) = (next_in, next_out);
                 track.epoch = Some(epoch);
                 if track.sent.next() != next_out {
-                    track.sent.reset(next_out);
+                    track.sent.skip_to(next_out);
                 }
                 return;
             }
@@ -332,9 +356,10 @@ impl Recovery {
                 delivered,
             } => {
                 let before = std::mem::replace(&mut track.next_in, next_in);
-                let kept = track.early.remove(&number);
-                match kept.filter(|(sequence, _)| *sequence == record.cause.sequence) {
-                    Some((sequence, message)) if delivered => {
+                let sequence = record.cause.sequence;
+                let kept = track.early.remove(&sequence);
+                match kept.filter(|(kept, _)| *kept == number) {
+                    Some((_, message)) if delivered => {
                         self.give(at, epoch, sequence, message);
                     }
                     _ => self.undo = Some((at, before)),
@@ -342,6 +367,8 @@ impl Recovery {
             }
             Numbers::LoggedOn
             | Numbers::LoggedOut
+            | Numbers::Disabled(_)
+            | Numbers::Rejected { .. }
             | Numbers::Began { .. }
             | Numbers::Resumed { .. }
             | Numbers::Other => {}
@@ -361,6 +388,7 @@ impl Track {
             is_on: false,
             lost: None,
             early: HashMap::new(),
+            is_disabled: false,
         }
     }
 
@@ -370,7 +398,8 @@ impl Track {
             next_out: self.next_out,
             began_wall_ns: self.began_wall_ns,
             unanswered: Vec::new(),
-            lost: self.lost.or(self.is_on.then_some(0)),
+            lost: (self.lost.map(|(_, record)| record)).or(self.is_on.then_some(0)),
+            is_disabled: self.is_disabled,
             began: self.began,
             sent: self.sent,
         }
@@ -387,7 +416,7 @@ impl Recovered {
     pub fn skip(&mut self, numbers: u64) {
         for peer in self.peers.values_mut() {
             peer.next_out += numbers;
-            peer.sent.reset(peer.next_out);
+            peer.sent.skip_to(peer.next_out);
         }
     }
 

@@ -17,15 +17,17 @@ use std::sync::Arc;
 use super::assembly;
 use super::event_record::{Numbers, numbers};
 use super::recovered::{Recovered, Recovery, number_of};
+use super::rejections::{Number, Rejections};
 use crate::config::plan::Plan;
 use crate::domain::command::RiskCommand;
 use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
-use crate::domain::{Now, OrderId, RejectReason};
+use crate::domain::{DeskText, LinkIndex, Now, OrderId, RejectReason, Text};
 use crate::journal::entry::{self, Outcome};
 use crate::journal::{Cause, LogId, Record, RecordKind, begin};
 use crate::risk::{Facts, Outputs, Risk};
 use crate::route;
+use crate::session::ResetCause;
 
 /// Which output of which record of the order log.
 type Key = (u64, u16);
@@ -46,7 +48,10 @@ pub struct ReplayError {
 #[derive(Clone, Copy)]
 struct Written {
     link: u16,
+    /// See [`Rejections`]
+    incarnation: u32,
     msg_seq_num: u64,
+    original: OrderId,
 }
 
 /// How the receiver closed an output that is not known yet.
@@ -72,13 +77,20 @@ pub struct Replay {
     /// When the present risk state began, and whether with other reference data
     begin: Option<begin::Begin>,
     out: Outputs,
-    open: BTreeMap<Key, Open>,
-    closed: HashMap<Key, Closing>,
+    /// By what they are, and the epoch that has them. A process closes no output of a later one: where the end of the order log was
+    /// lost, that one uses its sequences again
+    open: BTreeMap<Key, (u16, Open)>,
+    closed: HashMap<Key, (u16, Closing)>,
     in_flight: HashMap<OrderId, Written>,
     doubts: HashMap<OrderId, Written>,
+    /// Per link: its incarnation when its numbers were last set
+    numbers_since: HashMap<u16, u32>,
+    /// In doubt, and not known to be written
+    doubted: HashSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
-    refusals: BTreeMap<u64, (OrderId, RejectReason)>,
-    refusals_known: HashSet<u64>,
+    refusals: BTreeMap<u64, (u16, FromDesk)>,
+    refusals_known: HashMap<u64, u16>,
+    rejections: Rejections,
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
     sequences: [u64; 3],
@@ -101,12 +113,12 @@ pub struct Resumption {
     pub untold: Vec<ToClient>,
     /// Copies of these that it does know, by epoch and channel.
     pub copies: Vec<(u16, u16, Cause)>,
-    /// Written and not answered; the connections are gone.
+    /// Written and not answered; the connections are gone. Incarnation 0: under numbers that are over; 1: under the present ones.
     pub in_flight: Vec<route::Entry>,
     /// Reported in doubt, and no desk has spoken of them since.
     pub doubts: Vec<route::Entry>,
-    /// Refused on the way; the risk stage does not know.
-    pub refusals: Vec<(u64, OrderId, RejectReason)>,
+    /// Refused on the way, or by a desk by its number; the risk stage does not know.
+    pub refusals: Vec<FromDesk>,
     /// Last sequences of the client, order and desk log.
     pub sequences: [u64; 3],
     /// Inputs of the risk stage that were replayed.
@@ -130,8 +142,11 @@ impl Replay {
             closed: HashMap::new(),
             in_flight: HashMap::new(),
             doubts: HashMap::new(),
+            numbers_since: HashMap::new(),
+            doubted: HashSet::new(),
             refusals: BTreeMap::new(),
-            refusals_known: HashSet::new(),
+            refusals_known: HashMap::new(),
+            rejections: Rejections::default(),
             copies: Vec::new(),
             sequences: [0; 3],
             inputs: 0,
@@ -149,7 +164,7 @@ impl Replay {
     ) -> Result<(), ReplayError> {
         match log {
             LogId::Client => self.feed_client(epoch, offset, record),
-            LogId::Order => return self.feed_order(record),
+            LogId::Order => return self.feed_order(epoch, record),
             LogId::Desk => self.feed_desk(epoch, offset, record),
             LogId::None => {}
         }
@@ -170,7 +185,7 @@ impl Replay {
         let key = (record.cause.sequence, record.cause.output);
         match record.kind {
             RecordKind::MessageOut => {
-                self.close(key, Closing::Other);
+                self.close(epoch, key, Closing::Other);
                 self.copies.retain(|(_, _, cause)| *cause != record.cause);
             }
             // The original comes after them, or the process died.
@@ -182,46 +197,69 @@ impl Replay {
     fn feed_desk(&mut self, epoch: u16, offset: u64, record: &Record<'_>) {
         self.sequences[2] = record.sequence;
         self.links.feed(epoch, offset, record);
+        let (sequence, link) = (record.sequence, record.channel);
         let key = (record.cause.sequence, record.cause.output);
         match record.kind {
+            // The connections of the process before are gone.
+            RecordKind::Start => self.rejections.restarted(),
             RecordKind::MessageOut if record.cause.log == LogId::Order => {
                 let written = Written {
-                    link: record.channel,
+                    link,
+                    incarnation: self.rejections.incarnation(link),
                     msg_seq_num: number_of(record.body).unwrap_or(0),
+                    original: OrderId::NONE,
                 };
-                self.close(key, Closing::Written(written));
+                self.close(epoch, key, Closing::Written(written));
             }
+            RecordKind::MessageIn if record.delivered => self.rejections.received(record),
             RecordKind::Refused => {
-                self.close(key, Closing::Other);
-                if let Some(refusal) = entry::read_refusal(record.body)
-                    && !self.refusals_known.remove(&record.sequence)
+                self.close(epoch, key, Closing::Other);
+                let known = self.refusals_known.remove(&sequence);
+                if let Some((id, reason)) = entry::read_refusal(record.body)
+                    && known.is_none_or(|by| by < epoch)
                 {
-                    self.refusals.insert(record.sequence, refusal);
+                    let link = LinkIndex(u32::MAX);
+                    let refusal = refused(link, sequence, id, reason, Text::EMPTY);
+                    self.refusals.insert(sequence, (epoch, refusal));
                 }
             }
-            // Nothing is proved by the numbers of what was sent before.
-            RecordKind::Connection => {
-                if let Numbers::Set { .. } = numbers(record.body) {
-                    self.doubts.retain(|_, it| it.link != record.channel);
+            RecordKind::Connection => match numbers(record.body) {
+                Numbers::Set { cause, .. } => {
+                    if cause != ResetCause::PeerSequenceReset as u8 {
+                        // Nothing is proved by the numbers of what was sent before.
+                        self.doubts.retain(|_, it| it.link != link);
+                        self.rejections.ended(link);
+                        let incarnation = self.rejections.incarnation(link);
+                        self.numbers_since.insert(link, incarnation);
+                    }
                 }
-            }
+                Numbers::Disconnected => self.rejections.ended(link),
+                Numbers::Rejected { number } => {
+                    self.rejections.session_refused(link, number, sequence);
+                }
+                _ => {}
+            },
             _ => {}
         }
     }
 
-    fn close(&mut self, key: Key, closing: Closing) {
+    fn close(&mut self, epoch: u16, key: Key, closing: Closing) {
+        let open = self.open.get(&key);
+        if open.is_some_and(|(of, _)| *of > epoch) {
+            return;
+        }
         match (self.open.remove(&key), closing) {
-            (Some(Open::Desk(request)), Closing::Written(written)) => {
-                self.in_flight.insert(request.id, written);
+            (Some((_, Open::Desk(request))), Closing::Written(written)) => {
+                self.note_written(&request, written);
             }
             (Some(_), _) => {}
             (None, closing) => {
-                self.closed.insert(key, closing);
+                self.closed.insert(key, (epoch, closing));
             }
         }
     }
 
-    fn feed_order(&mut self, record: &Record<'_>) -> Result<(), ReplayError> {
+    fn feed_order(&mut self, epoch: u16, record: &Record<'_>) -> Result<(), ReplayError> {
         self.sequences[1] = record.sequence;
         if record.kind == RecordKind::Begin {
             return self.begin(record);
@@ -235,11 +273,11 @@ impl Replay {
         }
         let Some(mut risk) = self.risk.take() else {
             // Of other reference data: nothing can be made of it, but that it was dealt with.
-            self.close_input(record);
+            self.close_input(epoch, record);
             return Ok(());
         };
         self.out.clear();
-        let done = self.run(&mut risk, record);
+        let done = self.run(&mut risk, epoch, record);
         self.risk = Some(risk);
         let counts = done.map_err(|what| error(record, what))?;
         let Some(counts) = counts else { return Ok(()) };
@@ -251,7 +289,7 @@ impl Replay {
         if counts.is_some_and(|counts| counts.map(usize::from) != made) {
             return Err(error(record, diverged()));
         }
-        self.settle_outputs(record.sequence);
+        self.settle_outputs(epoch, record.sequence);
         Ok(())
     }
 
@@ -259,6 +297,7 @@ impl Replay {
     fn run(
         &mut self,
         risk: &mut Risk,
+        epoch: u16,
         record: &Record<'_>,
     ) -> Result<Option<Option<[u8; 2]>>, String> {
         let unreadable = || "cannot be read: another version wrote it".to_owned();
@@ -271,14 +310,14 @@ impl Replay {
                 let (input, outcome) = entry::read_client(record.body).ok_or_else(unreadable)?;
                 let facts = Facts::from_bits(outcome.facts);
                 risk.on_client(at(outcome.taken_ns), &input, facts, &mut self.out);
-                self.clients.close(input.cause_sequence);
+                self.clients.close(epoch, input.cause_sequence);
                 self.same(&outcome)?;
                 Ok(Some(Some([outcome.desk_outputs, outcome.client_outputs])))
             }
             RecordKind::DeskInput => {
                 let input = entry::read_desk(record.body).ok_or_else(unreadable)?;
                 risk.on_desk(at(0), &input, &mut self.out);
-                self.note_desk(&input);
+                self.note_desk(epoch, &input);
                 Ok(Some(None))
             }
             RecordKind::Command => {
@@ -307,51 +346,78 @@ impl Replay {
     }
 
     /// The risk stage had the input of this record: nobody gives it to it again.
-    fn close_input(&mut self, record: &Record<'_>) {
+    fn close_input(&mut self, epoch: u16, record: &Record<'_>) {
         match (record.kind, record.cause.log) {
-            (RecordKind::ClientInput, LogId::Client) => self.clients.close(record.cause.sequence),
+            (RecordKind::ClientInput, LogId::Client) => {
+                self.clients.close(epoch, record.cause.sequence)
+            }
             (RecordKind::DeskInput, LogId::Desk) => match entry::read_desk(record.body) {
-                Some(input) => self.note_desk(&input),
-                None => self.links.close(record.cause.sequence),
+                Some(input) => self.note_desk(epoch, &input),
+                None => self.links.close(epoch, record.cause.sequence),
             },
             _ => {}
         }
     }
 
-    fn note_desk(&mut self, input: &FromDesk) {
-        let (is_refusal, sequence) = (
-            self.refusals.remove(&input.cause_sequence),
-            input.cause_sequence,
-        );
+    fn note_desk(&mut self, epoch: u16, input: &FromDesk) {
+        let sequence = input.cause_sequence;
+        let refusal = self.refusals.get(&sequence);
+        let is_refusal = refusal.is_some_and(|(of, _)| *of <= epoch);
+        if is_refusal {
+            self.refusals.remove(&sequence);
+        }
         let id = match &input.input {
             DeskInput::Report(report) => report.id,
             DeskInput::CancelReject(reject) => reject.id,
             DeskInput::Refused { id, .. } => {
                 // Of the route stage: no link carried it.
-                if input.link.0 == u32::MAX && is_refusal.is_none() {
-                    self.refusals_known.insert(sequence);
+                if input.link.0 == u32::MAX && !is_refusal {
+                    self.refusals_known.insert(sequence, epoch);
                 }
                 *id
             }
             DeskInput::InDoubt { id } => {
-                if let Some(written) = self.in_flight.remove(id) {
-                    self.doubts.insert(*id, written);
+                match self.in_flight.remove(id) {
+                    Some(written) => self.note_doubt(*id, written),
+                    None => drop(self.doubted.insert(*id)),
                 }
                 return;
             }
             DeskInput::Link(_) => return,
         };
         if input.link.0 != u32::MAX {
-            self.links.close(sequence);
+            self.links.close(epoch, sequence);
         }
-        self.in_flight.remove(&id);
+        if let Some(it) = self.in_flight.remove(&id) {
+            self.rejections.remove(&it.number());
+        }
         self.doubts.remove(&id);
     }
 
-    fn settle_outputs(&mut self, sequence: u64) {
+    fn note_written(&mut self, request: &ToDesk, written: Written) {
+        let id = request.id;
+        let written = Written {
+            original: request.request.original(),
+            ..written
+        };
+        match self.doubted.remove(&id) {
+            true => self.note_doubt(id, written),
+            false => drop(self.in_flight.insert(id, written)),
+        }
+    }
+
+    /// One that was written under numbers that are over proves nothing by the present ones.
+    fn note_doubt(&mut self, id: OrderId, written: Written) {
+        if !is_past(&self.numbers_since, &written) {
+            self.doubts.insert(id, written);
+        }
+    }
+
+    fn settle_outputs(&mut self, epoch: u16, sequence: u64) {
         let desk = self.out.to_desk.as_slice().iter().map(|it| Open::Desk(*it));
         let client = self.out.to_client.as_slice();
         let client = client.iter().map(|it| Open::Client(*it));
+        let mut written_now = Vec::new();
         for (output, mut open) in (0u16..).zip(desk.chain(client)) {
             match &mut open {
                 Open::Desk(it) => {
@@ -362,15 +428,19 @@ impl Replay {
                 }
             }
             let key = (sequence, output);
-            match (self.closed.remove(&key), open) {
+            let closed = self.closed.remove(&key).filter(|(by, _)| *by >= epoch);
+            match (closed.map(|(_, closing)| closing), open) {
                 (None, open) => {
-                    self.open.insert(key, open);
+                    self.open.insert(key, (epoch, open));
                 }
                 (Some(Closing::Written(written)), Open::Desk(request)) => {
-                    self.in_flight.insert(request.id, written);
+                    written_now.push((request, written));
                 }
                 (Some(_), _) => {}
             }
+        }
+        for (request, written) in written_now {
+            self.note_written(&request, written);
         }
     }
 
@@ -386,11 +456,11 @@ impl Replay {
         match &mut self.risk {
             Some(risk) if is_ours && !begin.is_fresh => risk.restart(begin.epoch),
             _ if begin.is_fresh && is_ours => {
-                self.forget();
+                self.forget(begin.epoch);
                 self.risk = Some(assembly::make_risk(&self.plan, begin.epoch, 0));
             }
             _ => {
-                self.forget();
+                self.forget(begin.epoch);
                 self.risk = None;
             }
         }
@@ -399,11 +469,13 @@ impl Replay {
     }
 
     /// What is open of an earlier day: its requests ended with it. Reports that were not told yet still are.
-    fn forget(&mut self) {
-        self.open.retain(|_, open| matches!(open, Open::Client(_)));
+    fn forget(&mut self, epoch: u16) {
+        self.open
+            .retain(|_, (_, open)| matches!(open, Open::Client(_)));
         self.in_flight.clear();
         self.doubts.clear();
-        self.refusals.clear();
+        self.doubted.clear();
+        self.refusals.retain(|_, (of, _)| *of >= epoch);
     }
 
     /// After the last record: what stages of the trading day `day` go on with.
@@ -434,7 +506,7 @@ impl Replay {
             });
         }
         if !goes_on {
-            self.forget();
+            self.forget(u16::MAX);
             self.risk = None;
         }
         let risk = self.risk;
@@ -443,8 +515,31 @@ impl Replay {
             id,
             link: written.link as u32,
             msg_seq_num: written.msg_seq_num,
+            original: written.original,
+            incarnation: u32::from(!is_past(&self.numbers_since, &written)),
             ..route::Entry::default()
         };
+        // What a desk has refused by its number is no longer in flight.
+        let mut refusals: Vec<_> = self.refusals.into_values().map(|(_, it)| it).collect();
+        let (rejections, links) = (self.rejections, &mut self.links);
+        self.in_flight.retain(|id, written| {
+            let rejection = rejections.get(&written.number());
+            let Some((sequence, text)) = rejection.filter(|_| is_open(*id)) else {
+                return true;
+            };
+            let link = LinkIndex(written.link as u32);
+            let reason = RejectReason::DeskRejected;
+            refusals.push(refused(link, sequence, *id, reason, text));
+            links.close(u16::MAX, sequence);
+            false
+        });
+        refusals.sort_by_key(|refusal| refusal.cause_sequence);
+        // A copy stands for its original only while that is due: its sequence may be another's.
+        let open = &self.open;
+        self.copies.retain(|(epoch, _, cause)| {
+            let original = open.get(&(cause.sequence, cause.output));
+            original.is_some_and(|(of, _)| of <= epoch)
+        });
         let entries = |of: HashMap<OrderId, Written>| {
             let mut entries: Vec<_> = of
                 .into_iter()
@@ -455,7 +550,7 @@ impl Replay {
             entries
         };
         let (mut unsent, mut untold) = (Vec::new(), Vec::new());
-        for open in self.open.into_values() {
+        for (_, open) in self.open.into_values() {
             match open {
                 Open::Desk(request) => unsent.push(request),
                 Open::Client(output) => untold.push(output),
@@ -469,15 +564,39 @@ impl Replay {
             copies: self.copies,
             in_flight: entries(self.in_flight),
             doubts: entries(self.doubts),
-            refusals: (self.refusals.into_iter())
-                .map(|(sequence, (id, reason))| (sequence, id, reason))
-                .collect(),
+            refusals,
             sequences: self.sequences,
             inputs: self.inputs,
             stops,
             risk,
         })
     }
+}
+
+impl Written {
+    fn number(&self) -> Number {
+        (self.link, self.incarnation, self.msg_seq_num)
+    }
+}
+
+fn refused(
+    link: LinkIndex,
+    cause_sequence: u64,
+    id: OrderId,
+    reason: RejectReason,
+    text: DeskText,
+) -> FromDesk {
+    FromDesk {
+        link,
+        received_ns: 0,
+        cause_sequence,
+        input: DeskInput::Refused { id, reason, text },
+    }
+}
+
+fn is_past(numbers_since: &HashMap<u16, u32>, written: &Written) -> bool {
+    let since = numbers_since.get(&written.link);
+    since.is_some_and(|since| written.incarnation < *since)
 }
 
 fn error(record: &Record<'_>, what: String) -> ReplayError {

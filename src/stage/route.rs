@@ -68,8 +68,8 @@ pub struct RouteStage<S: Sockets> {
     side: DeskSide,
     /// Requests of an earlier process that never left: they are not sent late
     unsent: VecDeque<ToDesk>,
-    /// Requests that an earlier process refused, unknown to the risk stage
-    refusals: VecDeque<(u64, OrderId, RejectReason)>,
+    /// Requests that an earlier process or a desk refused, unknown to the risk stage
+    refusals: VecDeque<FromDesk>,
     /// Per desk: since when a cancel has been waiting for room in its windows.
     full_since_ns: Vec<Option<u64>>,
     next_publish_ns: u64,
@@ -122,11 +122,15 @@ impl<S: Sockets> RouteStage<S> {
     pub fn resume(
         mut self,
         unsent: Vec<ToDesk>,
-        refusals: Vec<(u64, OrderId, RejectReason)>,
+        refusals: Vec<FromDesk>,
         in_flight: Vec<Entry>,
         doubts: Vec<Entry>,
     ) -> Self {
         (self.unsent, self.refusals) = (unsent.into(), refusals.into());
+        // Who was to be logged out when nothing is in flight any more is out.
+        for (link, peer) in self.side.links.iter_mut().zip(self.board.peers()) {
+            link.draining = !peer.enabled;
+        }
         self.side.resume(in_flight, doubts);
         self
     }
@@ -183,6 +187,7 @@ impl<S: Sockets> RouteStage<S> {
             tally::publish_ring(&self.side.status, 0, &self.from_risk.gauge());
             tally::publish_board(&mut self.board, &self.side.status);
             self.side.publish(now, self.board.peers());
+            self.board.log().mark(now);
             self.end_draining(now);
         }
         work + self.forward(now)
@@ -211,8 +216,12 @@ impl<S: Sockets> RouteStage<S> {
     fn refuse_unsent(&mut self, now: Now) -> usize {
         let mut done = 0;
         while self.side.to_risk.has_room(1) && self.board.has_room(1) {
-            if let Some((sequence, id, reason)) = self.refusals.pop_front() {
-                self.tell_refused(now, sequence, id, reason);
+            if let Some(refusal) = self.refusals.pop_front() {
+                let received_ns = now.mono_ns;
+                self.side.push(FromDesk {
+                    received_ns,
+                    ..refusal
+                });
             } else if let Some(request) = self.unsent.pop_front() {
                 self.refuse(now, &request, RejectReason::NotDelivered);
             } else {
@@ -320,6 +329,7 @@ impl<S: Sockets> RouteStage<S> {
             incarnation: state.incarnation,
             msg_seq_num: sent.msg_seq_num,
             written_ns: now.mono_ns,
+            original: request.request.original(),
         });
         self.side.status.add(Counter::RequestsWritten, 1);
         self.side.status.record_latency(

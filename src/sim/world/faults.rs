@@ -201,8 +201,8 @@ impl World {
                 client.ledger.end_day();
             }
         }
-        self.has_lost = false;
-        let process = Process::start(
+        let has_lost = std::mem::take(&mut self.has_lost);
+        let mut process = Process::start(
             &self.plan,
             self.epoch,
             resumption,
@@ -210,6 +210,10 @@ impl World {
             &self.net,
             &self.disk,
         );
+        if has_lost {
+            // Which numbers are left out is on disk before one is used.
+            process.finish_journal(now);
+        }
         self.process = Some(process);
         Ok(())
     }

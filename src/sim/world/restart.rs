@@ -11,6 +11,7 @@ use crate::journal::LogId;
 use crate::journal::read::{Chain, Step, is_torn};
 use crate::journal::record::{Record, padded};
 use crate::stage::assembly;
+use crate::stage::merge::Merge;
 use crate::stage::replay::{Replay, Resumption};
 
 /// The logs.
@@ -74,24 +75,20 @@ pub fn cut_tails(disk: &mut Disk) {
 
 /// What the disk has, fed in the order of time as a start does it.
 pub fn replay(plan: &Arc<Plan>, disk: &Disk) -> Result<Replay, String> {
-    let mut records = records(disk)?;
-    // Each log keeps its order: the sort is stable, and clocks may have jumped back.
-    let mut latest = [0; 3];
-    for placed in &mut records {
-        let latest = &mut latest[placed.log];
-        *latest = placed.record.time_ns.max(*latest);
-        placed.record.time_ns = *latest;
+    let mut logs = [const { Vec::new() }; 3];
+    for placed in records(disk)? {
+        logs[placed.log].push(placed);
     }
-    records.sort_by_key(|placed| placed.record.time_ns);
     let mut replay = Replay::new(plan.clone());
-    for placed in &records {
+    let (mut merge, mut at) = (Merge::default(), [0; 3]);
+    while let Some(log) = merge.next([0, 1, 2].map(|log| {
+        let next: Option<&Placed<'_>> = logs[log].get(at[log]);
+        next.map(|placed| placed.record.time_ns)
+    })) {
+        let placed = &logs[log][at[log]];
+        at[log] += 1;
         replay
-            .feed(
-                LOGS[placed.log],
-                placed.epoch,
-                placed.offset,
-                &placed.record,
-            )
+            .feed(LOGS[log], placed.epoch, placed.offset, &placed.record)
             .map_err(|error| format!("a start refuses the logs: {error}"))?;
     }
     Ok(replay)

@@ -69,9 +69,9 @@ pub struct Witness {
     pub waits_for_disk: bool,
     /// The disk has failed: no new order may leave
     pub disk_has_failed: bool,
-    /// The highest number ever used on a channel, and channels that may leave some out since their log's end was lost
+    /// The highest number ever used on a channel; and, where the end of the logs was lost, the channels that have left some out since
     highest: HashMap<(usize, u16), u64>,
-    skips: HashSet<(usize, u16)>,
+    skipped: Option<HashSet<(usize, u16)>>,
     /// Ends of records in the present windows
     ends: [Vec<(u64, u64)>; 3],
     /// Whose the requests are, by order id, and the order log's records; `None`: anybody's
@@ -165,7 +165,7 @@ impl Witness {
             }
             after.closed[log].retain(|output| output.0 <= kept[ORDER]);
         }
-        after.skips = after.highest.keys().copied().collect();
+        after.skipped = Some(HashSet::new());
         after.told.clear();
         *self = after;
         self.new_windows();
@@ -290,7 +290,8 @@ impl Witness {
             ));
         }
         *highest = number;
-        let may_skip = self.skips.remove(&channel);
+        let skipped = self.skipped.as_mut();
+        let may_skip = skipped.is_some_and(|skipped| skipped.insert(channel));
         match last.unwrap_or(0) + 1 == number || may_skip {
             true => Ok(()),
             false => Err(format!("number {number} after {last:?}: {message:?}")),
