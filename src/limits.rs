@@ -123,6 +123,8 @@ pub const IN_FLIGHT_SLOTS_PER_CYCLE: usize = 256;
 /// How long a cancel may wait in front of the route stage for room in its desk's windows: a kill of many orders needs a few of
 /// the desk's answers, and a desk that gives none must not keep other desks' requests waiting.
 pub const CANCEL_WAIT_NS_MAX: u64 = 100_000_000;
+/// Commands that a process begins with so that what was stopped stays so: more become one kill of the firm.
+pub const STOPS_MAX: usize = 64;
 /// Bytes that the journal thread takes from one log before it looks at the next.
 pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
 /// How often the journal thread syncs at level L0. What is younger is lost with the host (not with the process).

@@ -10,10 +10,12 @@ use super::boot::{BootError, failed};
 use super::log_reader::LogPlace;
 use super::takeover::Takeover;
 use crate::config::plan::Plan;
+use crate::domain::Now;
 use crate::journal::LogId;
 use crate::journal::mark::{LOGS, Marks};
 use crate::journal::record::padded;
 use crate::journal::recover::Action;
+use crate::stage::assembly;
 use crate::stage::merge::Merge;
 use crate::stage::replay::{Replay, Resumption};
 
@@ -34,11 +36,11 @@ impl Waiting {
     }
 }
 
-/// Reads everything; what stages of the trading day `day` go on with. The windows are held until new ones take their places: a start that
+/// Reads everything; what stages that begin `now` go on with. The windows are held until new ones take their places: a start that
 /// fails changes nothing.
 pub(super) fn read(
     plan: &Arc<Plan>,
-    day: u32,
+    now: Now,
     accept_host_loss: bool,
 ) -> Result<(Resumption, Vec<Takeover>), BootError> {
     let state = &plan.state;
@@ -88,12 +90,13 @@ pub(super) fn read(
         has_lost |= row.action == Action::GiveUp;
     }
     replayed?;
-    let mut resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
+    let mut resumption = replay
+        .finish(assembly::day(now))
+        .map_err(cannot(LogId::Order))?;
     if has_lost {
         // No more messages than this were in a window, and so were perhaps sent and are not on disk.
         let most = (state.staging_bytes / padded(0)) as u64;
-        resumption.clients.skip(most);
-        resumption.links.skip(most);
+        resumption.accept_host_loss(plan, now, most);
         tracing::warn!(
             numbers = most,
             "sequence numbers that the lost end of the logs may have used are skipped"

@@ -25,7 +25,6 @@ use super::topology::{self, Topology};
 use crate::config::plan::{Idle, Layout, Plan};
 use crate::journal::Disk;
 use crate::limits::{SHUTDOWN_PHASE_MS, SHUTDOWN_QUIET_MS};
-use crate::stage::assembly;
 use crate::stage::control::{Control, Peer};
 use crate::status::{Fact, StageWriter};
 use crate::sys::clock::Clock;
@@ -151,7 +150,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
     // One calibrated clock for all threads.
     let clock = Clock::new();
     let now = clock.clone().now();
-    let (resumption, takeovers) = before::read(&plan, assembly::day(now), accept_host_loss)?;
+    let (resumption, takeovers) = before::read(&plan, now, accept_host_loss)?;
     let epoch = next_epoch(&plan)?;
     let topology = topology::decide(
         &plan.threads,

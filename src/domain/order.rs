@@ -224,6 +224,8 @@ pub struct FromClient {
     pub cause_sequence: u64,
     /// An earlier process received it: too late for anything that adds risk.
     pub is_late: bool,
+    /// A repetition from before a loss of the host: it may have been sent.
+    pub may_be_sent: bool,
     /// What it asks.
     pub request: ClientRequest,
 }
@@ -236,6 +238,7 @@ impl Default for FromClient {
             decoded_ns: 0,
             cause_sequence: 0,
             is_late: false,
+            may_be_sent: false,
             request: ClientRequest::Status(StatusRequest {
                 client_order_id: Text::EMPTY,
                 request_id: Text::EMPTY,

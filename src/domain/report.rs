@@ -201,8 +201,8 @@ pub enum ReportDetail {
     Answer {
         /// OrdStatusReqID(790) or MassStatusReqID(584)
         request_id: Text<39>,
-        /// TotNumReports(911) for mass status; zero for a single one
-        total: u32,
+        /// TotNumReports(911) of a mass status request, zero where no order matches; `None` for a question about one order
+        total: Option<u32>,
         /// LastRptRequested(912)
         last: bool,
     },

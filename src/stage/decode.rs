@@ -11,6 +11,7 @@ use ringbuf::spsc::{Consumer, Producer};
 
 use super::client_side::ClientSide;
 use super::copies::Copies;
+use super::host_loss::Loss;
 use super::peer::Ordered;
 use super::switchboard::Switchboard;
 use super::tally;
@@ -39,6 +40,8 @@ pub struct DecodeParts<S: Sockets> {
     pub sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
     pub cancel_on_disconnect: Vec<bool>,
+    /// The last loss of the host.
+    pub(super) loss: Option<Loss>,
     /// Who receives copies of what.
     pub copies: Copies,
     /// From the control thread.
@@ -75,6 +78,7 @@ impl<S: Sockets> DecodeStage<S> {
             versions,
             parts.sole_account,
             parts.cancel_on_disconnect,
+            parts.loss,
             parts.copies,
             parts.status,
         );

@@ -19,6 +19,7 @@ pub mod decode;
 mod desk_side;
 mod dictionaries;
 pub mod event_record;
+mod host_loss;
 mod hours;
 mod inbound;
 pub mod journal;

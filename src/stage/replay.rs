@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use super::assembly;
 use super::event_record::{Numbers, numbers};
+use super::host_loss::Standing;
 use super::recovered::{Recovered, Recovery, number_of};
 use super::rejections::{Number, Rejections};
 use crate::config::plan::Plan;
@@ -93,6 +94,7 @@ pub struct Replay {
     rejections: Rejections,
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
+    standing: Standing,
     sequences: [u64; 3],
     inputs: u64,
     /// Trading day of the last input
@@ -123,8 +125,10 @@ pub struct Resumption {
     pub sequences: [u64; 3],
     /// Inputs of the risk stage that were replayed.
     pub inputs: u64,
-    /// What was blocked and killed when the day ended, to be so in the next.
+    /// What was blocked, killed and held when the day ended, to be so in the next; and what a loss of the host holds.
     pub stops: Vec<RiskCommand>,
+    /// When desks were last held after a loss of the host, nanoseconds since 1970; zero: never.
+    pub loss_wall_ns: u64,
 }
 
 impl Replay {
@@ -148,6 +152,7 @@ impl Replay {
             refusals_known: HashMap::new(),
             rejections: Rejections::default(),
             copies: Vec::new(),
+            standing: Standing::default(),
             sequences: [0; 3],
             inputs: 0,
             last_input_day: 0,
@@ -270,6 +275,11 @@ impl Replay {
         );
         if is_input {
             self.last_input_day = self.last_input_day.max(assembly::day_of(record.time_ns));
+        }
+        if record.kind == RecordKind::Command
+            && let Some((input, _)) = entry::read_command(record.body)
+        {
+            self.standing.take(&input, record.time_ns);
         }
         let Some(mut risk) = self.risk.take() else {
             // Of other reference data: nothing can be made of it, but that it was dealt with.
@@ -494,7 +504,8 @@ impl Replay {
         }
         let stops = match (&self.risk, goes_on) {
             (Some(risk), false) => risk.stops(),
-            _ => Vec::new(),
+            (None, false) => self.standing.commands(self.plan.desks.len()),
+            (_, true) => Vec::new(),
         };
         if goes_on && self.risk.is_none() {
             return Err(ReplayError {
@@ -568,6 +579,7 @@ impl Replay {
             sequences: self.sequences,
             inputs: self.inputs,
             stops,
+            loss_wall_ns: self.standing.loss_wall_ns,
             risk,
         })
     }

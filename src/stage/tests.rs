@@ -165,6 +165,7 @@ impl Clients {
             directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
             cancel_on_disconnect: vec![true; sessions],
             sole_account: vec![None; sessions],
+            loss: None,
             copies,
             commands: commands.clone(),
             answers: answers.clone(),

@@ -21,6 +21,7 @@ impl Model {
                     pressure: facts.1,
                     desk_ready: facts.2,
                     log_ready: true,
+                    may_be_sent: false,
                 };
                 self.new_order(who, sell, market, cents, quantity, reuse, facts);
             }
