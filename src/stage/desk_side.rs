@@ -12,7 +12,7 @@ use super::tally;
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
 use crate::domain::{DeskIndex, DeskText, LinkIndex, Now, OrderId, RejectReason};
 use crate::io::CloseReason;
-use crate::limits::IN_FLIGHT_SLOTS_PER_CYCLE;
+use crate::limits::{DOUBTS_MIN, IN_FLIGHT_SLOTS_PER_CYCLE};
 use crate::route::{Doubts, Entry, InFlight, Link};
 use crate::session::{Notice, ResetCause};
 use crate::status::{Counter, ErrorCode, Histogram, LinkState, Reason, StageWriter};
@@ -81,7 +81,7 @@ impl DeskSide {
             links,
             // Twice: what a lost link left stays until it is reported.
             in_flight: InFlight::new(2 * window),
-            doubts: Doubts::new(count, 2 * window),
+            doubts: Doubts::new(count, DOUBTS_MIN.max(2 * window)),
             numbers_since: vec![0; count],
             status,
             told_ready: vec![false; count],
@@ -106,8 +106,8 @@ impl DeskSide {
         if in_flight.len() > self.in_flight.slots() / 4 {
             self.in_flight = InFlight::new(4 * in_flight.len());
         }
-        let room = doubts.len() + in_flight.len();
-        self.doubts = Doubts::new(self.links.len(), 2 * self.in_flight.slots().max(room));
+        let room = doubts.len() + in_flight.len() + self.in_flight.slots();
+        self.doubts = Doubts::new(self.links.len(), DOUBTS_MIN.max(2 * room));
         for entry in in_flight {
             self.links[entry.link as usize].stale += 1;
             self.in_flight.insert(entry);

@@ -227,11 +227,17 @@ mod tests {
         later.resume(&sent);
         for (sent, newest) in [(&sent, Stored::Recent(8)), (&later, Stored::Older)] {
             assert_eq!((sent.get(0), sent.get(9)), (Stored::Gone, Stored::Older));
-            assert_eq!((sent.get(10), sent.get(1_999)), (Stored::Gone, Stored::Gone));
+            assert_eq!(
+                (sent.get(10), sent.get(1_999)),
+                (Stored::Gone, Stored::Gone)
+            );
             assert_eq!((sent.get(2_000), sent.get(2_001)), (newest, Stored::Gone));
             let anchor = sent.anchor(9);
             assert_eq!((anchor.number, anchor.offset), (9, 900));
-            assert_eq!([9, 10, 1_500, 2_000].map(|it| sent.used_from(it)), [9, 2_000, 2_000, 2_000]);
+            assert_eq!(
+                [9, 10, 1_500, 2_000].map(|it| sent.used_from(it)),
+                [9, 2_000, 2_000, 2_000]
+            );
         }
         later.reset(1);
         assert_eq!(later.get(9), Stored::Gone);

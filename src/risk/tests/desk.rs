@@ -266,7 +266,10 @@ fn what_a_desk_ended_stays_ended_whatever_comes_late_over_another_link() {
             Quantity::ZERO
         )
     );
-    assert_eq!((bench.risk.open_orders(), bench.reserved()), (0, Money::ZERO));
+    assert_eq!(
+        (bench.risk.open_orders(), bench.reserved()),
+        (0, Money::ZERO)
+    );
     bench.risk.check_invariants().unwrap();
 }
 

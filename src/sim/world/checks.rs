@@ -41,12 +41,7 @@ impl Extent<'_> {
 }
 
 /// Compares everything; the first contradiction, in words.
-pub fn ledgers(
-    plan: &Plan,
-    risk: &Risk,
-    extent: &Extent<'_>,
-    desk: &Desk,
-) -> Result<(), String> {
+pub fn ledgers(plan: &Plan, risk: &Risk, extent: &Extent<'_>, desk: &Desk) -> Result<(), String> {
     let rows = risk.orders();
     let rows: Vec<OrderRow> = rows
         .filter(|row| extent.is_certain(row.session.get()))
@@ -90,11 +85,7 @@ pub fn desk_id(id: OrderId) -> ClientOrderId {
     ClientOrderId::cut(&id.to_base62())
 }
 
-fn gateway_and_desk(
-    rows: &[OrderRow],
-    extent: &Extent<'_>,
-    desk: &Desk,
-) -> Result<(), String> {
+fn gateway_and_desk(rows: &[OrderRow], extent: &Extent<'_>, desk: &Desk) -> Result<(), String> {
     let mut known = 0;
     for row in rows {
         let say = |what: &str| Err(format!("{what}: {row:?}"));
@@ -221,12 +212,7 @@ fn never_twice(desk: &Desk) -> Result<(), String> {
 }
 
 /// Cash and positions as the desk's good fills make them.
-fn money(
-    plan: &Plan,
-    risk: &Risk,
-    extent: &Extent<'_>,
-    desk: &Desk,
-) -> Result<(), String> {
+fn money(plan: &Plan, risk: &Risk, extent: &Extent<'_>, desk: &Desk) -> Result<(), String> {
     let mut cash: BTreeMap<String, i128> = BTreeMap::new();
     let mut held: BTreeMap<(String, String), i64> = BTreeMap::new();
     let orders = desk.book().orders();

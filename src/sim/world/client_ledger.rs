@@ -93,7 +93,9 @@ pub struct ClientLedger {
 impl ClientLedger {
     /// The gateway's day is over: it knows nothing of these orders any more.
     pub fn end_day(&mut self) {
-        self.orders.iter_mut().for_each(|order| order.is_past = true);
+        self.orders
+            .iter_mut()
+            .for_each(|order| order.is_past = true);
     }
 
     /// A new order was given to the session.
@@ -152,8 +154,7 @@ impl ClientLedger {
     pub fn on_report(&mut self, message: &FixText) -> Result<(), String> {
         let id = message.get(11);
         let exec_type = message.get(150);
-        let is_nonsense =
-            id.starts_with(NONSENSE) || message.number(38) == NONSENSE_QUANTITY;
+        let is_nonsense = id.starts_with(NONSENSE) || message.number(38) == NONSENSE_QUANTITY;
         if is_nonsense || self.is_uncertain {
             return Ok(());
         }

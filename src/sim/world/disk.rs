@@ -81,12 +81,7 @@ pub fn index(log: LogId) -> usize {
 
 impl Disk {
     /// A new file for this epoch of the log.
-    pub fn create(
-        disk: &Rc<RefCell<Self>>,
-        log: LogId,
-        epoch: u16,
-        life: &Rc<Life>,
-    ) -> DiskFile {
+    pub fn create(disk: &Rc<RefCell<Self>>, log: LogId, epoch: u16, life: &Rc<Life>) -> DiskFile {
         let file = File {
             epoch,
             ..File::default()
@@ -155,7 +150,9 @@ impl Disk {
         let mut disk = self.clone();
         let log = random.below(3) as usize;
         let epochs = disk.logs[log].epochs.len() as u64;
-        let file = disk.logs[log].epochs.get_mut(random.below(epochs) as usize)?;
+        let file = disk.logs[log]
+            .epochs
+            .get_mut(random.below(epochs) as usize)?;
         let pieces = (file.safe / PIECE_BYTES) as u64;
         if pieces < 4 {
             return None;

@@ -9,9 +9,9 @@ use super::events::{Event, Kind};
 use super::net::Weather;
 use super::process::{HOSTS, Process};
 use super::{CLIENTS, INSTRUMENTS, World, restart};
-use crate::domain::command::{CommandInput, RiskCommand, Scope};
+use crate::domain::command::{RiskCommand, Scope};
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
-use crate::domain::{AccountIndex, InstrumentIndex, SessionIndex, Text};
+use crate::domain::{AccountIndex, InstrumentIndex, SessionIndex};
 use crate::sim::random::Random;
 
 /// Calls to the outside within which a process that is to die does.
@@ -85,11 +85,7 @@ impl World {
                 }
             }
             Kind::DiskFails => {
-                let faults = [
-                    DiskFault::WriteFails,
-                    DiskFault::Full,
-                    DiskFault::SyncFails,
-                ];
+                let faults = [DiskFault::WriteFails, DiskFault::Full, DiskFault::SyncFails];
                 self.disk.borrow_mut().fault = faults[random.below(3) as usize];
                 let after_ns = random.between(NS_PER_MS, 2 * NS_PER_S);
                 self.repaired_at_ns = now.mono_ns + after_ns;
@@ -132,13 +128,7 @@ impl World {
             _ => RiskCommand::Release(scope),
         };
         if let Some(process) = &mut self.process {
-            let input = CommandInput {
-                ticket: random.next_u64(),
-                user: Text::cut(b"operator"),
-                command,
-            };
-            let _ = process.gateway.ports.risk.push(input);
-            while process.gateway.ports.risk_done.pop().is_some() {}
+            process.command(command, random.next_u64());
         }
     }
 
@@ -203,16 +193,14 @@ impl World {
         }
         let has_lost = std::mem::take(&mut self.has_lost);
         let mut process = Process::start(
-            &self.plan,
-            self.epoch,
-            resumption,
-            now,
-            &self.net,
-            &self.disk,
+            &self.plan, self.epoch, resumption, now, &self.net, &self.disk,
         );
         if has_lost {
             // Which numbers are left out is on disk before one is used.
+            process.show(&mut self.witness)?;
             process.finish_journal(now);
+            let after_ns = self.trace_seed() % (2 * NS_PER_S);
+            self.release_at_ns = Some(self.clock.now().mono_ns + after_ns);
         }
         self.process = Some(process);
         Ok(())

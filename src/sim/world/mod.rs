@@ -47,6 +47,8 @@ use self::process::{HOSTS, Process};
 use self::witness::Witness;
 use crate::config::plan::Plan;
 use crate::config::sample::{account_name, client_comp_id};
+use crate::domain::DeskIndex;
+use crate::domain::command::RiskCommand;
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
 use crate::sim::random::Random;
 
@@ -96,6 +98,8 @@ pub struct World {
     host_goes: bool,
     /// The next start is told to accept that
     has_lost: bool,
+    /// When an operator has settled with the desk what it has, and releases it
+    release_at_ns: Option<u64>,
     /// Start number of the process, and of the first one of its trading day
     epoch: u16,
     first_epoch: u16,
@@ -154,6 +158,7 @@ impl World {
             repaired_at_ns: 0,
             host_goes: false,
             has_lost: false,
+            release_at_ns: None,
             epoch: 0,
             first_epoch: 1,
             turns_of_doubt: 0,
@@ -254,6 +259,10 @@ impl World {
                 }
                 continue;
             };
+            if self.release_at_ns.is_some_and(|at_ns| now.mono_ns >= at_ns) {
+                self.release_at_ns = None;
+                process.command(RiskCommand::ReleaseDesk(DeskIndex(0)), now.mono_ns);
+            }
             work += process.turn(at_gateway);
             process.show(&mut self.witness)?;
             if !process.is_dead() && now.mono_ns >= self.stalled_until_ns {

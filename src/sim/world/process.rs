@@ -15,7 +15,8 @@ use super::net::{Host, Network};
 use super::sockets::{Life, Sent, VirtualSockets};
 use super::witness::{CLIENT, DESK, ORDER, Witness};
 use crate::config::plan::Plan;
-use crate::domain::Now;
+use crate::domain::command::{CommandInput, RiskCommand};
+use crate::domain::{Now, Text};
 use crate::journal::LogId;
 use crate::sim::gateway::{self, Gateway};
 use crate::stage::archive::{self, ArchiveReader};
@@ -67,7 +68,8 @@ impl Process {
         }
         let plan = plan.clone();
         let listeners: Vec<_> = plan.listeners.iter().map(|it| it.address).collect();
-        let (mut gateway, status) = Gateway::over(plan.clone(), epoch, resumption, now, sockets, page);
+        let (mut gateway, status) =
+            Gateway::over(plan.clone(), epoch, resumption, now, sockets, page);
         PAGES.with_borrow_mut(|pages| pages.push(page));
         gateway.decode.board().set_archive(archive);
         let logs = gateway.take_logs();
@@ -78,8 +80,7 @@ impl Process {
             let file = Disk::create(disk, id, epoch, &life);
             Drain::new(id, Vec::new(), reader, file)
         });
-        let mut journal =
-            JournalStage::new(drains.collect(), status).telling(gateway.disk.clone());
+        let mut journal = JournalStage::new(drains.collect(), status).telling(gateway.disk.clone());
         if plan.waits_for_disk() {
             journal = journal.promptly();
         }
@@ -104,6 +105,18 @@ impl Process {
     /// One turn of the journal, and of what reads old messages for it.
     pub fn journal(&mut self, now: Now) -> usize {
         self.journal.duty_cycle(now) + self.archive.duty_cycle()
+    }
+
+    /// An operator's command. What became of the ones before is not looked at.
+    pub fn command(&mut self, command: RiskCommand, ticket: u64) {
+        let user = Text::cut(b"operator");
+        let input = CommandInput {
+            ticket,
+            user,
+            command,
+        };
+        let _ = self.gateway.ports.risk.push(input);
+        while self.gateway.ports.risk_done.pop().is_some() {}
     }
 
     /// All that is committed goes to the disk.

@@ -106,8 +106,7 @@ pub fn resume(
         resumption.map_err(|error| format!("a start refuses the logs: {error}"))?;
     if has_lost {
         let most = (plan.state.staging_bytes / padded(0)) as u64;
-        resumption.clients.skip(most);
-        resumption.links.skip(most);
+        resumption.accept_host_loss(plan, now, most);
     }
     Ok(resumption)
 }

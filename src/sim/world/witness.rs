@@ -152,7 +152,6 @@ impl Witness {
         }
         let mut after = Self {
             waits_for_disk: self.waits_for_disk,
-            highest: std::mem::take(&mut self.highest),
             owners: std::mem::take(&mut self.owners),
             sendings: std::mem::take(&mut self.sendings),
             ended_through: self.ended_through.min(kept[ORDER]),
@@ -165,6 +164,7 @@ impl Witness {
             }
             after.closed[log].retain(|output| output.0 <= kept[ORDER]);
         }
+        after.highest = std::mem::take(&mut self.highest);
         after.skipped = Some(HashSet::new());
         after.told.clear();
         *self = after;
