@@ -164,13 +164,17 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         decode,
         risk,
         route,
-        journal,
+        mut journal,
         archive,
         ports,
         page,
         control_status,
         disk,
     } = build::parts(&plan, epoch, resumption, takeovers, now, &lifecycle)?;
+    if accept_host_loss {
+        // Which numbers are left out is on disk before one is used: the host may go down again.
+        journal.finish(now);
+    }
     let control_listener = bind_control(&plan.state.control_socket)?;
     let memory = lock_memory(&plan, &mut warnings);
 
