@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::boot::{BootError, failed};
 use super::log_reader::LogPlace;
 use super::takeover::Takeover;
+use super::windows::Windows;
 use crate::config::plan::Plan;
 use crate::journal::LogId;
 use crate::journal::mark::{LOGS, Marks};
@@ -19,6 +20,13 @@ use crate::stage::replay::{Replay, Resumption};
 
 /// How often a long replay says where it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// What earlier processes left, and what the new one will have in its place.
+pub(super) struct Before {
+    pub resumption: Resumption,
+    pub takeovers: Vec<Takeover>,
+    pub windows: Windows,
+}
 
 /// One log, and whether a record waits in it.
 struct Waiting {
@@ -40,7 +48,7 @@ pub(super) fn read(
     plan: &Arc<Plan>,
     day: u32,
     accept_host_loss: bool,
-) -> Result<(Resumption, Vec<Takeover>), BootError> {
+) -> Result<Before, BootError> {
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
     let place = LogPlace::new(&state.log_directory, staging);
@@ -55,6 +63,7 @@ pub(super) fn read(
         Ok(waiting)
     };
     let mut logs = [open(LOGS[0])?, open(LOGS[1])?, open(LOGS[2])?];
+    let windows = Windows::begin(state)?;
     let mut replay = Replay::new(plan.clone());
     let (mut merge, mut marks) = (Merge::default(), Marks::default());
     let (began, mut told) = (Instant::now(), Instant::now());
@@ -112,7 +121,11 @@ pub(super) fn read(
             "the logs of earlier processes are replayed"
         );
     }
-    Ok((resumption, logs.map(|waiting| waiting.takeover).into()))
+    Ok(Before {
+        resumption,
+        takeovers: logs.map(|waiting| waiting.takeover).into(),
+        windows,
+    })
 }
 
 fn next_times(logs: &[Waiting; 3]) -> [Option<u64>; 3] {

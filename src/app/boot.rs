@@ -151,7 +151,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
     // One calibrated clock for all threads.
     let clock = Clock::new();
     let now = clock.clone().now();
-    let (resumption, takeovers) = before::read(&plan, assembly::day(now), accept_host_loss)?;
+    let before = before::read(&plan, assembly::day(now), accept_host_loss)?;
     let epoch = next_epoch(&plan)?;
     let topology = topology::decide(
         &plan.threads,
@@ -171,7 +171,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         page,
         control_status,
         disk,
-    } = build::parts(&plan, epoch, resumption, takeovers, now, &lifecycle)?;
+    } = build::parts(&plan, epoch, before, now, &lifecycle)?;
     let control_listener = bind_control(&plan.state.control_socket)?;
     let memory = lock_memory(&plan, &mut warnings);
 

@@ -17,5 +17,6 @@ mod runner;
 pub mod session_store;
 pub mod takeover;
 mod topology;
+mod windows;
 
 pub use boot::{BootError, Gateway, start, start_after};
