@@ -13,6 +13,7 @@ use super::log_reader::LogPlace;
 use super::merge::{Merge, Source};
 use super::snapshots;
 use super::takeover::Takeover;
+use super::windows::Windows;
 use crate::config::plan::Plan;
 use crate::domain::Now;
 use crate::journal::LogId;
@@ -25,13 +26,20 @@ use crate::stage::replay::{Replay, Resumption};
 /// How often a long replay says where it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
+/// What earlier processes left, and what the new one will have in its place.
+pub(super) struct Before {
+    pub resumption: Resumption,
+    pub takeovers: Vec<Takeover>,
+    pub windows: Windows,
+}
+
 /// What a start on these logs does about each of them: the labels of [`crate::journal::recover`], those of earlier epochs that do not
 /// end well first. Changes nothing.
 pub fn examine(
     plan: &Arc<Plan>,
     accept_host_loss: bool,
 ) -> Result<Vec<(LogId, &'static str)>, BootError> {
-    let walked = walk(plan, accept_host_loss)?;
+    let (walked, ()) = walk(plan, accept_host_loss, || Ok(()))?;
     let logs = walked.takeovers.iter().zip(walked.rows);
     let labels = logs.flat_map(|((log, Named(_, takeover)), last)| {
         let rows = takeover.settled().iter().chain([&last]);
@@ -56,7 +64,10 @@ pub(super) fn read(
     plan: &Arc<Plan>,
     now: Now,
     accept_host_loss: bool,
-) -> Result<(Resumption, Vec<Takeover>), BootError> {
+) -> Result<Before, BootError> {
+    // The new windows are made while the logs are read.
+    let make_windows = || Windows::begin(&plan.state);
+    let (walked, windows) = walk(plan, accept_host_loss, make_windows)?;
     let Walked {
         takeovers,
         rows,
@@ -64,7 +75,7 @@ pub(super) fn read(
         snapshot,
         records,
         began,
-    } = walk(plan, accept_host_loss)?;
+    } = walked;
     let mut resumption = replay
         .finish(assembly::day(now))
         .map_err(cannot(LogId::Order))?;
@@ -91,11 +102,19 @@ pub(super) fn read(
             "the logs of earlier processes are replayed"
         );
     }
-    let takeovers = takeovers.map(|(_, Named(_, it))| it);
-    Ok((resumption, takeovers.into()))
+    Ok(Before {
+        resumption,
+        takeovers: takeovers.map(|(_, Named(_, it))| it).into(),
+        windows,
+    })
 }
 
-fn walk(plan: &Arc<Plan>, accept_host_loss: bool) -> Result<Walked, BootError> {
+/// `when_held` is called once nobody else has the windows, before anything is read.
+fn walk<T>(
+    plan: &Arc<Plan>,
+    accept_host_loss: bool,
+    when_held: impl FnOnce() -> Result<T, BootError>,
+) -> Result<(Walked, T), BootError> {
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
     let place = LogPlace::new(&state.log_directory, staging);
@@ -109,10 +128,9 @@ fn walk(plan: &Arc<Plan>, accept_host_loss: bool) -> Result<Walked, BootError> {
         let takeover = Takeover::open_behind(place.clone(), log, name, &positions[at]);
         Ok((log, Named(log, takeover.map_err(cannot(log))?)))
     };
-    let (mut merge, mut marks) = (
-        Merge::new([open(0)?, open(1)?, open(2)?])?,
-        Marks::default(),
-    );
+    let logs = [open(0)?, open(1)?, open(2)?];
+    let made = when_held()?;
+    let (mut merge, mut marks) = (Merge::new(logs)?, Marks::default());
     let mut records = 0u64;
     let mut replayed = Ok(());
     while let Some((log, Named(_, takeover))) = merge.next()? {
@@ -152,14 +170,15 @@ fn walk(plan: &Arc<Plan>, accept_host_loss: bool) -> Result<Walked, BootError> {
         rows.push(row);
     }
     replayed?;
-    Ok(Walked {
+    let walked = Walked {
         takeovers,
         rows,
         replay,
         snapshot,
         records,
         began,
-    })
+    };
+    Ok((walked, made))
 }
 
 /// Errors say which log it is.

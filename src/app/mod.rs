@@ -19,6 +19,7 @@ pub mod session_store;
 pub mod snapshots;
 pub mod takeover;
 mod topology;
+mod windows;
 
 pub use before::examine;
 pub use boot::{BootError, Gateway, start, start_after};
