@@ -70,6 +70,26 @@ fn after_an_orderly_end_the_windows_are_not_needed() {
 }
 
 #[test]
+fn logs_that_are_moved_away_do_not_take_the_start_numbers_with_them() {
+    let mut world = World::start(|_| {});
+    let first = world.gateway().epoch;
+    world.stop();
+    let state = &world.plan.state;
+    let aside = state.log_directory.with_file_name("aside");
+    // With the directory itself: nothing is left in it.
+    fs::rename(&state.log_directory, &aside).expect("moved");
+    for _ in 0..2 {
+        let gateway = app::start(world.plan.clone()).expect("it begins anew, and goes on");
+        assert!(gateway.epoch > first, "{}", gateway.epoch);
+        gateway.stop();
+    }
+    // They do not belong to what has begun since.
+    copy(&aside, &state.log_directory);
+    let told = refusal(&world.plan);
+    assert!(told.contains("(gap)"), "{told}");
+}
+
+#[test]
 fn after_the_host_went_down_it_starts_only_when_told_and_skips_numbers() {
     let mut world = World::start(|_| {});
     let client = traded(&world);
