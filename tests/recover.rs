@@ -282,7 +282,7 @@ fn bits_turned_over_in_files_are_refused() {
         let marked = case.marks().of(log).expect("a mark").through as usize;
         assert!(marked + 12 > records.len(), "{marked} of {}", records.len());
         let file = case.file(log, 1);
-        for _ in 0..150 {
+        for _ in 0..60 {
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(99);

@@ -5,11 +5,12 @@
 mod support;
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
 use gatehouse::app::{self, Gateway};
-use gatehouse::config::plan::Plan;
+use gatehouse::config::plan::{Layout, Plan};
 use gatehouse::status::Counter;
 use support::{Client, World};
 
@@ -120,6 +121,22 @@ fn after_the_host_went_down_it_starts_only_when_told_and_skips_numbers() {
     gateway.stop();
     // That end was one in order.
     app::start(world.plan.clone()).expect("it starts").stop();
+}
+
+#[test]
+fn a_start_that_cannot_listen_ends_in_order() {
+    for layout in [Layout::Fused, Layout::Pipeline] {
+        let mut world = World::start(|sample| sample.layout = layout);
+        world.stop();
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut plan = (*world.plan).clone();
+        plan.listeners[0].address = taken.local_addr().expect("an address");
+        let told = refusal(&Arc::new(plan));
+        assert!(told.contains("cannot listen"), "{told}");
+        // The host may go down now.
+        fs::remove_dir_all(&world.plan.state.staging_directory).expect("removed");
+        app::start(world.plan.clone()).expect("it starts").stop();
+    }
 }
 
 #[test]

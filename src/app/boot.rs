@@ -230,9 +230,25 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         }
         Layout::Fused | Layout::Auto => {
             let core = cores[0];
-            let grow = || {
-                let (decode, addresses, clients_io) = decode.grow()?;
-                let (route, desks_io) = route.grow()?;
+            let mut risk = risk;
+            let grow = move || {
+                // Where one does not grow all logs end in order.
+                let (mut decode, addresses, clients_io) = match decode.grow() {
+                    Ok(grown) => grown,
+                    Err(error) => {
+                        risk.end(now);
+                        route.end();
+                        return Err(error);
+                    }
+                };
+                let (route, desks_io) = match route.grow() {
+                    Ok(grown) => grown,
+                    Err(error) => {
+                        decode.end(now);
+                        risk.end(now);
+                        return Err(error);
+                    }
+                };
                 let report = Report {
                     desks_io: Some(desks_io),
                     ..Report::clients(addresses, clients_io)
