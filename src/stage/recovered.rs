@@ -173,6 +173,14 @@ impl Recovery {
         }
     }
 
+    /// First epoch that has numbers of a session of these names, or a message without an outcome.
+    pub fn oldest_needed(&self, names: &[String]) -> Option<u16> {
+        let known = names.iter().filter_map(|name| self.by_name.get(name));
+        let numbers = known.filter_map(|at| self.peers[*at].1.epoch);
+        let unanswered = self.unanswered.values().map(|(_, epoch, _)| *epoch);
+        numbers.chain(unanswered).min()
+    }
+
     /// After the last record.
     pub fn finish(mut self) -> Recovered {
         self.settle();

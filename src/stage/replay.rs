@@ -105,6 +105,8 @@ pub struct Replay {
     inputs: u64,
     /// Trading day of the last input
     last_input_day: u32,
+    /// Start whose risk state began anew and was gone on with since
+    fresh_epoch: u16,
 }
 
 /// What the stages go on with.
@@ -129,6 +131,8 @@ pub struct Resumption {
     pub refusals: Vec<FromDesk>,
     /// Last sequences of the client, order and desk log.
     pub sequences: [u64; 3],
+    /// First start whose logs are still needed.
+    pub needed: u16,
     /// Inputs of the risk stage that were replayed.
     pub inputs: u64,
     /// What was blocked, killed and held when the day ended, to be so in the next; and what a loss of the host holds.
@@ -163,6 +167,7 @@ impl Replay {
             positions: [Position::START; 3],
             inputs: 0,
             last_input_day: 0,
+            fresh_epoch: 0,
         }
     }
 
@@ -482,6 +487,9 @@ impl Replay {
                 self.risk = None;
             }
         }
+        if begin.is_fresh {
+            self.fresh_epoch = begin.epoch;
+        }
         self.begin = Some(begin);
         Ok(())
     }
@@ -494,6 +502,19 @@ impl Replay {
         self.doubts.clear();
         self.doubted.clear();
         self.refusals.retain(|_, (of, _)| *of >= epoch);
+    }
+
+    /// First start whose logs this was made from, as far as anything of it is still needed: the risk state since it began anew, numbers of
+    /// sessions and links, outputs that are not closed, messages without an outcome.
+    fn oldest_needed(&self) -> u16 {
+        let names = |log| assembly::channel_names(&self.plan, log);
+        let peers = [(&self.clients, LogId::Client), (&self.links, LogId::Desk)];
+        let peers = peers.map(|(peers, log)| peers.oldest_needed(&names(log)));
+        let open = self.open.values().map(|(epoch, _)| *epoch);
+        let refusals = self.refusals.values().map(|(epoch, _)| *epoch);
+        let begin = self.begin.map(|_| self.fresh_epoch);
+        let all = peers.into_iter().flatten().chain(begin);
+        all.chain(open).chain(refusals).min().unwrap_or(0)
     }
 
     /// After the last record: what stages of the trading day `day` go on with.
@@ -524,6 +545,7 @@ impl Replay {
                     .to_owned(),
             });
         }
+        let needed = self.oldest_needed();
         if !goes_on {
             self.forget(u16::MAX);
             self.risk = None;
@@ -585,6 +607,7 @@ impl Replay {
             doubts: entries(self.doubts),
             refusals,
             sequences: self.sequences,
+            needed,
             inputs: self.inputs,
             stops,
             loss_wall_ns: self.standing.loss_wall_ns,

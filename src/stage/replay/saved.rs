@@ -62,6 +62,7 @@ impl Replay {
             positions,
             inputs,
             last_input_day,
+            fresh_epoch,
         } = self;
         let mut saver = Saver::default();
         saver.put(&(clients, links));
@@ -69,6 +70,7 @@ impl Replay {
         saver.put(&(doubts, doubted, rejections, numbers_since, standing));
         saver.put(&(refusals, refusals_known, copies));
         saver.put(&(sequences, positions, inputs, last_input_day));
+        saver.put(fresh_epoch);
         saver.put(&risk.is_some());
         if let Some(risk) = risk {
             risk.save(&mut saver);
@@ -96,6 +98,7 @@ impl Replay {
             replay.inputs,
             replay.last_input_day,
         ) = saved.take()?;
+        replay.fresh_epoch = saved.take()?;
         if saved.take::<bool>()? {
             let plan = replay.plan.clone();
             let risk = assembly::with_risk_plan(&plan, 0, |plan| Risk::load(plan, &mut saved));
