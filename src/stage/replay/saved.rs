@@ -58,6 +58,7 @@ impl Replay {
             refusals,
             refusals_known,
             copies,
+            standing,
             sequences,
             positions,
             inputs,
