@@ -125,6 +125,10 @@ pub const DOUBTS_MIN: usize = 1024;
 /// How long a cancel may wait in front of the route stage for room in its desk's windows: a kill of many orders needs a few of
 /// the desk's answers, and a desk that gives none must not keep other desks' requests waiting.
 pub const CANCEL_WAIT_NS_MAX: u64 = 100_000_000;
+/// User-defined tags of FIX that a session may be agreed to use: the first, and the last of those between two parties.
+pub const USER_TAG_MIN: u64 = 5000;
+/// See above.
+pub const USER_TAG_MAX: u64 = 39_999;
 /// Commands that a process begins with so that what was stopped stays so: more become one kill of the firm.
 pub const STOPS_MAX: usize = 64;
 /// Bytes that the journal thread takes from one log before it looks at the next.

@@ -6,6 +6,8 @@
 mod doubts;
 #[path = "restart/host_loss.rs"]
 mod host_loss;
+#[path = "restart/level_one.rs"]
+mod level_one;
 #[path = "restart/sessions.rs"]
 mod sessions;
 mod support;

@@ -39,6 +39,9 @@ STEPPED_RATE = 4
 # Of sides and kinds of requests, such that the script has orders that trade and a cancel.
 SEED = 10
 END_S = 60.0
+# A request that was recorded and never left is never answered; what steps may be slow.
+DRAIN_S = 6
+STEPPED_DRAIN_S = 40
 # The script has fewer.
 BURSTS_MAX = 200
 
@@ -48,6 +51,7 @@ class Trial(crash.Day):
 
     def __init__(self, directory, binary, options, kind, burst, kill_at):
         super().__init__(directory, binary, options)
+        self.drain_s = STEPPED_DRAIN_S if kind == "stores" else DRAIN_S
         self.kind = kind
         self.burst = burst
         self.kill_at = kill_at
@@ -230,7 +234,7 @@ def main():
     options = parser.parse_args()
     options.sessions, options.symbols, options.mix, options.seed, options.desk_arguments = 1, 1, "new=70,cancel=30", SEED, []
     # What waits is still, so that several trials share a core; small windows are made at once.
-    options.idle, options.staging_bytes = "park", 1 << 22
+    options.idle, options.waits, options.staging_bytes = "park", "--sleep", 1 << 22
     root = pathlib.Path(options.directory) / f"points-{options.layout}-{options.io}-{options.durability}"
     root.mkdir(parents=True, exist_ok=True)
     notes = Notes(options.notes or pathlib.Path(options.directory) / "points.jsonl", options)

@@ -52,7 +52,7 @@ IDLE = {
     "madvise": 28, "nanosleep": 35, "getpid": 39, "gettimeofday": 96, "gettid": 186, "futex": 202, "sched_setaffinity": 203,
     "sched_getaffinity": 204, "epoll_wait": 232, "clock_gettime": 228, "clock_nanosleep": 230, "set_robust_list": 273,
     "ppoll": 271, "epoll_pwait": 281, "prlimit64": 302, "getrandom": 318, "sigaltstack": 131, "rseq": 334, "membarrier": 324,
-    "io_uring_register": 427, "close_range": 436, "arch_prctl": 158, "set_tid_address": 218, "fstat": 5, "newfstatat": 262, "lseek": 8, "statx": 332,
+    "io_uring_register": 427, "close_range": 436, "epoll_pwait2": 441, "arch_prctl": 158, "set_tid_address": 218, "fstat": 5, "newfstatat": 262, "lseek": 8, "statx": 332,
 }  # fmt: skip
 # These have an effect only where they bring something: their entry is no point.
 TAKING = {"read": 0, "recvfrom": 45, "recvmsg": 47, "accept": 43, "accept4": 288, "io_uring_enter": 426, "pread64": 17}

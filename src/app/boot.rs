@@ -150,7 +150,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
     // One calibrated clock for all threads.
     let clock = Clock::new();
     let now = clock.clone().now();
-    let (resumption, takeovers) = before::read(&plan, now, accept_host_loss)?;
+    let before = before::read(&plan, now, accept_host_loss)?;
     let epoch = next_epoch(&plan)?;
     let topology = topology::decide(
         &plan.threads,
@@ -170,7 +170,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         page,
         control_status,
         disk,
-    } = build::parts(&plan, epoch, resumption, takeovers, now, &lifecycle)?;
+    } = build::parts(&plan, epoch, before, now, &lifecycle)?;
     if accept_host_loss {
         // Which numbers are left out is on disk before one is used: the host may go down again.
         journal.finish(now);

@@ -8,7 +8,9 @@ use super::quantity::Quantity;
 use super::text::{ClientOrderId, Text};
 
 /// Side(54).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum Side {
     /// 54=1
@@ -19,7 +21,9 @@ pub enum Side {
 }
 
 /// OrdType(40).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum OrderType {
     /// 40=1
@@ -30,7 +34,9 @@ pub enum OrderType {
 }
 
 /// TimeInForce(59). Absent on the wire means `Day`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum TimeInForce {
     /// 59=0
@@ -43,7 +49,9 @@ pub enum TimeInForce {
 }
 
 /// OrdStatus(39) as a client sees it. FIX 4.2 and 4.4 share these values.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum OrderStatus {
     /// 39=A: accepted here, the desk has not answered
@@ -80,7 +88,7 @@ impl OrderStatus {
 }
 
 /// Account(1) of an order: resolved, or the text that named none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum AccountRef {
     /// Of `accounts.csv`.
     Known(AccountIndex),
@@ -89,7 +97,7 @@ pub enum AccountRef {
 }
 
 /// Symbol(55) of an order: resolved, or the text that named none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum InstrumentRef {
     /// Of `instruments.csv`.
     Known(InstrumentIndex),
@@ -162,7 +170,7 @@ pub struct StatusRequest {
 }
 
 /// What a mass request covers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum MassScope {
     /// Everything of the session.
     All,
@@ -248,7 +256,7 @@ impl Default for FromClient {
 }
 
 /// What the risk stage asks of a desk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum DeskRequest {
     /// A new order.
     New,
@@ -275,7 +283,7 @@ impl DeskRequest {
 }
 
 /// Epochs of the scopes that may stop an order on its way: what the risk stage saw. See `risk::kill_switch`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct ScopeEpochs {
     /// Whole firm.
     pub firm: u32,
@@ -288,7 +296,7 @@ pub struct ScopeEpochs {
 }
 
 /// One slot of the ring risk -> route. For replaces, type, price and quantity are the new ones; for cancels the order's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ToDesk {
     /// This request: ClOrdID(11) at the desk.
     pub id: OrderId,

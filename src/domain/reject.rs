@@ -23,7 +23,7 @@ pub struct RejectRow {
 macro_rules! reject_table {
     ($($(#[$doc:meta])* $variant:ident, $name:literal, $text:literal, $r42:literal, $r44:literal, $cxl:literal;)*) => {
         /// Why a request is refused.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
         #[repr(u8)]
         pub enum RejectReason {
             $($(#[$doc])* $variant,)*

@@ -6,7 +6,7 @@ use crate::domain::RejectReason;
 use crate::domain::reject::REJECTS;
 
 /// All counters, monotonic over the day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Counters {
     /// New orders accepted.
     pub accepted: u64,
@@ -21,6 +21,7 @@ pub struct Counters {
     /// Gateway's cancels that the desk refused or that did not reach it.
     pub gateway_cancels_failed: u64,
     /// Requests refused here, by reason.
+    #[serde(with = "crate::domain::saved::array")]
     pub refused: [u64; REJECTS.len()],
     /// Orders that the desk rejected.
     pub desk_rejects: u64,

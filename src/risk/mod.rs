@@ -23,6 +23,7 @@ mod mass;
 mod orders;
 mod outputs;
 mod reports;
+mod saved;
 mod slot_index;
 mod state_hash;
 #[cfg(test)]
@@ -126,7 +127,7 @@ impl Facts {
 }
 
 /// Hot row of one session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 struct SessionRow {
     rate: RateLimit,
     arrivals: Gcra,

@@ -16,7 +16,9 @@ use crate::domain::{
 };
 
 /// What caused an output: copied into it for latencies and for deduplication.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub(super) struct Cause {
     pub received_ns: u64,
     pub decoded_ns: u64,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ringbuf::spsc::{Consumer, Producer, spsc};
 
+use super::acknowledged::Acknowledged;
 use super::control::ControlPorts;
 use super::copies::Copies;
 use super::decode::{DecodeParts, DecodeStage};
@@ -21,7 +22,7 @@ use super::scopes::ScopeBoard;
 use super::switchboard::Switchboard;
 use super::{Dictionaries, DictionaryFault};
 use crate::access::Entitlements;
-use crate::config::plan::{LinkPlan, Plan};
+use crate::config::plan::{LinkPlan, Plan, SessionPlan};
 use crate::domain::command::{CommandInput, RiskCommand, Scope};
 use crate::domain::directory::Directory;
 use crate::domain::order::{FromClient, ToDesk};
@@ -189,6 +190,7 @@ pub fn decode<S: Sockets>(
         cancel_on_disconnect: cancel.collect(),
         loss: Loss::new(plan, before.loss_wall_ns),
         copies,
+        acknowledged: Acknowledged::new(plan),
         commands: common.ports.sessions.clone(),
         answers: common.ports.numbers_done.clone(),
         status,
@@ -422,12 +424,28 @@ pub fn shape(plan: &Plan) -> Shape {
 
 /// A risk state at the start of the day.
 pub(super) fn make_risk(plan: &Plan, epoch: u16, hash_seed: u64) -> Risk {
-    let sessions = plan.sessions.iter().map(|session| SessionLimits {
+    with_risk_plan(plan, hash_seed, |of| Risk::new(RiskPlan { epoch, ..of }))
+}
+
+/// With what a risk state is made of this plan.
+pub(super) fn with_risk_plan<T>(
+    plan: &Plan,
+    hash_seed: u64,
+    make: impl FnOnce(RiskPlan<'_>) -> T,
+) -> T {
+    // Those behind the last one that orders receive copies, and are nothing to it.
+    let orders = |session: &SessionPlan| session.drop_copy.is_none();
+    let count = plan
+        .sessions
+        .iter()
+        .rposition(orders)
+        .map_or(0, |at| at + 1);
+    let sessions = plan.sessions[..count].iter().map(|session| SessionLimits {
         messages_per_second: session.messages_per_second,
         message_burst: session.message_burst,
         pending_new: session.pending_new,
     });
-    Risk::new(RiskPlan {
+    make(RiskPlan {
         instruments: &plan.instruments,
         accounts: &plan.accounts,
         positions: &plan.positions,
@@ -435,17 +453,20 @@ pub(super) fn make_risk(plan: &Plan, epoch: u16, hash_seed: u64) -> Risk {
         sessions: &sessions.collect::<Vec<_>>(),
         requests_max: plan.state.requests_per_day_max,
         executions_max: plan.state.executions_per_day_max,
-        epoch,
+        epoch: 0,
         hash_seed,
     })
 }
 
-/// What the order log's records mean by their numbers: with other files they would mean something else.
-pub(super) fn reference(plan: &Plan) -> u64 {
-    let sessions = plan.sessions.iter();
+/// What the order log's records mean by their numbers, and with what they lead to what they led to: with other files they would mean
+/// something else. Sessions that receive copies, and how sessions speak, have no part in it.
+pub fn reference(plan: &Plan) -> u64 {
+    let sessions = plan.sessions.iter().enumerate();
     let sessions: Vec<_> = sessions
-        .map(|it| {
+        .filter(|(_, it)| it.drop_copy.is_none())
+        .map(|(at, it)| {
             (
+                at,
                 &it.name,
                 it.messages_per_second,
                 it.message_burst,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ringbuf::spsc::Producer;
 
+use super::acknowledged::Acknowledged;
 use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::copies::Copies;
 use super::host_loss::Loss;
@@ -44,6 +45,8 @@ pub struct ClientSide {
     loss: Option<Loss>,
     /// Who receives copies of what.
     pub(super) copies: Copies,
+    /// Who is told levels of durability.
+    pub(super) acknowledged: Acknowledged,
     /// Sessions that are lost and of which the risk stage has not been told. Each at most once; no request is taken before
     /// they are told, so that what a session sends when it is back is not cancelled with the rest.
     lost: Vec<Lost>,
@@ -63,6 +66,7 @@ impl ClientSide {
         cancel_on_disconnect: Vec<bool>,
         loss: Option<Loss>,
         copies: Copies,
+        acknowledged: Acknowledged,
         status: StageWriter,
     ) -> Self {
         let sessions = cancel_on_disconnect.len();
@@ -75,6 +79,7 @@ impl ClientSide {
             cancel_on_disconnect,
             loss,
             copies,
+            acknowledged,
             lost: Vec::with_capacity(sessions),
             reasons: vec![Reason::None; sessions],
             next_row: 0,

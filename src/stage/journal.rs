@@ -6,7 +6,8 @@
 //! What always holds: whatever stands before a durable position of one log has its causes on disk in the other logs. For a
 //! cause is committed before its effect, so before the effect's log was noted to contain it; each log is then written at least as
 //! far as it is committed *after* all three were noted, which includes all causes (and theirs) of all that was noted; and nothing is
-//! given back before all three are synced. That is why the targets are read again after the marks.
+//! given back before all three are synced, in whatever order. That is why the targets are read again after the marks, and why the syncs of
+//! a round may go beside each other.
 //!
 //! After a failed write or sync nothing is tried again, and nothing becomes durable any more: the windows fill, new orders are
 //! refused, and the status page says why. Connection events that pass by go to the operator's log.
@@ -249,9 +250,13 @@ impl<F: LogFile> JournalStage<F> {
         records
     }
 
-    /// Makes durable what was written, then says so, for all logs.
+    /// Makes durable what was written, all logs beside each other, then says so, for all logs.
     fn sync(&mut self, now: Now) {
-        for drain in self.drains.iter_mut().filter(|drain| drain.is_dirty) {
+        // The last one is this thread's own work.
+        let mut dirty = self.drains.iter_mut().filter(|drain| drain.is_dirty);
+        let _ = dirty.next_back();
+        dirty.for_each(|drain| drain.file.begin_sync());
+        for drain in self.drains.iter_mut().rev().filter(|drain| drain.is_dirty) {
             if let Err(error) = drain.file.sync() {
                 let id = drain.id;
                 return self.fail(now, DiskState::SyncFailed, id, &error);

@@ -25,6 +25,7 @@ use crate::wire::fix::{FieldIndex, digits, parse};
 const NO_CHANNEL: u16 = u16::MAX;
 
 /// Reads a log, record by record.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub struct Recovery {
     log: LogId,
     anchors: usize,
@@ -42,10 +43,16 @@ pub struct Recovery {
     unanswered: BTreeMap<u64, (usize, u16, Vec<u8>)>,
     /// Records whose outcome was known before they were fed, and the epoch that had it
     closed: HashMap<u64, u16>,
+    #[serde(skip, default = "index")]
     index: Box<FieldIndex>,
 }
 
+fn index() -> Box<FieldIndex> {
+    Box::new(FieldIndex::new())
+}
+
 /// What is known of one session.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Track {
     next_in: u64,
     next_out: u64,
@@ -113,7 +120,7 @@ impl Recovery {
             undo: None,
             unanswered: BTreeMap::new(),
             closed: HashMap::new(),
-            index: Box::new(FieldIndex::new()),
+            index: index(),
         }
     }
 

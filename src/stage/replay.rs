@@ -25,10 +25,13 @@ use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
 use crate::domain::{DeskText, LinkIndex, Now, OrderId, RejectReason, Text};
 use crate::journal::entry::{self, Outcome};
+use crate::journal::snapshot::Position;
 use crate::journal::{Cause, LogId, Record, RecordKind, begin};
 use crate::risk::{Facts, Outputs, Risk};
 use crate::route;
 use crate::session::ResetCause;
+
+mod saved;
 
 /// Which output of which record of the order log.
 type Key = (u64, u16);
@@ -46,7 +49,7 @@ pub struct ReplayError {
 }
 
 /// A message that was written to a link.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 struct Written {
     link: u16,
     /// See [`Rejections`]
@@ -56,13 +59,14 @@ struct Written {
 }
 
 /// How the receiver closed an output that is not known yet.
+#[derive(serde::Serialize, serde::Deserialize)]
 enum Closing {
     Written(Written),
     Other,
 }
 
 /// Output of the risk stage without a closing record.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 enum Open {
     Desk(ToDesk),
     Client(ToClient),
@@ -96,6 +100,8 @@ pub struct Replay {
     copies: Vec<(u16, u16, Cause)>,
     standing: Standing,
     sequences: [u64; 3],
+    /// How far each log was read
+    positions: [Position; 3],
     inputs: u64,
     /// Trading day of the last input
     last_input_day: u32,
@@ -154,6 +160,7 @@ impl Replay {
             copies: Vec::new(),
             standing: Standing::default(),
             sequences: [0; 3],
+            positions: [Position::START; 3],
             inputs: 0,
             last_input_day: 0,
         }
@@ -167,6 +174,7 @@ impl Replay {
         offset: u64,
         record: &Record<'_>,
     ) -> Result<(), ReplayError> {
+        self.note_position(log, epoch, offset, record);
         match log {
             LogId::Client => self.feed_client(epoch, offset, record),
             LogId::Order => return self.feed_order(epoch, record),

@@ -27,6 +27,8 @@ pub struct Anchor {
 }
 
 /// Positions by number.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[serde(into = "SavedIndex", from = "SavedIndex")]
 pub struct SentIndex {
     positions: Box<[u64]>,
     /// First number since the numbers began
@@ -43,6 +45,43 @@ pub struct SentIndex {
     newest_offset: u64,
     /// Those before numbers that were left out, since the end of a log was lost
     before: Option<Box<SentIndex>>,
+}
+
+/// An index as a snapshot has it: positions in the memory of a process are gone with it.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct SavedIndex {
+    capacity: usize,
+    anchors_max: usize,
+    oldest: u64,
+    next: u64,
+    stride: u64,
+    newest_offset: u64,
+    anchors: Vec<u64>,
+}
+
+impl From<SentIndex> for SavedIndex {
+    fn from(index: SentIndex) -> Self {
+        Self {
+            capacity: index.positions.len(),
+            anchors_max: index.anchors.len(),
+            oldest: index.oldest,
+            next: index.next,
+            stride: index.stride,
+            newest_offset: index.newest_offset,
+            anchors: index.anchors[..index.anchor_count].to_vec(),
+        }
+    }
+}
+
+impl From<SavedIndex> for SentIndex {
+    fn from(saved: SavedIndex) -> Self {
+        let mut index = Self::new(saved.capacity, saved.anchors_max, saved.next);
+        (index.oldest, index.stride) = (saved.oldest, saved.stride);
+        index.newest_offset = saved.newest_offset;
+        index.anchor_count = saved.anchors.len();
+        index.anchors[..saved.anchors.len()].copy_from_slice(&saved.anchors);
+        index
+    }
 }
 
 impl SentIndex {

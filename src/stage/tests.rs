@@ -167,6 +167,7 @@ impl Clients {
             sole_account: vec![None; sessions],
             loss: None,
             copies,
+            acknowledged: crate::stage::acknowledged::Acknowledged::new(&plan),
             commands: commands.clone(),
             answers: answers.clone(),
             status: writers.decode,
