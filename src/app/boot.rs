@@ -184,6 +184,10 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
     if accept_host_loss {
         // Which numbers are left out is on disk before one is used: the host may go down again.
         journal.finish(now);
+        if journal.has_failed() {
+            let problem = io::Error::other("the beginnings of the new logs do not reach the disk");
+            return Err(failed("cannot go on after the loss of the host")(problem));
+        }
     }
     let control_listener = bind_control(&plan.state.control_socket)?;
     let memory = lock_memory(&plan, &mut warnings);

@@ -57,6 +57,7 @@ struct SavedIndex {
     stride: u64,
     newest_offset: u64,
     anchors: Vec<u64>,
+    before: Option<Box<SavedIndex>>,
 }
 
 impl From<SentIndex> for SavedIndex {
@@ -69,6 +70,7 @@ impl From<SentIndex> for SavedIndex {
             stride: index.stride,
             newest_offset: index.newest_offset,
             anchors: index.anchors[..index.anchor_count].to_vec(),
+            before: index.before.map(|before| Box::new((*before).into())),
         }
     }
 }
@@ -80,6 +82,7 @@ impl From<SavedIndex> for SentIndex {
         index.newest_offset = saved.newest_offset;
         index.anchor_count = saved.anchors.len();
         index.anchors[..saved.anchors.len()].copy_from_slice(&saved.anchors);
+        index.before = saved.before.map(|before| Box::new((*before).into()));
         index
     }
 }
@@ -264,7 +267,13 @@ mod tests {
         sent.push(2_000, 8, 77);
         let mut later = SentIndex::new(4, 4, 1);
         later.resume(&sent);
-        for (sent, newest) in [(&sent, Stored::Recent(8)), (&later, Stored::Older)] {
+        // As it comes back from a snapshot, too.
+        let saved = SentIndex::from(SavedIndex::from(later.clone()));
+        for (sent, newest) in [
+            (&sent, Stored::Recent(8)),
+            (&later, Stored::Older),
+            (&saved, Stored::Older),
+        ] {
             assert_eq!((sent.get(0), sent.get(9)), (Stored::Gone, Stored::Older));
             assert_eq!(
                 (sent.get(10), sent.get(1_999)),

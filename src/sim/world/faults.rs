@@ -192,6 +192,10 @@ impl World {
             }
         }
         let has_lost = std::mem::take(&mut self.has_lost);
+        if has_lost {
+            // With a disk that fails it would not start.
+            self.disk.borrow_mut().fault = DiskFault::None;
+        }
         let mut process = Process::start(
             &self.plan, self.epoch, resumption, now, &self.net, &self.disk,
         );

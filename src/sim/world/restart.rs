@@ -63,10 +63,12 @@ pub fn cut_tails(disk: &mut Disk) {
             continue;
         };
         let (mut chain, mut offset) = (Chain::ANY, 0);
-        while let Step::Record(_, taken) = chain.take(&bytes[offset..]) {
+        // The padding of the last one may be cut off.
+        let rest = |offset: usize| bytes.get(offset..).unwrap_or(&[]);
+        while let Step::Record(_, taken) = chain.take(rest(offset)) {
             offset += taken;
         }
-        let rest = &bytes[offset..];
+        let rest = rest(offset);
         if rest.iter().all(|&byte| byte == 0) || is_torn(chain, rest, true) {
             disk.cut(log, offset);
         }

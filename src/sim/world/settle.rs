@@ -103,8 +103,18 @@ impl World {
                 next.in_flight.len(),
                 route.in_flight(),
             ),
-            ("requests in doubt", next.doubts.len(), route.in_doubt()),
         ];
+        // What the risk stage knows to be settled otherwise the route stage does not: a reset is then held longer than it must be.
+        let (by_logs, live, doubtful) = (
+            next.doubts.len(),
+            route.in_doubt(),
+            self.witness.doubtful.len(),
+        );
+        if live < by_logs || live > doubtful {
+            return Err(format!(
+                "requests in doubt: {by_logs} by the logs, {live} by the stage; of {doubtful} no desk has spoken"
+            ));
+        }
         match known.iter().find(|(_, rebuilt, live)| rebuilt != live) {
             None => Ok(()),
             Some((what, rebuilt, live)) => Err(format!(

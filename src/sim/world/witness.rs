@@ -81,6 +81,8 @@ pub struct Witness {
     sendings: HashMap<(usize, Vec<u8>), Vec<u64>>,
     /// Inputs that came from desks
     of_desks: HashSet<u64>,
+    /// Requests that were reported in doubt, and of which no desk has spoken since
+    pub doubtful: HashSet<u64>,
     /// What clients were told of the market: the order log's records that led to it
     told: Vec<(u64, String)>,
     copied: HashSet<(u64, u16, u16)>,
@@ -164,6 +166,7 @@ impl Witness {
             }
             after.closed[log].retain(|output| output.0 <= kept[ORDER]);
         }
+        after.copied.retain(|copy| copy.0 <= kept[ORDER]);
         after.highest = std::mem::take(&mut self.highest);
         after.skipped = Some(HashSet::new());
         after.told.clear();
@@ -357,6 +360,11 @@ impl Witness {
             DeskInput::Refused { id, .. } | DeskInput::InDoubt { id } => id.raw(),
             DeskInput::Link(_) => 0,
         };
+        match &input.input {
+            DeskInput::InDoubt { .. } => drop(self.doubtful.insert(id)),
+            DeskInput::Link(_) => {}
+            _ => drop(self.doubtful.remove(&id)),
+        }
         let owner = self.owners.get(&id).copied();
         self.owners_of_records.insert(record.sequence, owner);
         match input.input {
