@@ -171,7 +171,12 @@ fn reports(w: &mut Writing, names: &Directory) {
         (report.order_id, report.order_type) = (OrderId::NONE, OrderType::Market);
         all.push(report);
     }
-    for (total, last) in [(0, true), (3, false), (3, true)] {
+    for (total, last) in [
+        (None, true),
+        (Some(0), true),
+        (Some(3), false),
+        (Some(3), true),
+    ] {
         let mut report = client_report(ClientExec::Status, OrderStatus::New, RejectReason::None);
         report.detail = ReportDetail::Answer {
             request_id: Text::cut(b"question"),
@@ -183,11 +188,25 @@ fn reports(w: &mut Writing, names: &Directory) {
     for report in all {
         let what = format!("{:?} {:?} {:?}", report.exec, report.status, report.reason);
         w.add(what, |out, header, time| {
-            encode_output(out, header, time, names, &ClientOutput::Report(report))
+            encode_output(
+                out,
+                header,
+                time,
+                names,
+                &ClientOutput::Report(report),
+                None,
+            )
         });
         if !matches!(report.detail, ReportDetail::Answer { .. }) {
             w.add("copy".to_owned(), |out, header, time| {
-                encode_copy(out, header, time, names, &ClientOutput::Report(report))
+                encode_copy(
+                    out,
+                    header,
+                    time,
+                    names,
+                    &ClientOutput::Report(report),
+                    None,
+                )
             });
         }
     }
@@ -216,6 +235,7 @@ fn refusals(w: &mut Writing, names: &Directory) {
                         time,
                         names,
                         &ClientOutput::CancelReject(reject),
+                        None,
                     )
                 },
             );
@@ -233,7 +253,14 @@ fn refusals(w: &mut Writing, names: &Directory) {
             };
             if masses {
                 w.add(format!("mass cancel {}", row.name), |out, header, time| {
-                    encode_output(out, header, time, names, &ClientOutput::MassCancel(report))
+                    encode_output(
+                        out,
+                        header,
+                        time,
+                        names,
+                        &ClientOutput::MassCancel(report),
+                        None,
+                    )
                 });
             }
         }

@@ -1,21 +1,26 @@
-//! What earlier processes left, read at the start: all three logs, fed to a [`Replay`] in the order of their times.
+//! What earlier processes left, read at the start: the newest snapshot that fits, and what follows it in the three logs, fed to a
+//! [`Replay`] in the order of their times.
 //!
 //! On the starting thread, before new windows take the place of old ones. Long logs say how far they are.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::boot::{BootError, failed};
 use super::log_reader::LogPlace;
+use super::merge::{Merge, Source};
+use super::snapshots;
 use super::takeover::Takeover;
 use super::windows::Windows;
 use crate::config::plan::Plan;
+use crate::domain::Now;
 use crate::journal::LogId;
 use crate::journal::mark::{LOGS, Marks};
 use crate::journal::record::padded;
-use crate::journal::recover::Action;
-use crate::stage::merge::Merge;
+use crate::journal::recover::{Action, Row};
+use crate::stage::assembly;
 use crate::stage::replay::{Replay, Resumption};
 
 /// How often a long replay says where it is.
@@ -28,88 +33,64 @@ pub(super) struct Before {
     pub windows: Windows,
 }
 
-/// One log, and whether a record waits in it.
-struct Waiting {
-    log: LogId,
-    takeover: Takeover,
-    has_more: bool,
+/// What a start on these logs does about each of them: the labels of [`crate::journal::recover`], those of earlier epochs that do not
+/// end well first. Changes nothing.
+pub fn examine(
+    plan: &Arc<Plan>,
+    accept_host_loss: bool,
+) -> Result<Vec<(LogId, &'static str)>, BootError> {
+    let (walked, ()) = walk(plan, accept_host_loss, || Ok(()))?;
+    let logs = walked.takeovers.iter().zip(walked.rows);
+    let labels = logs.flat_map(|((log, Named(_, takeover)), last)| {
+        let rows = takeover.settled().iter().chain([&last]);
+        rows.map(|row| (*log, row.label)).collect::<Vec<_>>()
+    });
+    Ok(labels.collect())
 }
 
-impl Waiting {
-    fn advance(&mut self) -> Result<(), BootError> {
-        self.has_more = self.takeover.advance().map_err(cannot(self.log))?;
-        Ok(())
-    }
+/// All logs, read to their ends.
+struct Walked {
+    takeovers: [(LogId, Named); 3],
+    rows: Vec<&'static Row>,
+    replay: Replay,
+    snapshot: Option<PathBuf>,
+    records: u64,
+    began: Instant,
 }
 
-/// Reads everything; what stages of the trading day `day` go on with. The windows are held until new ones take their places: a start that
+/// Reads everything; what stages that begin `now` go on with. The windows are held until new ones take their places: a start that
 /// fails changes nothing.
 pub(super) fn read(
     plan: &Arc<Plan>,
-    day: u32,
+    now: Now,
     accept_host_loss: bool,
 ) -> Result<Before, BootError> {
-    let state = &plan.state;
-    let staging = Some(state.staging_directory.clone());
-    let place = LogPlace::new(&state.log_directory, staging);
-    let open = |log| {
-        let takeover = Takeover::open(place.clone(), log, Some(&plan.name)).map_err(cannot(log))?;
-        let mut waiting = Waiting {
-            log,
-            takeover,
-            has_more: true,
-        };
-        waiting.advance()?;
-        Ok(waiting)
-    };
-    let mut logs = [open(LOGS[0])?, open(LOGS[1])?, open(LOGS[2])?];
-    let windows = Windows::begin(state)?;
-    let mut replay = Replay::new(plan.clone());
-    let (mut merge, mut marks) = (Merge::default(), Marks::default());
-    let (began, mut told) = (Instant::now(), Instant::now());
-    let mut records = 0u64;
-    let mut replayed = Ok(());
-    while let Some(at) = merge.next(next_times(&logs)) {
-        let Waiting { log, takeover, .. } = &logs[at];
-        let (log, record) = (*log, takeover.record());
-        marks.take(log, takeover.epoch(), &record);
-        // What is wrong with the logs themselves is told first.
-        if replayed.is_ok() {
-            let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &record);
-            replayed = fed.map_err(cannot(log));
-        }
-        logs[at].advance()?;
-        records += 1;
-        if records.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
-            tracing::info!(
-                records,
-                seconds = began.elapsed().as_secs(),
-                "replaying the logs"
-            );
-        }
-    }
-    let mut has_lost = false;
-    for Waiting { log, takeover, .. } in &logs {
-        let row = takeover.decide(&marks, accept_host_loss);
-        let row = row.map_err(cannot(*log))?;
-        tracing::info!(log = log.name(), case = row.label, "{}", row.meaning);
-        has_lost |= row.action == Action::GiveUp;
-    }
-    replayed?;
-    let mut resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
-    if has_lost {
+    // The new windows are made while the logs are read.
+    let make_windows = || Windows::begin(&plan.state);
+    let (walked, windows) = walk(plan, accept_host_loss, make_windows)?;
+    let Walked {
+        takeovers,
+        rows,
+        replay,
+        snapshot,
+        records,
+        began,
+    } = walked;
+    let mut resumption = replay
+        .finish(assembly::day(now))
+        .map_err(cannot(LogId::Order))?;
+    if rows.iter().any(|row| row.action == Action::GiveUp) {
         // No more messages than this were in a window, and so were perhaps sent and are not on disk.
-        let most = (state.staging_bytes / padded(0)) as u64;
-        resumption.clients.skip(most);
-        resumption.links.skip(most);
+        let most = (plan.state.staging_bytes / padded(0)) as u64;
+        resumption.accept_host_loss(plan, now, most);
         tracing::warn!(
             numbers = most,
             "sequence numbers that the lost end of the logs may have used are skipped"
         );
     }
-    if records > 0 {
+    if records > 0 || snapshot.is_some() {
         tracing::info!(
+            snapshot = snapshot.map(|path| path.display().to_string()),
             records,
             inputs = resumption.inputs,
             milliseconds = began.elapsed().as_millis() as u64,
@@ -123,14 +104,96 @@ pub(super) fn read(
     }
     Ok(Before {
         resumption,
-        takeovers: logs.map(|waiting| waiting.takeover).into(),
+        takeovers: takeovers.map(|(_, Named(_, it))| it).into(),
         windows,
     })
 }
 
-fn next_times(logs: &[Waiting; 3]) -> [Option<u64>; 3] {
-    let time_ns = |waiting: &Waiting| waiting.takeover.record().time_ns;
-    [0, 1, 2].map(|at| logs[at].has_more.then(|| time_ns(&logs[at])))
+/// `when_held` is called once nobody else has the windows, before anything is read.
+fn walk<T>(
+    plan: &Arc<Plan>,
+    accept_host_loss: bool,
+    when_held: impl FnOnce() -> Result<T, BootError>,
+) -> Result<(Walked, T), BootError> {
+    let state = &plan.state;
+    let staging = Some(state.staging_directory.clone());
+    let place = LogPlace::new(&state.log_directory, staging);
+    let (began, mut told) = (Instant::now(), Instant::now());
+    let newest = snapshots::newest(plan, &place);
+    let snapshot = newest.as_ref().map(|(_, path)| path.clone());
+    let mut replay = newest.map_or_else(|| Replay::new(plan.clone()), |(replay, _)| replay);
+    let positions = replay.positions();
+    let open = |at: usize| {
+        let (log, name) = (LOGS[at], Some(plan.name.as_str()));
+        let takeover = Takeover::open_behind(place.clone(), log, name, &positions[at]);
+        Ok((log, Named(log, takeover.map_err(cannot(log))?)))
+    };
+    let logs = [open(0)?, open(1)?, open(2)?];
+    let made = when_held()?;
+    let (mut merge, mut marks) = (Merge::new(logs)?, Marks::default());
+    let mut records = 0u64;
+    let mut replayed = Ok(());
+    while let Some((log, Named(_, takeover))) = merge.next()? {
+        // Those before a snapshot say no more than its positions.
+        marks.take(log, takeover.epoch(), &takeover.record());
+        // What is wrong with the logs themselves is told first.
+        if replayed.is_ok() {
+            let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &takeover.record());
+            replayed = fed.map_err(cannot(log));
+        }
+        records += 1;
+        if records.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            tracing::info!(
+                records,
+                seconds = began.elapsed().as_secs(),
+                "replaying the logs"
+            );
+        }
+    }
+    let takeovers = merge.into_sources();
+    let decide = |takeover: &Takeover| takeover.decide(&marks, accept_host_loss);
+    // What an operator cannot accept is told before what can be.
+    for is_loss in [false, true] {
+        for (log, Named(_, takeover)) in &takeovers {
+            if let Err(error) = decide(takeover)
+                && error.is_loss() == is_loss
+            {
+                return Err(cannot(*log)(error));
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    for (log, Named(_, takeover)) in &takeovers {
+        let row = decide(takeover).map_err(cannot(*log))?;
+        tracing::info!(log = log.name(), case = row.label, "{}", row.meaning);
+        rows.push(row);
+    }
+    replayed?;
+    let walked = Walked {
+        takeovers,
+        rows,
+        replay,
+        snapshot,
+        records,
+        began,
+    };
+    Ok((walked, made))
+}
+
+/// Errors say which log it is.
+struct Named(LogId, Takeover);
+
+impl Source for Named {
+    type Error = BootError;
+
+    fn advance(&mut self) -> Result<bool, BootError> {
+        self.1.advance().map_err(cannot(self.0))
+    }
+
+    fn time_ns(&self) -> u64 {
+        self.1.record().time_ns
+    }
 }
 
 fn cannot<E: std::error::Error + Send + Sync + 'static>(log: LogId) -> impl FnOnce(E) -> BootError {

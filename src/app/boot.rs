@@ -25,7 +25,6 @@ use super::topology::{self, Topology};
 use crate::config::plan::{Idle, Layout, Plan};
 use crate::journal::Disk;
 use crate::limits::{SHUTDOWN_PHASE_MS, SHUTDOWN_QUIET_MS};
-use crate::stage::assembly;
 use crate::stage::control::{Control, Peer};
 use crate::status::{Fact, StageWriter};
 use crate::sys::clock::Clock;
@@ -151,7 +150,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
     // One calibrated clock for all threads.
     let clock = Clock::new();
     let now = clock.clone().now();
-    let before = before::read(&plan, assembly::day(now), accept_host_loss)?;
+    let before = before::read(&plan, now, accept_host_loss)?;
     let epoch = next_epoch(&plan)?;
     let topology = topology::decide(
         &plan.threads,
@@ -165,13 +164,17 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         decode,
         risk,
         route,
-        journal,
+        mut journal,
         archive,
         ports,
         page,
         control_status,
         disk,
     } = build::parts(&plan, epoch, before, now, &lifecycle)?;
+    if accept_host_loss {
+        // Which numbers are left out is on disk before one is used: the host may go down again.
+        journal.finish(now);
+    }
     let control_listener = bind_control(&plan.state.control_socket)?;
     let memory = lock_memory(&plan, &mut warnings);
 

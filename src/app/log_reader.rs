@@ -15,6 +15,7 @@ use super::log_store::{parse_segment_name, segment_path};
 use super::log_window::{Found, Window};
 use crate::journal::read::{Broken, Chain, Step, Why, is_torn};
 use crate::journal::record::{BODY_OFFSET, RecordError, view};
+use crate::journal::snapshot::Position;
 use crate::journal::{LogId, Record, RecordKind, read};
 use crate::limits::{LOG_READ_BYTES, LOG_RECORD_BYTES_MAX, LOG_SEGMENT_BYTES};
 
@@ -91,6 +92,18 @@ impl LogReader {
             follow: false,
             settled: false,
         })
+    }
+
+    /// From the record on that follows this position, where one was read already.
+    pub fn open_behind(place: LogPlace, log: LogId, position: &Position) -> Result<Self, LogError> {
+        let mut reader = Self::open(place, log)?;
+        if position.epoch > 0 {
+            let place = &reader.place;
+            let mut epoch = EpochReader::new(place, log, position.epoch, position.chain);
+            epoch.offset = position.offset;
+            reader.epoch = Some(epoch);
+        }
+        Ok(reader)
     }
 
     /// Leaves out epochs that ended before `from_ns`.

@@ -194,11 +194,6 @@ impl SegmentWriter {
         }
     }
 
-    /// Start number of the process whose log it is.
-    pub fn epoch(&self) -> u16 {
-        self.epoch
-    }
-
     /// Writes `bytes` at this offset over all segments.
     pub fn write_at(&mut self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {

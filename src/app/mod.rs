@@ -12,11 +12,14 @@ mod log_reader_tests;
 pub mod log_store;
 pub mod log_verify;
 mod log_window;
+mod merge;
 mod retention;
 mod runner;
 pub mod session_store;
+pub mod snapshots;
 pub mod takeover;
 mod topology;
 mod windows;
 
+pub use before::examine;
 pub use boot::{BootError, Gateway, start, start_after};

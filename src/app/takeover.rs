@@ -15,6 +15,7 @@ use super::log_store::{SegmentWriter, segment_path};
 use crate::journal::mark::{Mark, Marks};
 use crate::journal::read::{Broken, Why};
 use crate::journal::recover::{self, Action, Facts, Misfit, Refusal, Row, Tail, Window};
+use crate::journal::snapshot::Position;
 use crate::journal::{LogId, Record, RecordKind, start};
 use crate::sys::staging::{StagingRegion, Stamp};
 
@@ -25,7 +26,8 @@ pub struct Takeover {
     gateway: Option<String>,
     reader: LogReader,
     held: Option<StagingRegion>,
-    rescued: Option<SegmentWriter>,
+    /// What stands in the window alone, perhaps: epoch, offset over its files, bytes
+    rescued: Vec<(u16, u64, Vec<u8>)>,
     facts: Facts,
     /// What stands behind the last whole record of the epoch before the one that is read, or of that
     broken: Option<Broken>,
@@ -33,6 +35,8 @@ pub struct Takeover {
     epoch: u16,
     /// Where that record ends, over the files of its epoch
     end: u64,
+    /// What was decided about earlier epochs that do not end well
+    settled: Vec<&'static Row>,
 }
 
 /// Why a log cannot be taken over.
@@ -46,9 +50,26 @@ pub enum TakeoverError {
     Log(#[from] LogError),
 }
 
+impl TakeoverError {
+    /// Whether it is something that an operator may accept.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.is_loss)
+    }
+}
+
 impl Takeover {
     /// Of the log in this place, where a gateway of this name begins. Holds the window.
     pub fn open(place: LogPlace, log: LogId, gateway: Option<&str>) -> Result<Self, TakeoverError> {
+        Self::open_behind(place, log, gateway, &Position::START)
+    }
+
+    /// The same, of which everything up to this position was read at some time.
+    pub fn open_behind(
+        place: LogPlace,
+        log: LogId,
+        gateway: Option<&str>,
+        position: &Position,
+    ) -> Result<Self, TakeoverError> {
         let staging = place.staging.clone().unwrap_or_default();
         let path = staging.join(format!("{}.window", log.name()));
         let (window, held) = look_at(&path).map_err(|error| LogError::Io {
@@ -57,6 +78,12 @@ impl Takeover {
         })?;
         let facts = Facts {
             window,
+            tail: match (position.epoch, position.ended) {
+                (0, _) => Tail::Nothing,
+                (_, true) => Tail::Ended,
+                (_, false) => Tail::Open,
+            },
+            last: position.sequence(),
             ..Facts::default()
         };
         if let Window::InUse(_) = window {
@@ -71,16 +98,17 @@ impl Takeover {
             ..place.clone()
         };
         Ok(Self {
-            reader: LogReader::open(readable, log)?,
+            reader: LogReader::open_behind(readable, log, position)?,
             place,
             log,
             gateway: gateway.map(str::to_owned),
             held,
-            rescued: None,
+            rescued: Vec::new(),
             facts,
             broken: None,
-            epoch: 0,
-            end: 0,
+            epoch: position.epoch,
+            end: position.offset,
+            settled: Vec::new(),
         })
     }
 
@@ -117,7 +145,7 @@ impl Takeover {
         self.facts.last = sequence;
         self.facts.tail = if is_end { Tail::Ended } else { Tail::Open };
         if self.reader.is_from_window() {
-            self.rescue()?;
+            self.rescue();
         }
         Ok(true)
     }
@@ -136,7 +164,10 @@ impl Takeover {
         };
         let row = recover::decide(&facts);
         match row.action {
-            Action::CutTail => Ok(()),
+            Action::CutTail => {
+                self.settled.push(row);
+                Ok(())
+            }
             _ => Err(self.refuse(row, &facts, mark.filter(|mark| mark.record > 0), &broken)),
         }
     }
@@ -171,14 +202,16 @@ impl Takeover {
         refused(row, self.log, (at.file.clone(), at.offset), what)
     }
 
-    fn rescue(&mut self) -> Result<(), LogError> {
-        let epoch = self.reader.epoch();
-        let known = self.rescued.take().filter(|writer| writer.epoch() == epoch);
-        let writer =
-            known.unwrap_or_else(|| SegmentWriter::new(&self.place.directory, self.log, epoch));
-        let writer = self.rescued.insert(writer);
-        let written = writer.write_at(self.reader.bytes(), self.reader.offset());
-        written.map_err(|error| failed(&self.place, error))
+    /// Kept in memory until all is decided: a start that is refused changes nothing.
+    fn rescue(&mut self) {
+        let place = (self.reader.epoch(), self.reader.offset());
+        let bytes = self.reader.bytes();
+        match self.rescued.last_mut() {
+            Some((epoch, offset, piece)) if (*epoch, *offset + piece.len() as u64) == place => {
+                piece.extend_from_slice(bytes);
+            }
+            _ => self.rescued.push((place.0, place.1, bytes.to_vec())),
+        }
     }
 
     /// The record that [`Takeover::advance`] went to.
@@ -199,6 +232,11 @@ impl Takeover {
     /// Sequence of the last record that was read.
     pub fn sequence(&self) -> u64 {
         self.facts.last
+    }
+
+    /// What was decided about earlier epochs that do not end well.
+    pub fn settled(&self) -> &[&'static Row] {
+        &self.settled
     }
 
     /// All logs were read: what is done about this one, which the others say these `marks` about.
@@ -237,13 +275,14 @@ impl Takeover {
     }
 
     /// Everything was read: makes it durable. The window, if there was one, is for the caller to hold until another takes its place.
-    pub fn finish(mut self) -> Result<Option<StagingRegion>, TakeoverError> {
-        if let Some(writer) = &mut self.rescued {
-            let synced = writer.sync();
-            synced.map_err(|error| failed(&self.place, error))?;
+    pub fn finish(self) -> Result<Option<StagingRegion>, TakeoverError> {
+        for (epoch, offset, bytes) in &self.rescued {
+            let mut writer = SegmentWriter::new(&self.place.directory, self.log, *epoch);
+            let written = writer.write_at(bytes, *offset).and_then(|()| writer.sync());
+            written.map_err(|error| failed(&self.place, error))?;
         }
         // What the process before had written and not synced may be in the system's memory alone.
-        for epoch in self.epoch..=self.reader.epoch() {
+        for epoch in self.epoch..=self.reader.epoch().max(self.epoch) {
             sync_epoch(&self.place, self.log, epoch).map_err(|error| failed(&self.place, error))?;
         }
         Ok(self.held)
@@ -258,6 +297,7 @@ fn refused(row: &Row, log: LogId, (file, offset): (PathBuf, u64), what: String) 
         offset,
         what,
         remedy: row.remedy,
+        is_loss: row.is_loss(),
     }))
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
         pub struct $name(pub u32);
 
         impl $name {
@@ -36,7 +36,9 @@ index!(/** Link to a desk, over all desks. */ LinkIndex);
 ///
 /// 59 bits, so that it is at most ten base-62 characters, the length that exchanges allow for a ClOrdID. A desk's report
 /// carries it back and so finds its slot without a hash; the generation tells a late report from a stranger in a reused slot.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct OrderId(u64);
 
 const SLOT_BITS: u32 = 28;

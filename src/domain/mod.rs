@@ -16,6 +16,7 @@ pub mod quantity;
 pub mod rate;
 pub mod reject;
 pub mod report;
+pub mod saved;
 pub mod schedule;
 pub mod text;
 pub mod time;

@@ -8,7 +8,9 @@ use super::quantity::Quantity;
 use super::text::{ClientOrderId, Text};
 
 /// Side(54).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum Side {
     /// 54=1
@@ -19,7 +21,9 @@ pub enum Side {
 }
 
 /// OrdType(40).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum OrderType {
     /// 40=1
@@ -30,7 +34,9 @@ pub enum OrderType {
 }
 
 /// TimeInForce(59). Absent on the wire means `Day`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum TimeInForce {
     /// 59=0
@@ -43,7 +49,9 @@ pub enum TimeInForce {
 }
 
 /// OrdStatus(39) as a client sees it. FIX 4.2 and 4.4 share these values.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum OrderStatus {
     /// 39=A: accepted here, the desk has not answered
@@ -80,7 +88,7 @@ impl OrderStatus {
 }
 
 /// Account(1) of an order: resolved, or the text that named none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum AccountRef {
     /// Of `accounts.csv`.
     Known(AccountIndex),
@@ -89,7 +97,7 @@ pub enum AccountRef {
 }
 
 /// Symbol(55) of an order: resolved, or the text that named none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum InstrumentRef {
     /// Of `instruments.csv`.
     Known(InstrumentIndex),
@@ -162,7 +170,7 @@ pub struct StatusRequest {
 }
 
 /// What a mass request covers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum MassScope {
     /// Everything of the session.
     All,
@@ -224,6 +232,8 @@ pub struct FromClient {
     pub cause_sequence: u64,
     /// An earlier process received it: too late for anything that adds risk.
     pub is_late: bool,
+    /// A repetition from before a loss of the host: it may have been sent.
+    pub may_be_sent: bool,
     /// What it asks.
     pub request: ClientRequest,
 }
@@ -236,6 +246,7 @@ impl Default for FromClient {
             decoded_ns: 0,
             cause_sequence: 0,
             is_late: false,
+            may_be_sent: false,
             request: ClientRequest::Status(StatusRequest {
                 client_order_id: Text::EMPTY,
                 request_id: Text::EMPTY,
@@ -245,7 +256,7 @@ impl Default for FromClient {
 }
 
 /// What the risk stage asks of a desk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum DeskRequest {
     /// A new order.
     New,
@@ -261,8 +272,18 @@ pub enum DeskRequest {
     },
 }
 
+impl DeskRequest {
+    /// The request that it is about.
+    pub fn original(&self) -> OrderId {
+        match *self {
+            Self::New => OrderId::NONE,
+            Self::Cancel { original } | Self::Replace { original } => original,
+        }
+    }
+}
+
 /// Epochs of the scopes that may stop an order on its way: what the risk stage saw. See `risk::kill_switch`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct ScopeEpochs {
     /// Whole firm.
     pub firm: u32,
@@ -275,7 +296,7 @@ pub struct ScopeEpochs {
 }
 
 /// One slot of the ring risk -> route. For replaces, type, price and quantity are the new ones; for cancels the order's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ToDesk {
     /// This request: ClOrdID(11) at the desk.
     pub id: OrderId,

@@ -5,7 +5,19 @@
 use crate::limits::QUANTITY_MAX;
 
 /// Number of shares or contracts.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, serde::Serialize)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Debug,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct Quantity(pub u64);
 
 impl Quantity {

@@ -3,7 +3,7 @@
 //! A plain value and a pure function of time; both stages and simulator may own one.
 
 /// Allowed rate and burst. Immutable; the state is one `u64` per key ([`Gcra`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct RateLimit {
     interval_ns: u64,
     tolerance_ns: u64,
@@ -30,7 +30,9 @@ impl RateLimit {
 }
 
 /// When the next message would be on time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Gcra(u64);
 
 impl Gcra {

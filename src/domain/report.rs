@@ -10,7 +10,7 @@ use super::reject::RejectReason;
 use super::text::{ClientOrderId, DeskText, ExecId, Text};
 
 /// What a desk's ExecutionReport says, after the differences between FIX versions (20 and 150) are gone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum DeskExec {
     /// 150=A: the desk has it, the venue not yet
     PendingNew,
@@ -53,7 +53,7 @@ pub enum DeskExec {
 }
 
 /// ExecutionReport (35=8) of a desk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct DeskReport {
     /// ClOrdID(11): the request reported on
     pub id: OrderId,
@@ -80,7 +80,7 @@ pub struct DeskReport {
 }
 
 /// OrderCancelReject (35=9) of a desk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct DeskCancelReject {
     /// ClOrdID(11): the cancel or replace that is refused
     pub id: OrderId,
@@ -93,7 +93,7 @@ pub struct DeskCancelReject {
 }
 
 /// State of a link, as far as the risk stage needs it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum LinkEvent {
     /// May carry orders.
     Ready,
@@ -102,7 +102,7 @@ pub enum LinkEvent {
 }
 
 /// What reaches the risk stage from the desks' side.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum DeskInput {
     /// 35=8
     Report(DeskReport),
@@ -127,7 +127,7 @@ pub enum DeskInput {
 }
 
 /// One slot of the ring route -> risk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct FromDesk {
     /// On which link.
     pub link: LinkIndex,
@@ -151,7 +151,7 @@ impl Default for FromDesk {
 }
 
 /// What an ExecutionReport to a client says (150 in 4.4; 20, 39 and 150 in 4.2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum ClientExec {
     /// Accepted here, not yet by the desk.
     PendingNew,
@@ -184,7 +184,7 @@ pub enum ClientExec {
 }
 
 /// Why, and in which words.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum ReportDetail {
     /// Nothing to add.
     None,
@@ -201,15 +201,15 @@ pub enum ReportDetail {
     Answer {
         /// OrdStatusReqID(790) or MassStatusReqID(584)
         request_id: Text<39>,
-        /// TotNumReports(911) for mass status; zero for a single one
-        total: u32,
+        /// TotNumReports(911) of a mass status request, zero where no order matches; `None` for a question about one order
+        total: Option<u32>,
         /// LastRptRequested(912)
         last: bool,
     },
 }
 
 /// ExecutionReport (35=8) to a client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ClientReport {
     /// OrderID(37): the id of the order's first request, stable for its life; `NONE` for orders refused before they got one
     pub order_id: OrderId,
@@ -256,7 +256,7 @@ pub struct ClientReport {
 }
 
 /// OrderCancelReject (35=9) to a client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ClientCancelReject {
     /// OrderID(37); `NONE` is written as `NONE`
     pub order_id: OrderId,
@@ -277,7 +277,7 @@ pub struct ClientCancelReject {
 }
 
 /// OrderMassCancelReport (35=r) to a client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct MassCancelReport {
     /// ClOrdID(11)
     pub client_order_id: ClientOrderId,
@@ -292,7 +292,7 @@ pub struct MassCancelReport {
 }
 
 /// What the risk stage tells a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum ClientOutput {
     /// 35=8
     Report(ClientReport),
@@ -303,7 +303,7 @@ pub enum ClientOutput {
 }
 
 /// One slot of the ring risk -> decode.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ToClient {
     /// To whom.
     pub session: SessionIndex,

@@ -8,7 +8,7 @@ use super::codec::{Get, Put};
 pub const BEGIN_BYTES: usize = 15;
 
 /// What the state begins with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Begin {
     /// Start number of the process, part of its order ids
     pub epoch: u16,

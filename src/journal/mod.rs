@@ -12,6 +12,7 @@ pub mod names;
 pub mod read;
 pub mod record;
 pub mod recover;
+pub mod snapshot;
 pub mod start;
 
 pub use disk::Disk;

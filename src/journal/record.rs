@@ -10,7 +10,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Which log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 #[serde(rename_all = "snake_case")]
 pub enum LogId {
@@ -120,7 +120,7 @@ impl RecordKind {
 }
 
 /// What made a stage write a record: a record of another log, and which of its outputs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Cause {
     /// Whose record.
     pub log: LogId,
@@ -205,6 +205,9 @@ pub enum RecordError {
     /// The checksum does not follow from the previous record.
     #[error("the checksum does not match: damaged, or not the record that followed here")]
     Checksum,
+    /// It is whole, and what fills it up to eight bytes is not zero.
+    #[error("the filling behind the record is not zero")]
+    Padding,
     /// A length that no record has.
     #[error("a record of {0} bytes: none is as long")]
     Length(usize),

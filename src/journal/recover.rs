@@ -131,6 +131,13 @@ pub struct Row {
     pub remedy: &'static str,
 }
 
+impl Row {
+    /// Whether it is refused only until an operator accepts it.
+    pub fn is_loss(&self) -> bool {
+        self.remedy == LOSS
+    }
+}
+
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {:?}", self.label, self.action)
@@ -334,6 +341,8 @@ pub struct Refusal {
     pub what: String,
     /// What to do
     pub remedy: &'static str,
+    /// It may be accepted
+    pub is_loss: bool,
 }
 
 impl fmt::Display for Refusal {
@@ -341,7 +350,7 @@ impl fmt::Display for Refusal {
         let (log, file) = (self.log.name(), self.file.display());
         write!(
             f,
-            "{log} log, {file} at byte {}: {} ({}); nothing was cut. What to do: {}",
+            "{log} log, {file} at byte {}: {} ({}); nothing was changed. What to do: {}",
             self.offset, self.what, self.label, self.remedy
         )
     }

@@ -7,10 +7,11 @@
 use super::slot_index::{HashKey, SlotIndex};
 use crate::domain::account::Position;
 use crate::domain::rate::{Gcra, RateLimit};
+use crate::domain::saved::{Saved, Saver};
 use crate::domain::{Account, AccountIndex, InstrumentIndex, Money, Quantity};
 
 /// Hot row of one account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct AccountRow {
     /// Start of the day, plus sells, minus buys.
     pub cash: Money,
@@ -59,7 +60,7 @@ impl AccountRow {
 }
 
 /// Row of one (account, instrument).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct PositionRow {
     /// Whose.
     pub account: AccountIndex,
@@ -131,6 +132,28 @@ impl Book {
             *start = start.saturating_add(signed(position.sellable));
         }
         book
+    }
+
+    /// Adds accounts and positions.
+    pub fn save(&self, saver: &mut Saver) {
+        saver.put(&self.accounts);
+        saver.rows(self.positions.iter());
+    }
+
+    /// What [`Book::save`] added takes the place of the start of the day.
+    pub fn load(&mut self, saved: &mut Saved) -> Option<()> {
+        let accounts: Vec<AccountRow> = saved.take()?;
+        let is_ours = accounts.len() == self.accounts.len();
+        self.accounts = accounts;
+        let rows_max = self.positions.capacity();
+        self.positions.clear();
+        self.index.clear();
+        saved.rows(rows_max, |row: PositionRow| {
+            let hash = self.key.pair(row.account.0, row.instrument.0);
+            self.index.insert(hash, self.positions.len() as u32);
+            self.positions.push(row);
+        })?;
+        is_ours.then_some(())
     }
 
     /// Row of a position, if there is one.

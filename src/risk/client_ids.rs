@@ -41,6 +41,12 @@ impl ClientIds {
         Lookup { hash, slot }
     }
 
+    /// Enters a request of a state that is loaded, in the order of their slots: of equal ones the first is found, as ever.
+    pub fn restore(&mut self, request: &Request, slot: u32) {
+        let hash = self.key.text(request.session.0, &request.client_order_id);
+        self.index.insert(hash, slot);
+    }
+
     /// Enters what [`ClientIds::find`] did not find.
     #[inline]
     pub fn insert(&mut self, lookup: Lookup, slot: u32) {

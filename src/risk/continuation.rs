@@ -22,7 +22,7 @@ const VISITS_PER_STEP: usize = 16;
 const SESSIONS_PER_STEP: usize = 64;
 
 /// Which orders a mass request means: those below `limit` that match.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug, Hash, serde::Serialize, serde::Deserialize)]
 pub(super) struct Filter {
     pub limit: u32,
     pub account: Option<AccountIndex>,
@@ -40,7 +40,7 @@ impl Filter {
 }
 
 /// A mass cancel that must look at the orders to know which it means: it marks and counts them, then reports, then sweeps.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug, Hash, serde::Serialize, serde::Deserialize)]
 pub(super) struct MassCancelWork {
     pub cursor: u32,
     pub filter: Filter,
@@ -52,7 +52,7 @@ pub(super) struct MassCancelWork {
 }
 
 /// A mass status: counts first, as each report carries the total, then reports, each held until the next is known to follow.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug, Hash, serde::Serialize, serde::Deserialize)]
 pub(super) struct MassStatusWork {
     pub cursor: u32,
     pub filter: Filter,
@@ -64,7 +64,7 @@ pub(super) struct MassStatusWork {
 }
 
 /// Work of one session.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug, Hash, serde::Serialize, serde::Deserialize)]
 pub(super) struct SessionWork {
     queued: bool,
     sweep: u32,
@@ -80,7 +80,7 @@ impl SessionWork {
 }
 
 /// All work.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug, Hash, serde::Serialize, serde::Deserialize)]
 pub(super) struct Work {
     pub sessions: Vec<SessionWork>,
     /// Ring of sessions that have work.
@@ -361,8 +361,10 @@ impl Risk {
             }
             if at == NONE {
                 let report = match mass.held {
-                    NONE => self.unknown_order_report(ClientOrderId::EMPTY, mass.request_id),
-                    held => self.status_report(held, mass.request_id, mass.total, true),
+                    NONE => {
+                        self.unknown_order_report(ClientOrderId::EMPTY, mass.request_id, Some(0))
+                    }
+                    held => self.status_report(held, mass.request_id, Some(mass.total), true),
                 };
                 tell(out, session, mass.cause, ClientOutput::Report(report));
                 over = true;
@@ -378,7 +380,7 @@ impl Risk {
             }
             let held = std::mem::replace(&mut mass.held, at);
             if held != NONE {
-                let report = self.status_report(held, mass.request_id, mass.total, false);
+                let report = self.status_report(held, mass.request_id, Some(mass.total), false);
                 tell(out, session, mass.cause, ClientOutput::Report(report));
             }
         }

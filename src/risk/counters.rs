@@ -6,7 +6,7 @@ use crate::domain::RejectReason;
 use crate::domain::reject::REJECTS;
 
 /// All counters, monotonic over the day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Counters {
     /// New orders accepted.
     pub accepted: u64,

@@ -5,13 +5,14 @@
 
 use super::orders::NONE;
 use super::slot_index::{HashKey, SlotIndex};
+use crate::domain::saved::{Saved, Saver};
 use crate::domain::{ExecId, Price, Quantity};
 
 /// Corrections of corrections that are followed from an ExecRefID.
 const SUCCESSORS_MAX: usize = 8;
 
 /// One report of a desk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub(super) struct Execution {
     /// ExecID(17) of the desk.
     pub exec_id: ExecId,
@@ -55,6 +56,19 @@ impl Executions {
             key,
             index: SlotIndex::new(executions_max),
         }
+    }
+
+    /// Adds all rows.
+    pub fn save(&self, saver: &mut Saver) {
+        saver.rows(self.rows.iter());
+    }
+
+    /// What [`Executions::save`] added, into a table of which nothing is used yet.
+    pub fn load(&mut self, saved: &mut Saved) -> Option<()> {
+        let rows_max = self.rows_max;
+        saved.rows(rows_max, |row| {
+            self.insert(row);
+        })
     }
 
     /// Slot of a report.

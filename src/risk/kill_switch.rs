@@ -12,7 +12,9 @@ const BLOCKED: u8 = 1;
 const KILLED: u8 = 2;
 
 /// State of one scope.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct ScopeState {
     /// Raised by every block and kill.
     pub epoch: u32,
@@ -45,7 +47,7 @@ pub struct Stops {
 }
 
 /// All scopes.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug, Hash, serde::Serialize, serde::Deserialize)]
 pub struct KillSwitch {
     firm: ScopeState,
     accounts: Vec<ScopeState>,

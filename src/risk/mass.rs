@@ -105,7 +105,8 @@ impl Risk {
             Ok(filter) => filter,
             Err(reason) => {
                 self.counters.refuse(reason);
-                let mut report = self.unknown_order_report(ClientOrderId::EMPTY, asked.request_id);
+                let mut report =
+                    self.unknown_order_report(ClientOrderId::EMPTY, asked.request_id, Some(0));
                 report.reason = reason;
                 return tell(out, session, input.into(), ClientOutput::Report(report));
             }
@@ -170,6 +171,14 @@ impl Risk {
             }
             RiskCommand::Limit(account, change) => {
                 self.change_limit(account, change);
+                0
+            }
+            RiskCommand::Hold(desk) => {
+                self.holds.set(desk, true);
+                0
+            }
+            RiskCommand::ReleaseDesk(desk) => {
+                self.holds.set(desk, false);
                 0
             }
         };

@@ -5,6 +5,7 @@
 //! late report never meets a stranger; the stored id is compared whole, so neither does one of another start. Each session has
 //! a list of its open orders, oldest first.
 
+use crate::domain::saved::{Saved, Saver};
 use crate::domain::{
     AccountIndex, ClientOrderId, InstrumentIndex, Money, OrderId, OrderStatus, OrderType, Price,
     Quantity, SessionIndex, Side, TimeInForce,
@@ -16,7 +17,7 @@ pub(super) const NONE: u32 = u32::MAX;
 const FIRST_GENERATION: u16 = 1;
 
 /// What a request asks.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) enum RequestKind {
     New,
     Cancel,
@@ -26,7 +27,7 @@ pub(super) enum RequestKind {
 }
 
 /// How far a request is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) enum RequestState {
     /// Handed to the route stage.
     Sent,
@@ -37,7 +38,7 @@ pub(super) enum RequestState {
 }
 
 /// One message to a desk.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Request {
     pub id: OrderId,
     /// ClOrdID(11); empty for cancels of the gateway's own.
@@ -49,7 +50,9 @@ pub(super) struct Request {
 }
 
 /// What a pending replace asks for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 pub(super) struct Replacement {
     pub order_type: OrderType,
     pub price: Price,
@@ -58,7 +61,7 @@ pub(super) struct Replacement {
 }
 
 /// One order.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Order {
     /// Of its first request: OrderID(37), stable.
     pub id: OrderId,
@@ -76,6 +79,8 @@ pub(super) struct Order {
     pub time_in_force: TimeInForce,
     /// Final status; `None` while it is open.
     pub done: Option<OrderStatus>,
+    /// The desk has ended it, and it counts as filled: should a trade be taken back, it does not work again.
+    pub ended: Option<OrderStatus>,
     /// The desk has accepted it.
     pub acked: bool,
     /// The client was told that the pending request is pending.
@@ -151,7 +156,7 @@ impl Order {
 }
 
 /// Ends of a session's list of open orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 struct Ends {
     first: u32,
     last: u32,
@@ -196,6 +201,22 @@ impl OrderTable {
             epoch,
             open: 0,
         }
+    }
+
+    /// Adds requests, orders and lists.
+    pub fn save(&self, saver: &mut Saver) {
+        saver.put(&(self.epoch, self.open, &self.lists));
+        saver.rows(self.requests.iter());
+        saver.rows(self.orders.iter());
+    }
+
+    /// What [`OrderTable::save`] added, into a table of which nothing is used yet.
+    pub fn load(&mut self, saved: &mut Saved) -> Option<()> {
+        let sessions = self.lists.len();
+        (self.epoch, self.open, self.lists) = saved.take()?;
+        saved.rows(self.requests_max, |row| self.requests.push(row))?;
+        saved.rows(self.requests_max, |row| self.orders.push(row))?;
+        (self.lists.len() == sessions).then_some(())
     }
 
     /// Start number of the process that gives the next ids.
@@ -380,6 +401,7 @@ impl Order {
             order_type: OrderType::Limit,
             time_in_force: TimeInForce::Day,
             done: None,
+            ended: None,
             acked: false,
             pending_told: false,
             cancel_wanted: false,

@@ -16,7 +16,9 @@ use crate::domain::{
 };
 
 /// What caused an output: copied into it for latencies and for deduplication.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub(super) struct Cause {
     pub received_ns: u64,
     pub decoded_ns: u64,
@@ -145,6 +147,7 @@ impl Risk {
         &mut self,
         client_order_id: ClientOrderId,
         request_id: Text<39>,
+        total: Option<u32>,
     ) -> ClientReport {
         ClientReport {
             order_id: OrderId::NONE,
@@ -169,7 +172,7 @@ impl Risk {
             reason: RejectReason::UnknownOrder,
             detail: ReportDetail::Answer {
                 request_id,
-                total: 0,
+                total,
                 last: true,
             },
         }

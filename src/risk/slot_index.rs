@@ -72,6 +72,11 @@ impl SlotIndex {
         }
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.cells.fill(EMPTY);
+    }
+
     /// The slot with this hash for which `same` holds.
     #[inline]
     pub fn find(&self, hash: u64, mut same: impl FnMut(u32) -> bool) -> Option<u32> {

@@ -42,15 +42,16 @@ impl Doubts {
         }
     }
 
-    /// A desk spoke of the request.
+    /// A desk spoke of the request. Returns what that one is about, if it was in doubt.
     #[inline]
-    pub fn settle(&mut self, id: OrderId) {
-        if !self.table.is_empty()
-            && let Some(entry) = self.table.remove(id)
-        {
-            let open = &mut self.links[entry.link as usize];
-            open.count -= (open.epoch == entry.incarnation) as u32;
+    pub fn settle(&mut self, id: OrderId) -> Option<OrderId> {
+        if self.table.is_empty() {
+            return None;
         }
+        let entry = self.table.remove(id)?;
+        let open = &mut self.links[entry.link as usize];
+        open.count -= (open.epoch == entry.incarnation) as u32;
+        Some(entry.original)
     }
 
     /// The numbers of a link were set.

@@ -18,6 +18,8 @@ pub struct Entry {
     pub msg_seq_num: u64,
     /// When, monotonic.
     pub written_ns: u64,
+    /// The request that it cancels or replaces; a report on it shows that one as well.
+    pub original: OrderId,
 }
 
 /// The table.
@@ -67,6 +69,18 @@ impl InFlight {
         }
         self.entries[at] = entry;
         self.len += 1;
+    }
+
+    /// A request that is in it.
+    pub fn get(&self, id: OrderId) -> Option<&Entry> {
+        let mut at = self.home(id);
+        loop {
+            match &self.entries[at] {
+                entry if entry.id == id => return (id != OrderId::NONE).then_some(entry),
+                entry if entry.id == OrderId::NONE => return None,
+                _ => at = self.after(at),
+            }
+        }
     }
 
     /// Takes a request out: it was answered.
@@ -148,7 +162,7 @@ mod tests {
             for (insert, slot) in ops {
                 let id = OrderId::new(1, 0, slot);
                 if insert && !model.contains_key(&id) && table.has_room() {
-                    let entry = Entry { id, link: slot % 3, incarnation: 0, msg_seq_num: slot as u64, written_ns: 0 };
+                    let entry = Entry { id, link: slot % 3, incarnation: 0, msg_seq_num: slot as u64, ..Entry::default() };
                     table.insert(entry);
                     model.insert(id, entry);
                 } else if !insert {
@@ -156,6 +170,11 @@ mod tests {
                 }
                 prop_assert_eq!(table.len(), model.len());
             }
+            for slot in 1..40 {
+                let id = OrderId::new(1, 0, slot);
+                prop_assert_eq!(table.get(id), model.get(&id));
+            }
+            prop_assert_eq!(table.get(OrderId::NONE), None);
             for (id, entry) in &model {
                 prop_assert_eq!(table.find_by_number(entry.link, 0, entry.msg_seq_num), Some(*id));
                 prop_assert!((0..table.slots()).any(|slot| table.at(slot) == Some(entry)));

@@ -25,6 +25,7 @@ use crate::wire::fix::{FieldIndex, digits, parse};
 const NO_CHANNEL: u16 = u16::MAX;
 
 /// Reads a log, record by record.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub struct Recovery {
     log: LogId,
     anchors: usize,
@@ -42,10 +43,16 @@ pub struct Recovery {
     unanswered: BTreeMap<u64, (usize, u16, Vec<u8>)>,
     /// Records whose outcome was known before they were fed, and the epoch that had it
     closed: HashMap<u64, u16>,
+    #[serde(skip, default = "index")]
     index: Box<FieldIndex>,
 }
 
+fn index() -> Box<FieldIndex> {
+    Box::new(FieldIndex::new())
+}
+
 /// What is known of one session.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Track {
     next_in: u64,
     next_out: u64,
@@ -113,7 +120,7 @@ impl Recovery {
             undo: None,
             unanswered: BTreeMap::new(),
             closed: HashMap::new(),
-            index: Box::new(FieldIndex::new()),
+            index: index(),
         }
     }
 
@@ -273,7 +280,7 @@ impl Recovery {
             return;
         };
         if number != track.sent.next() {
-            track.sent.reset(number);
+            track.sent.skip_to(number);
         }
         track.sent.push(number, 0, place);
         track.next_out = number + 1;
@@ -320,7 +327,7 @@ impl Recovery {
                 (track.next_in, track.next_out) = (next_in, next_out);
                 track.epoch = Some(epoch);
                 if track.sent.next() != next_out {
-                    track.sent.reset(next_out);
+                    track.sent.skip_to(next_out);
                 }
                 return;
             }
@@ -416,7 +423,7 @@ impl Recovered {
     pub fn skip(&mut self, numbers: u64) {
         for peer in self.peers.values_mut() {
             peer.next_out += numbers;
-            peer.sent.reset(peer.next_out);
+            peer.sent.skip_to(peer.next_out);
         }
     }
 

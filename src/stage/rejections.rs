@@ -14,12 +14,13 @@ use crate::wire::fix::{DeskMessage, FieldIndex, decode_desk, parse};
 pub(super) type Number = (u16, u32, u64);
 
 /// All links' refusals.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Rejections {
     /// The record of each, and what the desk said
     by_number: HashMap<Number, (u64, DeskText)>,
     /// Per link
     incarnations: Vec<u32>,
+    #[serde(skip)]
     index: Box<FieldIndex>,
 }
 

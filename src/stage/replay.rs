@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use super::assembly;
 use super::event_record::{Numbers, numbers};
+use super::host_loss::Standing;
 use super::recovered::{Recovered, Recovery, number_of};
 use super::rejections::{Number, Rejections};
 use crate::config::plan::Plan;
@@ -24,10 +25,13 @@ use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
 use crate::domain::{DeskText, LinkIndex, Now, OrderId, RejectReason, Text};
 use crate::journal::entry::{self, Outcome};
+use crate::journal::snapshot::Position;
 use crate::journal::{Cause, LogId, Record, RecordKind, begin};
 use crate::risk::{Facts, Outputs, Risk};
 use crate::route;
 use crate::session::ResetCause;
+
+mod saved;
 
 /// Which output of which record of the order log.
 type Key = (u64, u16);
@@ -45,22 +49,24 @@ pub struct ReplayError {
 }
 
 /// A message that was written to a link.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 struct Written {
     link: u16,
     /// See [`Rejections`]
     incarnation: u32,
     msg_seq_num: u64,
+    original: OrderId,
 }
 
 /// How the receiver closed an output that is not known yet.
+#[derive(serde::Serialize, serde::Deserialize)]
 enum Closing {
     Written(Written),
     Other,
 }
 
 /// Output of the risk stage without a closing record.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 enum Open {
     Desk(ToDesk),
     Client(ToClient),
@@ -82,6 +88,8 @@ pub struct Replay {
     closed: HashMap<Key, (u16, Closing)>,
     in_flight: HashMap<OrderId, Written>,
     doubts: HashMap<OrderId, Written>,
+    /// Per link: its incarnation when its numbers were last set
+    numbers_since: HashMap<u16, u32>,
     /// In doubt, and not known to be written
     doubted: HashSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
@@ -90,7 +98,10 @@ pub struct Replay {
     rejections: Rejections,
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
+    standing: Standing,
     sequences: [u64; 3],
+    /// How far each log was read
+    positions: [Position; 3],
     inputs: u64,
     /// Trading day of the last input
     last_input_day: u32,
@@ -110,7 +121,7 @@ pub struct Resumption {
     pub untold: Vec<ToClient>,
     /// Copies of these that it does know, by epoch and channel.
     pub copies: Vec<(u16, u16, Cause)>,
-    /// Written and not answered; the connections are gone.
+    /// Written and not answered; the connections are gone. Incarnation 0: under numbers that are over; 1: under the present ones.
     pub in_flight: Vec<route::Entry>,
     /// Reported in doubt, and no desk has spoken of them since.
     pub doubts: Vec<route::Entry>,
@@ -120,8 +131,10 @@ pub struct Resumption {
     pub sequences: [u64; 3],
     /// Inputs of the risk stage that were replayed.
     pub inputs: u64,
-    /// What was blocked and killed when the day ended, to be so in the next.
+    /// What was blocked, killed and held when the day ended, to be so in the next; and what a loss of the host holds.
     pub stops: Vec<RiskCommand>,
+    /// When desks were last held after a loss of the host, nanoseconds since 1970; zero: never.
+    pub loss_wall_ns: u64,
 }
 
 impl Replay {
@@ -139,12 +152,15 @@ impl Replay {
             closed: HashMap::new(),
             in_flight: HashMap::new(),
             doubts: HashMap::new(),
+            numbers_since: HashMap::new(),
             doubted: HashSet::new(),
             refusals: BTreeMap::new(),
             refusals_known: HashMap::new(),
             rejections: Rejections::default(),
             copies: Vec::new(),
+            standing: Standing::default(),
             sequences: [0; 3],
+            positions: [Position::START; 3],
             inputs: 0,
             last_input_day: 0,
         }
@@ -158,6 +174,7 @@ impl Replay {
         offset: u64,
         record: &Record<'_>,
     ) -> Result<(), ReplayError> {
+        self.note_position(log, epoch, offset, record);
         match log {
             LogId::Client => self.feed_client(epoch, offset, record),
             LogId::Order => return self.feed_order(epoch, record),
@@ -203,6 +220,7 @@ impl Replay {
                     link,
                     incarnation: self.rejections.incarnation(link),
                     msg_seq_num: number_of(record.body).unwrap_or(0),
+                    original: OrderId::NONE,
                 };
                 self.close(epoch, key, Closing::Written(written));
             }
@@ -220,10 +238,12 @@ impl Replay {
             }
             RecordKind::Connection => match numbers(record.body) {
                 Numbers::Set { cause, .. } => {
-                    // Nothing is proved by the numbers of what was sent before.
-                    self.doubts.retain(|_, it| it.link != link);
                     if cause != ResetCause::PeerSequenceReset as u8 {
+                        // Nothing is proved by the numbers of what was sent before.
+                        self.doubts.retain(|_, it| it.link != link);
                         self.rejections.ended(link);
+                        let incarnation = self.rejections.incarnation(link);
+                        self.numbers_since.insert(link, incarnation);
                     }
                 }
                 Numbers::Disconnected => self.rejections.ended(link),
@@ -243,7 +263,7 @@ impl Replay {
         }
         match (self.open.remove(&key), closing) {
             (Some((_, Open::Desk(request))), Closing::Written(written)) => {
-                self.note_written(request.id, written);
+                self.note_written(&request, written);
             }
             (Some(_), _) => {}
             (None, closing) => {
@@ -263,6 +283,11 @@ impl Replay {
         );
         if is_input {
             self.last_input_day = self.last_input_day.max(assembly::day_of(record.time_ns));
+        }
+        if record.kind == RecordKind::Command
+            && let Some((input, _)) = entry::read_command(record.body)
+        {
+            self.standing.take(&input, record.time_ns);
         }
         let Some(mut risk) = self.risk.take() else {
             // Of other reference data: nothing can be made of it, but that it was dealt with.
@@ -371,7 +396,7 @@ impl Replay {
             }
             DeskInput::InDoubt { id } => {
                 match self.in_flight.remove(id) {
-                    Some(written) => drop(self.doubts.insert(*id, written)),
+                    Some(written) => self.note_doubt(*id, written),
                     None => drop(self.doubted.insert(*id)),
                 }
                 return;
@@ -387,11 +412,23 @@ impl Replay {
         self.doubts.remove(&id);
     }
 
-    fn note_written(&mut self, id: OrderId, written: Written) {
-        match self.doubted.remove(&id) {
-            true => self.doubts.insert(id, written),
-            false => self.in_flight.insert(id, written),
+    fn note_written(&mut self, request: &ToDesk, written: Written) {
+        let id = request.id;
+        let written = Written {
+            original: request.request.original(),
+            ..written
         };
+        match self.doubted.remove(&id) {
+            true => self.note_doubt(id, written),
+            false => drop(self.in_flight.insert(id, written)),
+        }
+    }
+
+    /// One that was written under numbers that are over proves nothing by the present ones.
+    fn note_doubt(&mut self, id: OrderId, written: Written) {
+        if !is_past(&self.numbers_since, &written) {
+            self.doubts.insert(id, written);
+        }
     }
 
     fn settle_outputs(&mut self, epoch: u16, sequence: u64) {
@@ -415,13 +452,13 @@ impl Replay {
                     self.open.insert(key, (epoch, open));
                 }
                 (Some(Closing::Written(written)), Open::Desk(request)) => {
-                    written_now.push((request.id, written));
+                    written_now.push((request, written));
                 }
                 (Some(_), _) => {}
             }
         }
-        for (id, written) in written_now {
-            self.note_written(id, written);
+        for (request, written) in written_now {
+            self.note_written(&request, written);
         }
     }
 
@@ -475,7 +512,8 @@ impl Replay {
         }
         let stops = match (&self.risk, goes_on) {
             (Some(risk), false) => risk.stops(),
-            _ => Vec::new(),
+            (None, false) => self.standing.commands(self.plan.desks.len()),
+            (_, true) => Vec::new(),
         };
         if goes_on && self.risk.is_none() {
             return Err(ReplayError {
@@ -496,6 +534,8 @@ impl Replay {
             id,
             link: written.link as u32,
             msg_seq_num: written.msg_seq_num,
+            original: written.original,
+            incarnation: u32::from(!is_past(&self.numbers_since, &written)),
             ..route::Entry::default()
         };
         // What a desk has refused by its number is no longer in flight.
@@ -547,6 +587,7 @@ impl Replay {
             sequences: self.sequences,
             inputs: self.inputs,
             stops,
+            loss_wall_ns: self.standing.loss_wall_ns,
             risk,
         })
     }
@@ -571,6 +612,11 @@ fn refused(
         cause_sequence,
         input: DeskInput::Refused { id, reason, text },
     }
+}
+
+fn is_past(numbers_since: &HashMap<u16, u32>, written: &Written) -> bool {
+    let since = numbers_since.get(&written.link);
+    since.is_some_and(|since| written.incarnation < *since)
 }
 
 fn error(record: &Record<'_>, what: String) -> ReplayError {

@@ -151,6 +151,17 @@ impl<S: Sockets> RouteStage<S> {
         self.side.in_flight.len()
     }
 
+    /// Requests of lost connections that the risk stage was not told of yet.
+    pub fn unreported(&self) -> usize {
+        let stale = self.side.links.iter().map(|link| link.stale as usize);
+        stale.sum()
+    }
+
+    /// Requests in doubt that no desk has spoken of since.
+    pub fn in_doubt(&self) -> usize {
+        self.side.in_doubt()
+    }
+
     /// Writer of this stage's part of the status page.
     pub fn status(&self) -> &StageWriter {
         &self.side.status
@@ -236,9 +247,16 @@ impl<S: Sockets> RouteStage<S> {
         let Some(&request) = self.from_risk.peek() else {
             return false;
         };
-        match self.link_for(&request) {
+        let mut link = self.link_for(&request, self.way_of_original(&request));
+        if link == Err(RejectReason::Pressure) && is_cancel(&request) {
+            if self.may_wait(now, &request) {
+                return false;
+            }
+            // Better that it overtakes its order than that it is never sent.
+            link = self.link_for(&request, None);
+        }
+        match link {
             Ok(link) => self.write(now, link, &request),
-            Err(RejectReason::Pressure) if self.may_wait(now, &request) => return false,
             Err(reason) => self.refuse(now, &request, reason),
         }
         self.from_risk.release();
@@ -248,15 +266,12 @@ impl<S: Sockets> RouteStage<S> {
     /// A cancel is not refused for want of room in its desk's windows: it stays where it is until the desk has answered
     /// others, for a bounded time since the desk last took a request.
     fn may_wait(&mut self, now: Now, request: &ToDesk) -> bool {
-        if !is_cancel(request) {
-            return false;
-        }
         let desk = self.account_desks[request.account.get()].get();
         let since_ns = *self.full_since_ns[desk].get_or_insert(now.mono_ns);
         now.mono_ns.saturating_sub(since_ns) < CANCEL_WAIT_NS_MAX
     }
 
-    fn link_for(&mut self, request: &ToDesk) -> Result<usize, RejectReason> {
+    fn link_for(&mut self, request: &ToDesk, behind: Option<usize>) -> Result<usize, RejectReason> {
         let is_cancel = is_cancel(request);
         if !self.board.log().disk().works() {
             self.may_leave_without_disk(request)?;
@@ -268,11 +283,23 @@ impl<S: Sockets> RouteStage<S> {
         if !self.side.in_flight.has_room() {
             return Err(RejectReason::Pressure);
         }
-        match choose(&self.side.links, desk, is_cancel) {
+        match choose(&self.side.links, desk, is_cancel, behind) {
             Choice::Link(link) => Ok(link),
             Choice::Full => Err(RejectReason::Pressure),
             Choice::Nothing => Err(RejectReason::NoDesk),
         }
+    }
+
+    /// The link that carries the order which a cancel or replace names, where the desk has not answered it.
+    fn way_of_original(&self, request: &ToDesk) -> Option<usize> {
+        let (DeskRequest::Cancel { original } | DeskRequest::Replace { original }) =
+            request.request
+        else {
+            return None;
+        };
+        let entry = self.side.in_flight.get(original)?;
+        let link = entry.link as usize;
+        (self.side.links[link].incarnation == entry.incarnation).then_some(link)
     }
 
     /// The logs cannot be written any more. No new order leaves; a cancel does, except to a desk at level L1: there its record would
@@ -318,6 +345,7 @@ impl<S: Sockets> RouteStage<S> {
             incarnation: state.incarnation,
             msg_seq_num: sent.msg_seq_num,
             written_ns: now.mono_ns,
+            original: request.request.original(),
         });
         self.side.status.add(Counter::RequestsWritten, 1);
         self.side.status.record_latency(

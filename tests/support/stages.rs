@@ -24,6 +24,7 @@ use gatehouse::stage::assembly::{self, Common, Rings};
 use gatehouse::stage::control::ControlPorts;
 use gatehouse::stage::decode::DecodeStage;
 use gatehouse::stage::journal::{Drain, JournalStage};
+use gatehouse::stage::recovered::Recovered;
 use gatehouse::stage::replay::{Replay, Resumption};
 use gatehouse::stage::risk::RiskStage;
 use gatehouse::stage::route::RouteStage;
@@ -138,29 +139,55 @@ impl Bench {
         self.restart_without(0);
     }
 
+    /// The host goes down: so many last records of the client, order and desk log are missing, and the next process is told to go on. It
+    /// skips `numbers` sequence numbers.
+    pub fn lose_host(&mut self, missing: [usize; 3], numbers: u64) {
+        self.restart_after(missing, Some(numbers));
+    }
+
     /// As [`Bench::restart`], killed before it wrote the last so many records of the client log.
     pub fn restart_without(&mut self, records: usize) {
+        self.restart_after([records, 0, 0], None);
+    }
+
+    fn restart_after(&mut self, missing: [usize; 3], lost_numbers: Option<u64>) {
         let epoch = self.past.len() as u16 + 1;
         let mut files = self.stages.borrow_mut().take_files();
-        let before = self.past.iter().map(|(_, files)| &files[0][..]);
-        let mut sequence = 0;
-        let mut ends = vec![0];
-        for log in before.chain([&files[0][..]]) {
-            let mut chain = Chain::behind(sequence);
-            ends = vec![0];
-            while let Step::Record(_, taken) = chain.take(&log[*ends.last().unwrap()..]) {
-                ends.push(ends.last().unwrap() + taken);
+        for at in 0..3 {
+            let before = self.past.iter().map(|(_, files)| &files[at][..]);
+            let mut sequence = 0;
+            let mut ends = vec![0];
+            for log in before.chain([&files[at][..]]) {
+                let mut chain = Chain::behind(sequence);
+                ends = vec![0];
+                while let Step::Record(_, taken) = chain.take(&log[*ends.last().unwrap()..]) {
+                    ends.push(ends.last().unwrap() + taken);
+                }
+                sequence = chain.sequence;
             }
-            sequence = chain.sequence;
+            let end = ends[ends.len() - 1 - missing[at]];
+            files[at].truncate(end);
         }
-        files[0].truncate(ends[ends.len() - 1 - records]);
         self.past.push((epoch, files));
         self.pass(1_000_000);
         // Whichever log is read first, the same comes of it.
-        let found = replayed(&self.plan, &self.past, [0, 1, 2], self.now());
-        for order in [[1, 2, 0], [2, 0, 1], [1, 0, 2]] {
-            let other = replayed(&self.plan, &self.past, order, self.now());
-            assert_eq!(words(&found), words(&other), "{order:?}");
+        let mut found = replayed(&self.plan, &self.past, [0, 1, 2], self.now());
+        // And whether it is read in one go, or a snapshot is taken on the way and read back.
+        for (order, share) in [
+            ([1, 2, 0], 2),
+            ([2, 0, 1], 3),
+            ([1, 0, 2], 5),
+            ([0, 1, 2], 1),
+        ] {
+            let saved_at = self.start_wall_ns.wrapping_add(self.mono_ns.get()) % 97 + share;
+            let other = replay(&self.plan, &self.past, order, Some(saved_at));
+            let other = other.finish(assembly::day(self.now()));
+            let other = other.expect("the same plan");
+            let (found, other) = (words(&self.plan, &found), words(&self.plan, &other));
+            assert_eq!(found, other, "{order:?}, saved at {saved_at}");
+        }
+        if let Some(numbers) = lost_numbers {
+            found.accept_host_loss(&self.plan, self.now(), numbers);
         }
         self.network = SharedNetwork::default();
         self.desk_host = listen(&self.network, self.plan.desks[0].links[0].address);
@@ -185,7 +212,12 @@ impl Bench {
         self.turn(2);
         let stream = MemoryStream::accept(&self.network, self.desk_host, self.turner());
         desk.attach_stream(stream);
-        desk.expect("A");
+        let logon = desk.read_any().expect("a Logon");
+        assert!(
+            logon.kind() == "A" && logon.seq() >= desk.next_in,
+            "{logon:?}"
+        );
+        desk.next_in = logon.seq() + 1;
         desk.send("A", &fields("98=0 108=30"));
         self.turn(10);
     }
@@ -349,6 +381,8 @@ impl<S: Sockets> Stages<S> {
 
     /// All that the logs hold; the stages are of no use any more.
     fn take_files(&mut self) -> [Vec<u8>; 3] {
+        // The windows survive the process, whatever the disk does.
+        self.is_stalled = false;
         self.drain();
         self.files.take()
     }
@@ -356,7 +390,15 @@ impl<S: Sockets> Stages<S> {
 
 /// What comes of the logs, read one after the other in this order.
 fn replayed(plan: &Plan, past: &[Past], order: [usize; 3], now: Now) -> Resumption {
-    let mut replay = Replay::new(Arc::new(plan.clone()));
+    let replay = replay(plan, past, order, None);
+    replay.finish(assembly::day(now)).expect("the same plan")
+}
+
+/// The same before the end; with `save_at` what is known goes into a snapshot after so many records, and back.
+fn replay(plan: &Plan, past: &[Past], order: [usize; 3], save_at: Option<u64>) -> Replay {
+    let plan = Arc::new(plan.clone());
+    let mut replay = Replay::new(plan.clone());
+    let mut records = 0;
     for log in order {
         let mut sequence = 0;
         for (epoch, files) in past {
@@ -365,24 +407,59 @@ fn replayed(plan: &Plan, past: &[Past], order: [usize; 3], now: Now) -> Resumpti
                 let fed = replay.feed(LOGS[log], *epoch, offset as u64, &record);
                 fed.expect("what was written is read");
                 offset += taken;
+                records += 1;
+                if save_at == Some(records) {
+                    replay = saved_and_loaded(&plan, replay);
+                }
             }
             assert_eq!(offset, files[log].len(), "whole records");
             sequence = chain.sequence;
         }
     }
-    replay.finish(assembly::day(now)).expect("the same plan")
+    replay
+}
+
+fn saved_and_loaded(plan: &Arc<Plan>, replay: Replay) -> Replay {
+    let (positions, bytes) = (replay.positions(), replay.save());
+    drop(replay);
+    let loaded = Replay::load(plan.clone(), &bytes).expect("what was saved is loaded");
+    assert_eq!(loaded.positions(), positions);
+    loaded
+}
+
+/// Of the sessions of these names.
+fn numbers(of: &Recovered, names: Vec<String>) -> String {
+    let peer = |name: &String| {
+        let it = of.peer(name)?;
+        let unanswered = it.unanswered.iter().map(|it| (it.epoch, it.sequence));
+        let unanswered: Vec<_> = unanswered.collect();
+        Some((
+            it.next_in,
+            it.next_out,
+            it.began_wall_ns,
+            it.lost,
+            unanswered,
+        ))
+    };
+    format!("{:?}", names.iter().map(peer).collect::<Vec<_>>())
 }
 
 /// What is compared.
-fn words(found: &Resumption) -> String {
+fn words(plan: &Plan, found: &Resumption) -> String {
     let sequence = |of: &ToDesk| (of.cause_sequence, of.cause_output);
     let unsent: Vec<_> = found.unsent.iter().map(sequence).collect();
     let sequence = |of: &ToClient| (of.cause_sequence, of.cause_output);
     let untold: Vec<_> = found.untold.iter().map(sequence).collect();
     let hash = found.risk.as_ref().map(Risk::state_hash);
     format!(
-        "{hash:?} {unsent:?} {untold:?} {:?} {:?} {:?} {:?}",
-        found.in_flight, found.doubts, found.refusals, found.sequences
+        "{hash:?} {unsent:?} {untold:?} {:?} {:?} {:?} {:?} {:?} {} {}",
+        found.in_flight,
+        found.doubts,
+        found.refusals,
+        found.copies,
+        found.sequences,
+        numbers(&found.clients, assembly::channel_names(plan, LogId::Client)),
+        numbers(&found.links, assembly::channel_names(plan, LogId::Desk)),
     )
 }
 

@@ -1,0 +1,98 @@
+//! A replay as bytes and back: what a snapshot keeps. A replay that was loaded goes on as the one that was saved would have.
+
+use std::sync::Arc;
+
+use super::Replay;
+use crate::config::plan::Plan;
+use crate::domain::saved::{Saved, Saver};
+use crate::journal::snapshot::Position;
+use crate::journal::{LogId, Record};
+use crate::risk::Risk;
+use crate::stage::assembly;
+
+/// Index of a log in arrays of three.
+fn index(log: LogId) -> Option<usize> {
+    (log as usize).checked_sub(1)
+}
+
+impl Replay {
+    pub(super) fn note_position(
+        &mut self,
+        log: LogId,
+        epoch: u16,
+        offset: u64,
+        record: &Record<'_>,
+    ) {
+        let Some(at) = index(log) else { return };
+        self.positions[at] = Position::behind(epoch, offset, record);
+    }
+
+    /// How far the client, order and desk log were read.
+    pub fn positions(&self) -> [Position; 3] {
+        self.positions
+    }
+
+    /// For which reference data it is.
+    pub fn reference(&self) -> u64 {
+        self.reference
+    }
+
+    /// Everything that is known so far.
+    pub fn save(&self) -> Vec<u8> {
+        let Self {
+            plan: _,
+            reference: _, // Of the plan.
+            clients,
+            links,
+            risk,
+            begin,
+            out: _, // Of one record.
+            open,
+            closed,
+            in_flight,
+            doubts,
+            doubted,
+            rejections,
+            refusals,
+            refusals_known,
+            copies,
+            sequences,
+            positions,
+            inputs,
+            last_input_day,
+        } = self;
+        let mut saver = Saver::default();
+        saver.put(&(clients, links));
+        saver.put(&(begin, open, closed, in_flight));
+        saver.put(&(doubts, doubted, rejections));
+        saver.put(&(refusals, refusals_known, copies));
+        saver.put(&(sequences, positions, inputs, last_input_day));
+        saver.put(&risk.is_some());
+        if let Some(risk) = risk {
+            risk.save(&mut saver);
+        }
+        saver.into_bytes()
+    }
+
+    /// What [`Replay::save`] made with the same plan; `None` where it is not that.
+    pub fn load(plan: Arc<Plan>, bytes: &[u8]) -> Option<Self> {
+        let mut saved = Saved::new(bytes);
+        let mut replay = Self::new(plan);
+        (replay.clients, replay.links) = saved.take()?;
+        (replay.begin, replay.open, replay.closed, replay.in_flight) = saved.take()?;
+        (replay.doubts, replay.doubted, replay.rejections) = saved.take()?;
+        (replay.refusals, replay.refusals_known, replay.copies) = saved.take()?;
+        (
+            replay.sequences,
+            replay.positions,
+            replay.inputs,
+            replay.last_input_day,
+        ) = saved.take()?;
+        if saved.take::<bool>()? {
+            let plan = replay.plan.clone();
+            let risk = assembly::with_risk_plan(&plan, 0, |plan| Risk::load(plan, &mut saved));
+            replay.risk = Some(risk?);
+        }
+        saved.is_empty().then_some(replay)
+    }
+}
