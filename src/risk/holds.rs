@@ -5,7 +5,7 @@
 use crate::domain::{AccountIndex, DeskIndex};
 
 /// All desks.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug, Hash, serde::Serialize, serde::Deserialize)]
 pub(super) struct Holds {
     /// By desk
     held: Vec<bool>,

@@ -28,7 +28,7 @@ impl Resumption {
 }
 
 /// What was stopped by commands that mean the same with whatever files: the firm, and desks. With it the last loss.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Standing {
     is_blocked: bool,
     is_killed: bool,

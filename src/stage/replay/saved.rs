@@ -52,6 +52,8 @@ impl Replay {
             in_flight,
             doubts,
             doubted,
+            numbers_since,
+            standing,
             rejections,
             refusals,
             refusals_known,
@@ -64,7 +66,7 @@ impl Replay {
         let mut saver = Saver::default();
         saver.put(&(clients, links));
         saver.put(&(begin, open, closed, in_flight));
-        saver.put(&(doubts, doubted, rejections));
+        saver.put(&(doubts, doubted, rejections, numbers_since, standing));
         saver.put(&(refusals, refusals_known, copies));
         saver.put(&(sequences, positions, inputs, last_input_day));
         saver.put(&risk.is_some());
@@ -80,7 +82,13 @@ impl Replay {
         let mut replay = Self::new(plan);
         (replay.clients, replay.links) = saved.take()?;
         (replay.begin, replay.open, replay.closed, replay.in_flight) = saved.take()?;
-        (replay.doubts, replay.doubted, replay.rejections) = saved.take()?;
+        (
+            replay.doubts,
+            replay.doubted,
+            replay.rejections,
+            replay.numbers_since,
+            replay.standing,
+        ) = saved.take()?;
         (replay.refusals, replay.refusals_known, replay.copies) = saved.take()?;
         (
             replay.sequences,
