@@ -2,6 +2,8 @@
 //!
 //! The kill comes between two duty cycles of single stages, so that each point between a record and what should follow is reached.
 
+#[path = "restart/doubts.rs"]
+mod doubts;
 #[path = "restart/host_loss.rs"]
 mod host_loss;
 #[path = "restart/level_one.rs"]

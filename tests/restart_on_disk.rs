@@ -5,11 +5,12 @@
 mod support;
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
 use gatehouse::app::{self, Gateway};
-use gatehouse::config::plan::{DropCopyPlan, Plan};
+use gatehouse::config::plan::{DropCopyPlan, Layout, Plan};
 use gatehouse::domain::{SessionIndex, Text};
 use gatehouse::status::Counter;
 use support::{Client, World};
@@ -71,6 +72,26 @@ fn after_an_orderly_end_the_windows_are_not_needed() {
 }
 
 #[test]
+fn logs_that_are_moved_away_do_not_take_the_start_numbers_with_them() {
+    let mut world = World::start(|_| {});
+    let first = world.gateway().epoch;
+    world.stop();
+    let state = &world.plan.state;
+    let aside = state.log_directory.with_file_name("aside");
+    // With the directory itself: nothing is left in it.
+    fs::rename(&state.log_directory, &aside).expect("moved");
+    for _ in 0..2 {
+        let gateway = app::start(world.plan.clone()).expect("it begins anew, and goes on");
+        assert!(gateway.epoch > first, "{}", gateway.epoch);
+        gateway.stop();
+    }
+    // They do not belong to what has begun since.
+    copy(&aside, &state.log_directory);
+    let told = refusal(&world.plan);
+    assert!(told.contains("(gap)"), "{told}");
+}
+
+#[test]
 fn after_the_host_went_down_it_starts_only_when_told_and_skips_numbers() {
     let mut world = World::start(|_| {});
     let client = traded(&world);
@@ -101,6 +122,22 @@ fn after_the_host_went_down_it_starts_only_when_told_and_skips_numbers() {
     gateway.stop();
     // That end was one in order.
     app::start(world.plan.clone()).expect("it starts").stop();
+}
+
+#[test]
+fn a_start_that_cannot_listen_ends_in_order() {
+    for layout in [Layout::Fused, Layout::Pipeline] {
+        let mut world = World::start(|sample| sample.layout = layout);
+        world.stop();
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut plan = (*world.plan).clone();
+        plan.listeners[0].address = taken.local_addr().expect("an address");
+        let told = refusal(&Arc::new(plan));
+        assert!(told.contains("cannot listen"), "{told}");
+        // The host may go down now.
+        fs::remove_dir_all(&world.plan.state.staging_directory).expect("removed");
+        app::start(world.plan.clone()).expect("it starts").stop();
+    }
 }
 
 #[test]

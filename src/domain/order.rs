@@ -272,6 +272,16 @@ pub enum DeskRequest {
     },
 }
 
+impl DeskRequest {
+    /// The request that it is about.
+    pub fn original(&self) -> OrderId {
+        match *self {
+            Self::New => OrderId::NONE,
+            Self::Cancel { original } | Self::Replace { original } => original,
+        }
+    }
+}
+
 /// Epochs of the scopes that may stop an order on its way: what the risk stage saw. See `risk::kill_switch`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct ScopeEpochs {

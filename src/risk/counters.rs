@@ -21,7 +21,7 @@ pub struct Counters {
     /// Gateway's cancels that the desk refused or that did not reach it.
     pub gateway_cancels_failed: u64,
     /// Requests refused here, by reason.
-    #[serde(with = "rows")]
+    #[serde(with = "crate::domain::saved::array")]
     pub refused: [u64; REJECTS.len()],
     /// Orders that the desk rejected.
     pub desk_rejects: u64,
@@ -85,27 +85,5 @@ impl Counters {
     #[inline]
     pub(super) fn refuse(&mut self, reason: RejectReason) {
         self.refused[reason as usize] += 1;
-    }
-}
-
-/// Arrays of more than 32, which serde does not know.
-mod rows {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer, const N: usize>(
-        rows: &[u64; N],
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        rows.as_slice().serialize(to)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
-        from: D,
-    ) -> Result<[u64; N], D::Error> {
-        let rows = Vec::deserialize(from)?;
-        let count = rows.len();
-        rows.try_into()
-            .map_err(|_| D::Error::custom(format_args!("{count} rows, not {N}")))
     }
 }

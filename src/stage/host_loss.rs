@@ -11,6 +11,7 @@ use super::replay::Resumption;
 use crate::config::plan::Plan;
 use crate::domain::command::{CommandInput, RiskCommand, Scope};
 use crate::domain::order::{AccountRef, ClientRequest};
+use crate::domain::time::NS_PER_S;
 use crate::domain::{AccountIndex, DeskIndex, Durability, Now};
 use crate::wire::fix::Message;
 
@@ -79,6 +80,8 @@ pub(super) struct Loss {
     accounts: Vec<bool>,
     /// Per session: whether it has such an account
     sessions: Vec<bool>,
+    /// Per session: how far its clock may be from ours
+    tolerances_ns: Vec<u64>,
 }
 
 impl Loss {
@@ -89,10 +92,13 @@ impl Loss {
         let lossy = |account: &AccountIndex| accounts[account.get()];
         let sessions = plan.sessions.iter();
         let sessions = sessions.map(|it| it.accounts.iter().any(lossy)).collect();
+        let tolerances = plan.sessions.iter();
+        let tolerances = tolerances.map(|it| it.fix.sending_time_tolerance_s as u64 * NS_PER_S);
         (wall_ns > 0).then_some(Self {
             wall_ns,
             accounts,
             sessions,
+            tolerances_ns: tolerances.collect(),
         })
     }
 
@@ -123,7 +129,8 @@ impl Loss {
             false => message.orig_sending_time_ns(),
         };
         match first_sent_ns {
-            Some(first_sent_ns) => first_sent_ns < self.wall_ns,
+            // By the client's clock.
+            Some(first_sent_ns) => first_sent_ns < self.wall_ns + self.tolerances_ns[session],
             // A PossResend need not say when: on the day of the loss that is enough.
             None => is_repeated || day_of(now.wall_ns) == day_of(self.wall_ns),
         }

@@ -55,6 +55,7 @@ struct Written {
     /// See [`Rejections`]
     incarnation: u32,
     msg_seq_num: u64,
+    original: OrderId,
 }
 
 /// How the receiver closed an output that is not known yet.
@@ -87,6 +88,8 @@ pub struct Replay {
     closed: HashMap<Key, (u16, Closing)>,
     in_flight: HashMap<OrderId, Written>,
     doubts: HashMap<OrderId, Written>,
+    /// Per link: its incarnation when its numbers were last set
+    numbers_since: HashMap<u16, u32>,
     /// In doubt, and not known to be written
     doubted: HashSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
@@ -102,6 +105,8 @@ pub struct Replay {
     inputs: u64,
     /// Trading day of the last input
     last_input_day: u32,
+    /// Start whose risk state began anew and was gone on with since
+    fresh_epoch: u16,
 }
 
 /// What the stages go on with.
@@ -118,7 +123,7 @@ pub struct Resumption {
     pub untold: Vec<ToClient>,
     /// Copies of these that it does know, by epoch and channel.
     pub copies: Vec<(u16, u16, Cause)>,
-    /// Written and not answered; the connections are gone.
+    /// Written and not answered; the connections are gone. Incarnation 0: under numbers that are over; 1: under the present ones.
     pub in_flight: Vec<route::Entry>,
     /// Reported in doubt, and no desk has spoken of them since.
     pub doubts: Vec<route::Entry>,
@@ -126,6 +131,8 @@ pub struct Resumption {
     pub refusals: Vec<FromDesk>,
     /// Last sequences of the client, order and desk log.
     pub sequences: [u64; 3],
+    /// First start whose logs are still needed.
+    pub needed: u16,
     /// Inputs of the risk stage that were replayed.
     pub inputs: u64,
     /// What was blocked, killed and held when the day ended, to be so in the next; and what a loss of the host holds.
@@ -149,6 +156,7 @@ impl Replay {
             closed: HashMap::new(),
             in_flight: HashMap::new(),
             doubts: HashMap::new(),
+            numbers_since: HashMap::new(),
             doubted: HashSet::new(),
             refusals: BTreeMap::new(),
             refusals_known: HashMap::new(),
@@ -159,6 +167,7 @@ impl Replay {
             positions: [Position::START; 3],
             inputs: 0,
             last_input_day: 0,
+            fresh_epoch: 0,
         }
     }
 
@@ -216,6 +225,7 @@ impl Replay {
                     link,
                     incarnation: self.rejections.incarnation(link),
                     msg_seq_num: number_of(record.body).unwrap_or(0),
+                    original: OrderId::NONE,
                 };
                 self.close(epoch, key, Closing::Written(written));
             }
@@ -233,10 +243,12 @@ impl Replay {
             }
             RecordKind::Connection => match numbers(record.body) {
                 Numbers::Set { cause, .. } => {
-                    // Nothing is proved by the numbers of what was sent before.
-                    self.doubts.retain(|_, it| it.link != link);
                     if cause != ResetCause::PeerSequenceReset as u8 {
+                        // Nothing is proved by the numbers of what was sent before.
+                        self.doubts.retain(|_, it| it.link != link);
                         self.rejections.ended(link);
+                        let incarnation = self.rejections.incarnation(link);
+                        self.numbers_since.insert(link, incarnation);
                     }
                 }
                 Numbers::Disconnected => self.rejections.ended(link),
@@ -256,7 +268,7 @@ impl Replay {
         }
         match (self.open.remove(&key), closing) {
             (Some((_, Open::Desk(request))), Closing::Written(written)) => {
-                self.note_written(request.id, written);
+                self.note_written(&request, written);
             }
             (Some(_), _) => {}
             (None, closing) => {
@@ -389,7 +401,7 @@ impl Replay {
             }
             DeskInput::InDoubt { id } => {
                 match self.in_flight.remove(id) {
-                    Some(written) => drop(self.doubts.insert(*id, written)),
+                    Some(written) => self.note_doubt(*id, written),
                     None => drop(self.doubted.insert(*id)),
                 }
                 return;
@@ -405,11 +417,23 @@ impl Replay {
         self.doubts.remove(&id);
     }
 
-    fn note_written(&mut self, id: OrderId, written: Written) {
-        match self.doubted.remove(&id) {
-            true => self.doubts.insert(id, written),
-            false => self.in_flight.insert(id, written),
+    fn note_written(&mut self, request: &ToDesk, written: Written) {
+        let id = request.id;
+        let written = Written {
+            original: request.request.original(),
+            ..written
         };
+        match self.doubted.remove(&id) {
+            true => self.note_doubt(id, written),
+            false => drop(self.in_flight.insert(id, written)),
+        }
+    }
+
+    /// One that was written under numbers that are over proves nothing by the present ones.
+    fn note_doubt(&mut self, id: OrderId, written: Written) {
+        if !is_past(&self.numbers_since, &written) {
+            self.doubts.insert(id, written);
+        }
     }
 
     fn settle_outputs(&mut self, epoch: u16, sequence: u64) {
@@ -433,13 +457,13 @@ impl Replay {
                     self.open.insert(key, (epoch, open));
                 }
                 (Some(Closing::Written(written)), Open::Desk(request)) => {
-                    written_now.push((request.id, written));
+                    written_now.push((request, written));
                 }
                 (Some(_), _) => {}
             }
         }
-        for (id, written) in written_now {
-            self.note_written(id, written);
+        for (request, written) in written_now {
+            self.note_written(&request, written);
         }
     }
 
@@ -463,6 +487,9 @@ impl Replay {
                 self.risk = None;
             }
         }
+        if begin.is_fresh {
+            self.fresh_epoch = begin.epoch;
+        }
         self.begin = Some(begin);
         Ok(())
     }
@@ -475,6 +502,19 @@ impl Replay {
         self.doubts.clear();
         self.doubted.clear();
         self.refusals.retain(|_, (of, _)| *of >= epoch);
+    }
+
+    /// First start whose logs this was made from, as far as anything of it is still needed: the risk state since it began anew, numbers of
+    /// sessions and links, outputs that are not closed, messages without an outcome.
+    fn oldest_needed(&self) -> u16 {
+        let names = |log| assembly::channel_names(&self.plan, log);
+        let peers = [(&self.clients, LogId::Client), (&self.links, LogId::Desk)];
+        let peers = peers.map(|(peers, log)| peers.oldest_needed(&names(log)));
+        let open = self.open.values().map(|(epoch, _)| *epoch);
+        let refusals = self.refusals.values().map(|(epoch, _)| *epoch);
+        let begin = self.begin.map(|_| self.fresh_epoch);
+        let all = peers.into_iter().flatten().chain(begin);
+        all.chain(open).chain(refusals).min().unwrap_or(0)
     }
 
     /// After the last record: what stages of the trading day `day` go on with.
@@ -505,6 +545,7 @@ impl Replay {
                     .to_owned(),
             });
         }
+        let needed = self.oldest_needed();
         if !goes_on {
             self.forget(u16::MAX);
             self.risk = None;
@@ -515,6 +556,8 @@ impl Replay {
             id,
             link: written.link as u32,
             msg_seq_num: written.msg_seq_num,
+            original: written.original,
+            incarnation: u32::from(!is_past(&self.numbers_since, &written)),
             ..route::Entry::default()
         };
         // What a desk has refused by its number is no longer in flight.
@@ -564,6 +607,7 @@ impl Replay {
             doubts: entries(self.doubts),
             refusals,
             sequences: self.sequences,
+            needed,
             inputs: self.inputs,
             stops,
             loss_wall_ns: self.standing.loss_wall_ns,
@@ -576,6 +620,11 @@ impl Written {
     fn number(&self) -> Number {
         (self.link, self.incarnation, self.msg_seq_num)
     }
+}
+
+fn is_past(numbers_since: &HashMap<u16, u32>, written: &Written) -> bool {
+    let since = numbers_since.get(&written.link);
+    since.is_some_and(|since| written.incarnation < *since)
 }
 
 fn error(record: &Record<'_>, what: String) -> ReplayError {

@@ -2,7 +2,7 @@
 //!
 //! Pure; only called where something is wrong.
 
-use super::witness::{Seen, Witness};
+use super::witness::{ORDER, Seen, Witness};
 
 /// Records shown where no order is named in the finding.
 const LAST: usize = 30;
@@ -22,7 +22,23 @@ pub fn tell(witness: &Witness, finding: &str) -> Vec<String> {
         let body = String::from_utf8_lossy(&seen.body).into_owned();
         names.iter().any(|name| body.contains(name))
     };
-    let mut lines: Vec<String> = witness.records.iter().filter(mentions).map(line).collect();
+    // And a record of the order log, where it names one: with what followed from it.
+    let words: Vec<&str> = finding.split(' ').collect();
+    let named = words
+        .windows(3)
+        .find(|words| words[..2] == ["order", "record"]);
+    let named: Option<u64> = named.and_then(|words| words[2].parse().ok());
+    let is_named = |seen: &Seen| {
+        let sequence = if seen.log == ORDER {
+            seen.sequence
+        } else {
+            seen.cause
+        };
+        named == Some(sequence)
+    };
+    let concerned = |seen: &&Seen| is_named(seen) || mentions(seen);
+    let records = witness.records.iter();
+    let mut lines: Vec<String> = records.filter(concerned).map(line).collect();
     if lines.is_empty() {
         let from = witness.records.len().saturating_sub(LAST);
         lines = witness.records[from..].iter().map(line).collect();
