@@ -145,6 +145,8 @@ pub const LOG_DISK_WARN_PERCENT: u64 = 90;
 pub const LOG_LOOK_S: u64 = 3_600;
 /// Longest time that logs may be kept: ten years.
 pub const LOG_KEEP_DAYS_MAX: u64 = 3_660;
+/// Inputs of the risk stage, steps of work included, after which the digest of its state goes into the order log.
+pub const DIGEST_INPUTS: u64 = 4_096;
 /// Longest record of a log: a whole message with what stands before it, with room to spare. A length beyond is damage.
 pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a reader of logs holds at once: many records, whatever the size of the log.

@@ -66,11 +66,12 @@ impl Risk {
             kill_switch,
             work,
             counters,
+            digest,
         } = self;
         let mut hash = Fold(0);
         (epoch, execution_counter, last_failures, sessions).hash(&mut hash);
         (&book.accounts, &book.positions, orders).hash(&mut hash);
-        (executions.rows(), kill_switch, work, counters).hash(&mut hash);
+        (executions.rows(), kill_switch, work, counters, digest).hash(&mut hash);
         hash.finish()
     }
 }

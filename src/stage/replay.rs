@@ -299,6 +299,14 @@ impl Replay {
                 risk.continue_work(at(0), &mut self.out);
                 Ok(Some(Some(counts)))
             }
+            RecordKind::StateDigest => {
+                let then = begin::Digested::read(record.body).ok_or_else(unreadable)?;
+                let now = risk.digest();
+                match (now.inputs, now.value) == (then.inputs, then.value) {
+                    true => Ok(None),
+                    false => Err(digest_differs()),
+                }
+            }
             _ => Ok(None),
         }
     }
@@ -494,6 +502,13 @@ fn error(record: &Record<'_>, what: String) -> ReplayError {
         sequence: record.sequence,
         what,
     }
+}
+
+fn digest_differs() -> String {
+    "the inputs up to here lead to another state than they did then: a row of it was changed by something else, as by a fault of that \
+     host's memory, or of this one's. Start again; if it is the same on another host, the books of the desks decide: settle with \
+     them, move the logs away and begin anew"
+        .to_owned()
 }
 
 fn diverged() -> String {

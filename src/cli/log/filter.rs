@@ -36,7 +36,7 @@ pub(super) struct FilterArgs {
     pub kind: Vec<RecordKind>,
 }
 
-const KINDS: [RecordKind; 16] = [
+const KINDS: [RecordKind; 17] = [
     RecordKind::Start,
     RecordKind::MessageIn,
     RecordKind::MessageOut,
@@ -53,6 +53,7 @@ const KINDS: [RecordKind; 16] = [
     RecordKind::Begin,
     RecordKind::CopyOut,
     RecordKind::End,
+    RecordKind::StateDigest,
 ];
 
 /// Name of a kind, as programs know it.

@@ -56,6 +56,12 @@ pub(super) fn text(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> String
             )
         }),
         RecordKind::End => "the process ended in order".to_owned(),
+        RecordKind::StateDigest => {
+            begin::Digested::read(record.body).map_or_else(unreadable, |digested| {
+                let begin::Digested { inputs, value } = digested;
+                format!("digest of the state after {inputs} inputs: {value:016x}")
+            })
+        }
         RecordKind::SequenceReset => "sequence numbers start anew".to_owned(),
         RecordKind::MessageIn
         | RecordKind::MessageOut
