@@ -17,8 +17,15 @@ struct World {
 
 impl World {
     fn new(cancel_on_disconnect: bool) -> Self {
+        Self::of(cancel_on_disconnect, 1 << 16)
+    }
+
+    fn of(cancel_on_disconnect: bool, requests_max: usize) -> Self {
         let bench = Bench::new(
-            |_| {},
+            |sample| {
+                sample.requests_per_day_max = requests_max;
+                sample.executions_per_day_max = requests_max;
+            },
             |plan| {
                 plan.sessions[0].cancel_on_disconnect = cancel_on_disconnect;
                 // The peers tell the real time, also when days pass.
@@ -122,6 +129,39 @@ fn an_open_order_is_known_after_a_restart_and_goes_on() {
     // Ids of the new process are others.
     let second = world.open_order("B");
     assert_ne!(second.get(11), request.get(11));
+}
+
+#[test]
+fn a_snapshot_after_any_record_leads_to_the_same() {
+    let mut world = World::of(false, 64);
+    world.bench.saves_each_record = true;
+    let request = world.open_order("A");
+    report(
+        &mut world.desk,
+        &request,
+        "150=F 39=1 31=10 32=4 14=4 151=6",
+    );
+    world.client.expect("8");
+    // One is in doubt, one is on its way, one was read; a report is not told.
+    world.order("B");
+    world.desk.expect("D");
+    world.restart();
+    world.client_returns();
+    world.desk_returns();
+    report(
+        &mut world.desk,
+        &request,
+        "150=F 39=2 31=10 32=6 14=10 151=0",
+    );
+    world.step(Step::Route);
+    world.order("C");
+    world.step(Step::Decode);
+    world.step(Step::Risk);
+    world.order("D");
+    world.step(Step::Decode);
+    world.command(RiskCommand::Block(Scope::Firm));
+    world.restart();
+    world.restart();
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub mod journal;
 mod kept;
 mod pace;
 mod peer;
+mod quick;
 pub mod recovered;
 pub mod replay;
 mod resume;

@@ -11,11 +11,11 @@
 //! - A request that was written and not answered is in flight: its link is gone with the process, so it will be in doubt.
 //! - An epoch whose reference data was not ours, or that began anew, brings nothing of the risk state with it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::assembly;
 use super::event_record::{Numbers, numbers};
+use super::quick::{QuickMap, QuickSet};
 use super::recovered::{Recovered, Recovery, number_of};
 use crate::config::plan::Plan;
 use crate::domain::command::RiskCommand;
@@ -76,13 +76,13 @@ pub struct Replay {
     /// When the present risk state began, and whether with other reference data
     begin: Option<begin::Begin>,
     out: Outputs,
-    open: BTreeMap<Key, Open>,
-    closed: HashMap<Key, Closing>,
-    in_flight: HashMap<OrderId, Written>,
-    doubts: HashMap<OrderId, Written>,
+    open: QuickMap<Key, Open>,
+    closed: QuickMap<Key, Closing>,
+    in_flight: QuickMap<OrderId, Written>,
+    doubts: QuickMap<OrderId, Written>,
     /// Requests that the route stage refused, until the risk stage knows
-    refusals: BTreeMap<u64, (OrderId, RejectReason)>,
-    refusals_known: HashSet<u64>,
+    refusals: QuickMap<u64, (OrderId, RejectReason)>,
+    refusals_known: QuickSet<u64>,
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
     sequences: [u64; 3],
@@ -132,12 +132,12 @@ impl Replay {
             risk: None,
             begin: None,
             out: Outputs::default(),
-            open: BTreeMap::new(),
-            closed: HashMap::new(),
-            in_flight: HashMap::new(),
-            doubts: HashMap::new(),
-            refusals: BTreeMap::new(),
-            refusals_known: HashSet::new(),
+            open: QuickMap::default(),
+            closed: QuickMap::default(),
+            in_flight: QuickMap::default(),
+            doubts: QuickMap::default(),
+            refusals: QuickMap::default(),
+            refusals_known: QuickSet::default(),
             copies: Vec::new(),
             sequences: [0; 3],
             positions: [Position::START; 3],
@@ -162,6 +162,11 @@ impl Replay {
             LogId::None => {}
         }
         Ok(())
+    }
+
+    /// How the process began whose records were fed last.
+    pub fn begun(&self) -> Option<begin::Begin> {
+        self.begin
     }
 
     /// The risk state so far.
@@ -461,7 +466,7 @@ impl Replay {
             msg_seq_num: written.msg_seq_num,
             ..route::Entry::default()
         };
-        let entries = |of: HashMap<OrderId, Written>| {
+        let entries = |of: QuickMap<OrderId, Written>| {
             let mut entries: Vec<_> = of
                 .into_iter()
                 .filter(|(id, _)| is_open(*id))
@@ -470,8 +475,13 @@ impl Replay {
             entries.sort_by_key(|entry| entry.id.slot());
             entries
         };
+        let refusals = self.refusals.into_iter();
+        let mut refusals: Vec<_> = refusals.map(|(at, (id, why))| (at, id, why)).collect();
+        refusals.sort_unstable_by_key(|(sequence, _, _)| *sequence);
         let (mut unsent, mut untold) = (Vec::new(), Vec::new());
-        for open in self.open.into_values() {
+        let mut open: Vec<_> = self.open.into_iter().collect();
+        open.sort_unstable_by_key(|(key, _)| *key);
+        for (_, open) in open {
             match open {
                 Open::Desk(request) => unsent.push(request),
                 Open::Client(output) => untold.push(output),
@@ -485,9 +495,7 @@ impl Replay {
             copies: self.copies,
             in_flight: entries(self.in_flight),
             doubts: entries(self.doubts),
-            refusals: (self.refusals.into_iter())
-                .map(|(sequence, (id, reason))| (sequence, id, reason))
-                .collect(),
+            refusals,
             sequences: self.sequences,
             inputs: self.inputs,
             stops,
