@@ -1,4 +1,5 @@
-//! Maps of a replay: keys are numbers that the gateway gave itself, so that a cheap hash will do and nobody can choose them to collide.
+//! Maps of a replay, for cold threads: keys are numbers that the gateway gave itself, so that a cheap hash will do and nobody can
+//! choose them to collide.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};

@@ -1,4 +1,5 @@
 //! The running digest: equal after equal inputs, and another one soon after a row was changed by anything but an input.
+//! Nothing is asked of it before the row had its turn.
 
 use super::*;
 
