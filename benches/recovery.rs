@@ -110,7 +110,13 @@ impl Day {
         let make = |id: LogId| {
             let (writer, reader) = byte_log::create(Region::heap(WINDOW_BYTES)).expect("a window");
             let names = assembly::channel_names(plan, id);
-            let log = assembly::begin_log(Log::new(id, writer), 1, 0, &names, now);
+            let beginning = assembly::Beginning {
+                gateway: &plan.name,
+                epoch: 1,
+                before: [0; 3],
+                channels: &names,
+            };
+            let log = assembly::begin_log(Log::new(id, writer), &beginning, now);
             let file = LogStore::create(directory, id, 1).expect("a log");
             Output { log, reader, file }
         };

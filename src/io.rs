@@ -124,8 +124,12 @@ pub trait LogFile {
     /// Writes behind what was written before.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Returns when everything appended is durable. After an error nothing may be assumed of what was not durable before.
+    /// Returns when everything appended is durable, or where [`LogFile::begin_sync`] was called, what was appended before that. After an
+    /// error nothing may be assumed of what was not durable before.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// A sync follows, and those of other files meanwhile: it may begin. Nothing is appended between the two.
+    fn begin_sync(&mut self) {}
 
     /// A bounded piece of work ahead of need, such as the next file; `is_idle` where nothing else is to be done.
     fn prepare(&mut self, _is_idle: bool) -> io::Result<Prepared> {

@@ -171,7 +171,12 @@ fn reports(w: &mut Writing, names: &Directory) {
         (report.order_id, report.order_type) = (OrderId::NONE, OrderType::Market);
         all.push(report);
     }
-    for (total, last) in [(0, true), (3, false), (3, true)] {
+    for (total, last) in [
+        (None, true),
+        (Some(0), true),
+        (Some(3), false),
+        (Some(3), true),
+    ] {
         let mut report = client_report(ClientExec::Status, OrderStatus::New, RejectReason::None);
         report.detail = ReportDetail::Answer {
             request_id: Text::cut(b"question"),

@@ -235,6 +235,29 @@ fn a_desk_that_does_not_answer_makes_its_link_suspect() {
 }
 
 #[test]
+fn a_cancel_does_not_overtake_its_order_on_another_link() {
+    let change = |sample: &mut Sample| sample.layout = Layout::Pipeline;
+    let impatient = |plan: &mut Plan| plan.desks[0].acknowledge_timeout_ms = 50;
+    let mut world = World::with(2, change, impatient);
+    let mut client = world.client(0);
+    client.order("s1", "");
+    let silent = world.desks[0].request("D");
+    world.wait_status("suspicion", |status| status.links[0].state == "suspect");
+    // What is new goes elsewhere, the cancel of what is there does not.
+    accepted(&mut world, 1, &mut client, "s2", "");
+    client.cancel("c1", "s1");
+    let cancel = world.desks[0].request("F");
+    cancel.is(&format!("41={}", silent.get(11)));
+    // What the desk has answered may be cancelled on any link.
+    client.cancel("c2", "s2");
+    world.desks[1].request("F");
+    world.desks[0].report(&silent, "");
+    client.report("11=s1 150=0");
+    world.desks[0].report(&cancel, "150=4 39=4 14=0 151=0");
+    client.report("11=c1 41=s1 39=4");
+}
+
+#[test]
 fn a_full_window_goes_on_over_the_next_link() {
     let mut world = World::with(2, |sample| sample.window = 3, |_| {});
     let mut client = world.client(0);

@@ -423,7 +423,7 @@ fn clients_ask_for_the_state_of_their_orders() {
         client
             .conn
             .send("AF", &support::fix::fields("584=m9 585=1 55=WHAT"));
-        client.report("150=I 39=8 584=- 37=NONE");
+        client.report("150=I 39=8 584=m9 790=- 911=0 912=Y 37=NONE");
 
         let time = support::fix::timestamp();
         let mass_cancel = |client: &mut Client, body: &str| {

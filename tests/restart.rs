@@ -2,8 +2,11 @@
 //!
 //! The kill comes between two duty cycles of single stages, so that each point between a record and what should follow is reached.
 
+#[path = "restart/sessions.rs"]
+mod sessions;
 mod support;
 
+use gatehouse::config::plan::Plan;
 use gatehouse::domain::Text;
 use gatehouse::domain::command::{CommandInput, RiskCommand, Scope};
 use support::fix::{Fix, fields};
@@ -17,16 +20,17 @@ struct World {
 
 impl World {
     fn new(cancel_on_disconnect: bool) -> Self {
-        Self::of(cancel_on_disconnect, 1 << 16)
+        Self::of(cancel_on_disconnect, 1 << 16, |_| {})
     }
 
-    fn of(cancel_on_disconnect: bool, requests_max: usize) -> Self {
+    fn of(cancel_on_disconnect: bool, requests_max: usize, change: impl FnOnce(&mut Plan)) -> Self {
         let bench = Bench::new(
             |sample| {
                 sample.requests_per_day_max = requests_max;
                 sample.executions_per_day_max = requests_max;
             },
             |plan| {
+                change(plan);
                 plan.sessions[0].cancel_on_disconnect = cancel_on_disconnect;
                 // The peers tell the real time, also when days pass.
                 plan.sessions[0].fix.sending_time_tolerance_s = TOLERANCE;
@@ -133,7 +137,7 @@ fn an_open_order_is_known_after_a_restart_and_goes_on() {
 
 #[test]
 fn a_snapshot_after_any_record_leads_to_the_same() {
-    let mut world = World::of(false, 64);
+    let mut world = World::of(false, 64, |_| {});
     world.bench.saves_each_record = true;
     let request = world.open_order("A");
     report(

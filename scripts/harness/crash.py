@@ -10,10 +10,12 @@ Kills come in *days*: each begins with an empty directory, so that what a restar
 """
 
 import argparse
+import datetime
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -29,7 +31,14 @@ READY_S = 20.0
 DRAIN_S = 20
 # A machine that cannot keep the rate must not pile up more than desk and client can repeat.
 OPEN_MAX = 20_000
+CLIENT_ORDER_ID = re.compile(rb"\|11=([^|]+)\|")
 NS = 1_000_000_000
+# Where days are lived in turn.
+MATRIX = [
+    (layout, io, durability) for durability in ("process", "host") for io in ("poll", "uring") for layout in ("fused", "pipeline")
+]  # fmt: skip
+# What the gateway says when.
+PHASES = {"read_ms": "the logs of earlier processes are replayed", "open_ms": "gateway is up"}
 
 
 class Lines:
@@ -76,8 +85,12 @@ class Lines:
 class Day(World):
     """One day: a fresh state, a desk, a client, and a gateway that does not live long."""
 
-    def __init__(self, directory, binary, options):
-        super().__init__(directory, binary, options.io, options.layout)
+    def __init__(self, directory, binary, options, place=None):
+        self.durability = options.durability
+        layout, io = options.layout, options.io
+        if place:
+            layout, io, self.durability = place
+        super().__init__(directory, binary, io, layout)
         self.options = options
         self.staging = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-crash-", dir=memory()))
         self.at_end.append(lambda: shutil.rmtree(self.staging, ignore_errors=True))
@@ -90,9 +103,11 @@ class Day(World):
         options = self.options
         listen, *ports = free_ports(1 + LINKS)
         sessions = [Session(f"CLIENT{n + 1}") for n in range(options.sessions)]
-        own = {} if options.durability == "process" else {"durability": options.durability}
+        own = {} if self.durability == "process" else {"durability": self.durability}
         desk = LinkedDesk("desk", ports, own=own, window=65536)
-        self.config = Config(self, listen, [desk], sessions, requests=requests, staging_bytes=1 << 26, staging=self.staging)
+        self.config = Config(
+            self, listen, [desk], sessions, idle=options.idle, requests=requests, staging_bytes=options.staging_bytes, staging=self.staging
+        )
         self.listen = listen
         arguments = [v for port in ports for v in ("--listen", f"127.0.0.1:{port}")]
         targets = [v for n in range(LINKS) for v in ("--target", f"GATEHOUSE{n + 1 if n else ''}")]
@@ -113,8 +128,8 @@ class Day(World):
         self.load = self.start(
             "load", self.binary, "load", "--connect", f"127.0.0.1:{self.listen}", "--sessions", options.sessions,
             "--account-prefix", "ACC-CLIENT", "--symbols", options.symbols, "--rate", rate, "--orders", requests,
-            "--mix", options.mix, "--seed", options.seed, "--drain-s", DRAIN_S, "--open-max", OPEN_MAX, "--reconnect", "--events",
-            "--json-ledger", self.client_ledger, "--yield", "--json", "--quiet",
+            "--mix", options.mix, "--seed", options.seed, "--drain-s", options.drain_s, "--open-max", OPEN_MAX, "--reconnect", "--events",
+            "--json-ledger", self.client_ledger, options.waits, "--json", "--quiet",
         )  # fmt: skip
         self.sessions = Lines(self.load, options.sessions)
 
@@ -139,6 +154,16 @@ class Day(World):
             return links and sessions and (links - born_ns, max(links, sessions) - born_ns)
 
         return wait_until(up, f"all sessions and links are up; {self.tails()}", timeout_s, 0.004)
+
+    def phases(self, born_ns):
+        """Milliseconds from the gateway's start until it had read its logs, and until its ports were open, as it says itself."""
+        times = {}
+        for line in self.gateway_process.text().splitlines():
+            for name, said in PHASES.items():
+                if said in line:
+                    at = datetime.datetime.fromisoformat(line.split(maxsplit=1)[0])
+                    times[name] = at.timestamp() * 1e3 - born_ns / 1e6
+        return times
 
     def links_up(self, born_ns):
         """Waits until the links are up."""
@@ -172,7 +197,7 @@ class Day(World):
         """Everything ends in order: the client first, what is left is answered. Returns what the ledgers say."""
         self.load.child.send_signal(signal.SIGTERM)
         try:
-            self.load.child.wait(DRAIN_S + 20)
+            self.load.child.wait(self.options.drain_s + 20)
         except subprocess.TimeoutExpired:
             raise Failure(f"the client does not end: {self.tails()}") from None
         code = self.gateway_process.child.poll()
@@ -196,15 +221,45 @@ class Day(World):
         self.processes.append(process)
         process.child.wait(120)
         try:
-            return json.loads(process.text())
+            outcome = json.loads(process.text())
         except json.JSONDecodeError as error:
             raise Failure(f"gatehouse compare: {process.tail()}") from error
+        # What was recorded and perhaps sent when the gateway died, and never came, is in doubt for ever: no desk has it, and nobody may
+        # send it again. It is not forgotten: the gateway holds it.
+        outcome["held_in_doubt"] = min(outcome["unanswered"], self.in_doubt()) if outcome["unanswered"] else 0
+        outcome["unanswered"] -= outcome["held_in_doubt"]
+        unrecorded = self.sent_without_record()
+        outcome["sent_without_record"] = len(unrecorded)
+        outcome["examples"] += [f"sent without record: {request}" for request in unrecorded[:5]]
+        return outcome
+
+    def in_doubt(self):
+        """Requests that the gateway holds, since it cannot know whether the desk has them: by its logs."""
+        command = [self.binary, "log", "replay", self.config.directory, "--json"]
+        run = subprocess.run(list(map(str, command)), capture_output=True, timeout=120, check=False)
+        if run.returncode != 0:
+            raise Failure(f"gatehouse log replay: {run.stderr.decode(errors='replace')[-300:]}")
+        state = json.loads(run.stdout)
+        return state["in_doubt"] + state["not_answered"]
+
+    def sent_without_record(self):
+        """Requests that came to the desk, and of which the gateway's log of that side has no message sent."""
+        came = {request["id"] for request in json.loads(self.desk_ledger.read_text(encoding="ascii"))["requests"]}
+        command = [self.binary, "log", "print", self.config.directory, "--log", "desk", "--json"]
+        with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as log:
+            for line in log.stdout:
+                if b'"direction":"out"' in line and (found := CLIENT_ORDER_ID.search(line)):
+                    came.discard(found[1].decode("ascii"))
+            said = log.stderr.read().decode(errors="replace")
+        if log.returncode != 0:
+            raise Failure(f"gatehouse log print: {said[-300:]}")
+        return sorted(came)
 
 
 # What `gatehouse compare` counts and may not be.
 VIOLATIONS = (
     "lost", "unanswered", "doubled", "reported_twice", "unknown_at_desk", "refused_but_at_desk", "fills_differ",
-    "belief_differs", "unsound",
+    "belief_differs", "unsound", "sent_without_record",
 )  # fmt: skip
 
 
@@ -253,6 +308,7 @@ def play(day, kills, draw, say):
                 outcome["failure"] = str(failure)
                 break
             row["links_ms"], row["recovery_ms"] = links_ns / 1e6, all_ns / 1e6
+            row.update(day.phases(born_ns))
             usual_s = all_ns / NS
             life_s = draw.uniform(0.05, options.life_max_s)
         row["in_flight"] = day.sessions.open
@@ -267,12 +323,16 @@ def play(day, kills, draw, say):
 
 def say_row(number, day_number, row):
     """One line of the table."""
-    recovery = f"{row['recovery_ms']:>9.0f} {row['links_ms']:>9.0f}" if row["recovery_ms"] else f"{'not back' if row.get('failed') else 'killed again':>19}"
-    print(f"{number:>5}{day_number:>5}{row['at_s']:>9.2f}{row['lived_s']:>9.3f}{row['in_flight']:>10} {recovery}", flush=True)
+    columns = [row.get(name) for name in ("recovery_ms", "read_ms", "open_ms", "links_ms")]
+    recovery = "".join(f"{ms or 0:>9.0f}" for ms in columns)
+    if not row["recovery_ms"]:
+        recovery = f"{'not back' if row.get('failed') else 'killed again':>19}"
+    print(f"{number:>5}{day_number:>5}{row['at_s']:>9.2f}{row['lived_s']:>9.3f}{row['in_flight']:>10}{recovery}", flush=True)
 
 
 def say_day(number, outcome, orders):
     """What a day came to."""
+    number = f"{number} ({', '.join(outcome['place'])})"
     wrong = [f"{outcome[name]} {name.replace('_', ' ')}" for name in VIOLATIONS if outcome[name]]
     wrong += [f"numbers began anew {outcome['resets']} times"] if outcome["resets"] else []
     wrong += [f"the gateway ended with {outcome['gateway_ended_with']}"] if outcome["gateway_ended_with"] else []
@@ -286,7 +346,7 @@ def say_day(number, outcome, orders):
 def summary(options, rows, outcomes):
     """All days together."""
     recoveries = [row["recovery_ms"] for row in rows if row["recovery_ms"]]
-    total = {name: sum(outcome[name] for outcome in outcomes) for name in (*VIOLATIONS, "sent", "refused", "at_desk", "fills", "resets")}
+    total = {name: sum(outcome[name] for outcome in outcomes) for name in (*VIOLATIONS, "sent", "refused", "at_desk", "fills", "resets", "held_in_doubt")}
     return {
         "layout": options.layout,
         "io": options.io,
@@ -318,6 +378,7 @@ def main():
     parser.add_argument("--layout", choices=("fused", "pipeline"), default="fused")
     parser.add_argument("--io", choices=("poll", "uring"), default="poll")
     parser.add_argument("--durability", choices=("process", "host"), default="process")
+    parser.add_argument("--matrix", action="store_true", help="each day with another layout, back end and durability, of all that there are")
     parser.add_argument("--mix", default="new=80,cancel=12,replace=8")
     parser.add_argument("--life-max-s", type=float, default=1.0, help="longest life of a gateway between two kills")
     parser.add_argument("--young-share", type=float, default=0.15, help="share of gateways that are killed while they recover")
@@ -328,19 +389,24 @@ def main():
     # To see that what is wrong at the desk is found: --kills 0 --desk-argument=--fault-double-order=3
     parser.add_argument("--desk-argument", dest="desk_arguments", action="append", default=[], help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.drain_s = DRAIN_S
+    options.idle, options.waits, options.staging_bytes = "auto", "--yield", 1 << 26
+    places = MATRIX if options.matrix else [(options.layout, options.io, options.durability)]
     root = pathlib.Path(options.directory)
     shutil.rmtree(root, ignore_errors=True)
     draw = random.Random(options.seed)
     if not options.json:
-        print(f"{options.layout}, {options.io}, durability {options.durability}, {options.rate}/s, seed {options.seed}")
-        print(f"{'kill':>5}{'day':>5}{'at s':>9}{'lived s':>9}{'in flight':>10} {'back ms':>9} {'links ms':>9}")
+        where = "all layouts, back ends and durabilities" if options.matrix else f"{options.layout}, {options.io}, durability {options.durability}"
+        print(f"{where}, {options.rate}/s, seed {options.seed}")
+        print(f"{'kill':>5}{'day':>5}{'at s':>9}{'lived s':>9}{'in flight':>10}{'back ms':>9}{'read':>9}{'open':>9}{'links':>9}")
     rows, outcomes, good = [], [], True
     days = max(1, -(-options.kills // options.kills_per_day))
     for number in range(1, days + 1):
         kills = min(options.kills_per_day, options.kills - len(rows))
         before = len(rows)
         try:
-            with Day(root / f"day-{number}", options.binary, options) as day:
+            place = places[(number - 1) % len(places)]
+            with Day(root / f"day-{number}", options.binary, options, place) as day:
                 told = iter(range(before + 1, before + kills + 1))
                 say = (lambda _: None) if options.json else (lambda row, n=number, t=told: say_row(next(t), n, row))
                 day_rows, outcome = play(day, kills, draw, say)
@@ -348,7 +414,8 @@ def main():
             print(f"day {number}: {failure}", file=sys.stderr)
             print(f"its files are in {root / f'day-{number}'}", file=sys.stderr)
             return 1
-        rows += day_rows
+        outcome["place"] = place
+        rows += [row | {"place": place} for row in day_rows]
         outcomes.append(outcome)
         with Quiet(options.json):
             day_good = say_day(number, outcome, outcome["sent"])
@@ -367,6 +434,7 @@ def main():
             f"\n{len(rows)} kills ({outcome['killed_while_recovering']} of them while it recovered), {outcome['sent']} orders, "
             f"{outcome['fills']} fills, at most {outcome['in_flight_most']} in flight at a kill\n"
             f"back after {back['p50']:.0f} ms (p50), {back['p99']:.0f} ms (p99), {back['max']:.0f} ms (longest)\n"
+            f"held in doubt: {outcome['held_in_doubt']}\n"
             f"violations: {', '.join(f'{name} {outcome[name]}' for name in (*VIOLATIONS, 'resets'))}"
         )
     return 0 if good else 1

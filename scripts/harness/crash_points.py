@@ -8,11 +8,17 @@ The script: one session logs on, sends orders and cancels of which some trade, a
   a record and its commit, and between a commit and the sending that follows.
 
 After the kill the gateway is started again and the script goes on to its end; then the ledgers of client and desk are compared.
-The k-th point differs a little from run to run, as threads do; kinds run until the script ends before its k-th point.
+The k-th point differs a little from run to run, as threads do. Points come in *series*: `calls` and `recovery` are one each, `stores` has
+one for each burst of work. A series is run until it ends before its k-th point, `stores` until there is no such burst.
+
+What was tried is noted in a file, with the binary it was tried with: a run that was interrupted goes on where it was, and with another
+binary all begins anew.
 """
 
 import argparse
 import collections
+import concurrent.futures
+import hashlib
 import json
 import pathlib
 import shutil
@@ -29,18 +35,23 @@ RATE = 50
 # Slow enough for a kill in its middle.
 RECOVERY_RATE = 10
 # What steps answers slowly, and a cancel needs an order that was answered.
-STEPPED_RATE = 1
+STEPPED_RATE = 4
 # Of sides and kinds of requests, such that the script has orders that trade and a cancel.
 SEED = 10
 END_S = 60.0
+# A request that was recorded and never left is never answered.
+DRAIN_S = 6
+# The script has fewer.
+BURSTS_MAX = 200
 
 
 class Trial(crash.Day):
     """One life of the script with one kill."""
 
-    def __init__(self, directory, binary, options, kind, kill_at):
+    def __init__(self, directory, binary, options, kind, burst, kill_at):
         super().__init__(directory, binary, options)
         self.kind = kind
+        self.burst = burst
         self.kill_at = kill_at
         self.traced = kind != "recovery"
 
@@ -50,11 +61,10 @@ class Trial(crash.Day):
             return plain
         self.traced = False
         mode = "stores" if self.kind == "stores" else "calls"
-        always = self.kind == "stores" and self.io == "uring"
         windows = [v for name in ("client", "order", "desk") for v in ("--window", self.staging / f"{name}.window")]
         return [
             sys.executable, pathlib.Path(__file__).with_name("tracer.py"), "--kill-at", self.kill_at, "--mode", mode,
-            "--output", self.directory / "gateway-traced.out", *windows, *(["--always"] if always else []), "--", *plain,
+            "--output", self.directory / "gateway-traced.out", *windows, "--burst", self.burst, "--", *plain,
         ]  # fmt: skip
 
     def play(self):
@@ -126,29 +136,81 @@ def violations(outcome):
     return wrong + ([f"the gateway ended with {outcome['gateway_ended_with']}"] if outcome["gateway_ended_with"] else [])
 
 
-def enumerate_points(kind, options, root, say):
-    """All points of a kind, or every n-th: {where: (tried, failed)} and what failed."""
-    tried, failures = collections.Counter(), []
-    kill_at = options.first
-    while kill_at <= options.last:
-        directory = root / f"{kind}-{kill_at}"
-        try:
-            with Trial(directory, options.binary, options, kind, kill_at) as trial:
-                said, outcome = trial.play()
-            where, wrong = said["where"], violations(outcome)
-        except Failure as failure:
-            where, wrong = f"point {kill_at}", [str(failure)]
-        if wrong:
-            failures.append({"kind": kind, "point": kill_at, "where": where, "violations": wrong, "files": str(directory)})
-            say(f"  {kind} {kill_at}, {where}: {'; '.join(wrong)}; files in {directory}")
-        elif not options.keep:
-            shutil.rmtree(directory, ignore_errors=True)
-        if where is None:
-            say(f"{kind}: the script has {said['points']} points")
-            break
-        tried[where] += 1
-        kill_at += options.every
-    return tried, failures
+class Notes:
+    """What was tried already with this binary, in a file of lines."""
+
+    def __init__(self, path, options):
+        self.path = path
+        self.place = f"{options.layout} {options.io} {options.durability}"
+        self.binary = hashlib.sha256(pathlib.Path(options.binary).read_bytes()).hexdigest()[:16]
+        self.commit = commit()
+        self.tried = {}
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                note = json.loads(line)
+                if (note["place"], note["binary"]) == (self.place, self.binary):
+                    self.tried[(note["kind"], note["burst"], note["point"])] = note
+
+    def good(self, kind, burst, point):
+        """The note of a point that needs no other trial."""
+        note = self.tried.get((kind, burst, point))
+        return note if note and not note["violations"] else None
+
+    def add(self, kind, burst, point, where, wrong):
+        """Notes what came of a trial; `where` is None where the series has no such point."""
+        note = {
+            "place": self.place, "binary": self.binary, "commit": self.commit, "kind": kind, "burst": burst, "point": point,
+            "where": where, "violations": wrong,
+        }  # fmt: skip
+        self.tried[(kind, burst, point)] = note
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(note) + "\n")
+        return note
+
+
+def commit():
+    """What is checked out, for whoever reads the notes."""
+    command = ["git", "-C", pathlib.Path(__file__).parent, "describe", "--always", "--dirty"]
+    run = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    return run.stdout.strip() or "unknown"
+
+
+def trial(kind, burst, point, options, root, notes):
+    """One point; what was noted of it."""
+    directory = root / f"{kind}-{burst}-{point}"
+    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        with Trial(directory, options.binary, options, kind, burst, point) as one:
+            said, outcome = one.play()
+        where, wrong = said["where"], violations(outcome)
+    except Failure as failure:
+        where, wrong = f"point {point}", [str(failure)]
+    if not wrong and not options.keep:
+        shutil.rmtree(directory, ignore_errors=True)
+    return notes.add(kind, burst, point, where, wrong)
+
+
+def series(kind, burst, options, root, notes, say):
+    """All points of a series, or every n-th, some at a time: (notes of those that there are, whether the series was there at all)."""
+    found = []
+    points = iter(range(options.first, options.last + 1, options.every))
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        running, ended = set(), False
+        while True:
+            while not ended and len(running) < options.jobs and (point := next(points, None)):
+                note = notes.good(kind, burst, point)
+                running.add(pool.submit(lambda note: note, note) if note else pool.submit(trial, kind, burst, point, options, root, notes))
+            if not running:
+                return found
+            done, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for note in (future.result() for future in done):
+                # Points at the end are there in one run and not in another.
+                ended = ended or note["where"] is None
+                if note["where"] is not None:
+                    found.append(note)
+                if note["violations"]:
+                    name = f"{kind} {burst}-{note['point']}"
+                    say(f"  {name}, {note['where']}: {'; '.join(note['violations'])}; files in {root}")
 
 
 def main():
@@ -160,6 +222,8 @@ def main():
     parser.add_argument("--every", type=int, default=1, help="only every n-th point")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--last", type=int, default=100_000)
+    parser.add_argument("--jobs", type=int, default=3, help="trials at a time: they mostly wait")
+    parser.add_argument("--notes", type=pathlib.Path, help="what was tried (default: DIRECTORY/points.jsonl)")
     parser.add_argument("--layout", choices=("fused", "pipeline"), default="fused")
     parser.add_argument("--io", choices=("poll", "uring"), default="poll")
     parser.add_argument("--durability", choices=("process", "host"), default="process")
@@ -167,19 +231,37 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     options.sessions, options.symbols, options.mix, options.seed, options.desk_arguments = 1, 1, "new=70,cancel=30", SEED, []
-    root = pathlib.Path(options.directory)
-    shutil.rmtree(root, ignore_errors=True)
+    options.drain_s = DRAIN_S
+    # What waits is still, so that several trials share a core; small windows are made at once.
+    options.idle, options.waits, options.staging_bytes = "park", "--sleep", 1 << 22
+    root = pathlib.Path(options.directory) / f"points-{options.layout}-{options.io}-{options.durability}"
+    root.mkdir(parents=True, exist_ok=True)
+    notes = Notes(options.notes or pathlib.Path(options.directory) / "points.jsonl", options)
     began = time.monotonic()
     out = sys.stderr if options.json else sys.stdout
     outcome, good = {}, True
+
+    def say(text):
+        print(text, file=out, flush=True)
+
+    say(f"{options.layout}, {options.io}, durability {options.durability}, commit {notes.commit}, binary {notes.binary}")
     for kind in options.kinds:
-        tried, failures = enumerate_points(kind, options, root, lambda text: print(text, file=out, flush=True))
+        found = []
+        for burst in range(1, BURSTS_MAX) if kind == "stores" else (0,):
+            of_series = series(kind, burst, options, root, notes, say)
+            found += of_series
+            if not of_series:
+                break
+            if kind == "stores":
+                say(f"  burst {burst}: {len(of_series)} points")
+        failures = [note for note in found if note["violations"]]
         good = good and not failures
-        outcome[kind] = {"points": sum(tried.values()), "failed": failures, "where": dict(tried.most_common())}
-        for where, count in tried.most_common():
-            print(f"  {count:>5}  {where}", file=out)
-        print(f"{kind}: killed at {sum(tried.values())} points, {len(failures)} with violations", file=out, flush=True)
-    print(f"{options.layout}, {options.io}, durability {options.durability}: {time.monotonic() - began:.0f} s", file=out)
+        where = collections.Counter(note["where"] for note in found)
+        outcome[kind] = {"points": len(found), "failed": failures, "where": dict(where.most_common())}
+        for text, count in where.most_common():
+            say(f"  {count:>5}  {text}")
+        say(f"{kind}: killed at {len(found)} points, {len(failures)} with violations")
+    say(f"{options.layout}, {options.io}, durability {options.durability}: {time.monotonic() - began:.0f} s")
     if options.json:
         print(json.dumps(outcome))
     return 0 if good else 1

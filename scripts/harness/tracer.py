@@ -6,9 +6,10 @@ Mode `calls`: a point is the entry of a system call and the return from it. What
 point: a program that polls makes any number of these and nothing changes. A filter (seccomp) lets these run without stopping.
 
 Mode `stores`: from the line `arm` on standard input on, the named threads run instruction by instruction from the moment that a
-socket has something until none has, and a point is each instruction that changed one of the windows (files in memory): every state
-that a death between two of them can leave behind, and a memcpy makes no system call. What a store of a wide register writes is one
-point. With `--always` they step all the time: an io_uring brings things without a call that tells.
+socket has something until none has (a *burst*), and a point is each instruction that changed one of the windows (files in memory):
+every state that a death between two of them can leave behind, and a memcpy makes no system call. What a store of a wide register
+writes is one point. With `--burst N` only the N-th burst is stepped, and has the points. The program should park where it has nothing
+to do: an io_uring tells of what came by the end of a wait, and is seen by nothing else.
 
 One JSON line tells what was killed where, or that the program ended before, with how many points it had. The program never outlives
 this process.
@@ -51,7 +52,7 @@ IDLE = {
     "madvise": 28, "nanosleep": 35, "getpid": 39, "gettimeofday": 96, "gettid": 186, "futex": 202, "sched_setaffinity": 203,
     "sched_getaffinity": 204, "epoll_wait": 232, "clock_gettime": 228, "clock_nanosleep": 230, "set_robust_list": 273,
     "ppoll": 271, "epoll_pwait": 281, "prlimit64": 302, "getrandom": 318, "sigaltstack": 131, "rseq": 334, "membarrier": 324,
-    "io_uring_register": 427, "close_range": 436, "arch_prctl": 158, "set_tid_address": 218, "fstat": 5, "newfstatat": 262, "lseek": 8, "statx": 332,
+    "io_uring_register": 427, "close_range": 436, "epoll_pwait2": 441, "arch_prctl": 158, "set_tid_address": 218, "fstat": 5, "newfstatat": 262, "lseek": 8, "statx": 332,
 }  # fmt: skip
 # These have an effect only where they bring something: their entry is no point.
 TAKING = {"read": 0, "recvfrom": 45, "recvmsg": 47, "accept": 43, "accept4": 288, "io_uring_enter": 426, "pread64": 17}
@@ -136,8 +137,7 @@ class Tracer:
         LIBC.ptrace(TRACEME, 0, None, None)
         os.kill(os.getpid(), signal.SIGSTOP)
         quiet = IDLE if options.mode == "calls" else IDLE | OTHERS
-        if not options.always:
-            stop_at_calls_but(sorted(quiet.values()))
+        stop_at_calls_but(sorted(quiet.values()))
         os.execv(options.program[0], options.program)
 
     @staticmethod
@@ -231,7 +231,10 @@ class Window:
         self.name = pathlib.Path(path).name
         with open(path, "rb") as file:
             self.memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-        # Where it stands at the beginning: the window of a fresh start is zeroes behind its last record.
+        self.renew()
+
+    def renew(self):
+        """Looks where it stands: the window of a fresh start is zeroes behind its last record."""
         self.near(len(self.memory[: 1 << 20].rstrip(b"\0")))
 
     def near(self, offset):
@@ -260,9 +263,12 @@ class Stores(Tracer):
     def __init__(self, options):
         self.names = set(options.threads.split(","))
         self.paths = options.window
-        self.always = options.always
+        self.burst = options.burst
         self.windows = []
         self.tids = set()
+        # Those that began.
+        self.bursts = 0
+        self.within = False
         self.stepping = False
         # Sockets that had nothing since the last change.
         self.idle = 0
@@ -277,8 +283,6 @@ class Stores(Tracer):
             elif self._armed():
                 self.windows = [Window(path) for path in self.paths]
                 self.tids = {int(tid) for tid in os.listdir(f"/proc/{self.pid}/task") if self.name(int(tid)) in self.names}
-        if self.always:
-            self._step_all()
         calling = {}
         while True:
             tid, sign, event = self.next_stop()
@@ -305,19 +309,27 @@ class Stores(Tracer):
 
     def _returned(self, name, result):
         """A call that takes something came back."""
-        if name not in TAKING or self.always:
+        if name not in TAKING:
             return
-        if result > 0:
+        # A wait of an io_uring that submits nothing brings zero where something came, and an error where its time was up.
+        if result > 0 or result == 0 and name == "io_uring_enter":
             self.idle = 0
-            if not self.stepping:
-                self._step_all()
-        elif self.stepping:
+            if not self.within:
+                self._begin_burst()
+        elif self.within:
             self.idle += 1
-            self.stepping = self.idle < IDLE_TAKINGS
+            self.within = self.idle < IDLE_TAKINGS
+            self.stepping = self.stepping and self.within
 
-    def _step_all(self):
-        self.stepping = True
+    def _begin_burst(self):
+        self.bursts += 1
+        self.within = True
         self.idle = 0
+        if self.burst not in (0, self.bursts):
+            return
+        self.stepping = True
+        for window in self.windows:
+            window.renew()
         for tid in self.tids:
             # It stops here, and is stepped from then on.
             LIBC.syscall(TGKILL, self.pid, tid, int(signal.SIGSTOP))
@@ -350,7 +362,7 @@ def main():
     parser.add_argument("--mode", choices=("calls", "stores"), required=True)
     parser.add_argument("--window", action="append", default=[])
     parser.add_argument("--threads", default="gh-fused,gh-decode,gh-risk,gh-route")
-    parser.add_argument("--always", action="store_true", help="mode stores: step also while nothing comes (io_uring)")
+    parser.add_argument("--burst", type=int, default=0, help="mode stores: the only burst that is stepped, from one")
     parser.add_argument("--output", required=True, help="what the program prints")
     parser.add_argument("program", nargs="+")
     options = parser.parse_args()
@@ -361,7 +373,10 @@ def main():
         tracer.run()
     except Ended as end:
         ended = end.args[0]
-    said = {"points": tracer.points, "steps": tracer.steps, "where": tracer.where, "ended": ended, "kinds": dict(tracer.kinds)}
+    said = {
+        "points": tracer.points, "bursts": getattr(tracer, "bursts", 0), "steps": tracer.steps, "where": tracer.where, "ended": ended,
+        "kinds": dict(tracer.kinds),
+    }  # fmt: skip
     print(json.dumps(said), flush=True)
     return 0 if tracer.where else 3
 

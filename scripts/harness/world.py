@@ -35,18 +35,34 @@ def wait_until(condition, what, timeout_s=10.0, pause_s=0.01):
         time.sleep(pause_s)
 
 
+# Below those that the kernel gives to connections, so that none of these is taken between the question and the listening. Each
+# case has its own, and cases run beside one another.
+FIRST_PORT = 12000
+PORTS_PER_CASE = 800
+_ports = iter(range(FIRST_PORT, FIRST_PORT + PORTS_PER_CASE))
+
+
+def use_ports_of(case):
+    """From now on this process takes the ports of the case with that number."""
+    global _ports
+    first = FIRST_PORT + case * PORTS_PER_CASE
+    _ports = iter(range(first, first + PORTS_PER_CASE))
+
+
 def free_ports(count):
-    """Loopback ports that nobody listens on, all different."""
-    sockets = []
-    for _ in range(count):
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", 0))
-        sockets.append(listener)
-    ports = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports
+    """Loopback ports that nobody listens on, none of them given before."""
+    ports = []
+    for port in _ports:
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise Failure("no port is free")
 
 
 class Process:

@@ -14,7 +14,9 @@ use super::snapshots;
 use super::takeover::Takeover;
 use crate::config::plan::Plan;
 use crate::journal::LogId;
+use crate::journal::mark::{LOGS, Marks};
 use crate::journal::record::padded;
+use crate::journal::recover::Action;
 use crate::stage::replay::{Replay, Resumption};
 
 /// How often a long replay says where it is.
@@ -34,19 +36,26 @@ pub(super) fn read(
     let newest = snapshots::newest(plan, &place);
     let snapshot = newest.as_ref().map(|(_, path)| path.clone());
     let mut replay = newest.map_or_else(|| Replay::new(plan.clone()), |(replay, _)| replay);
-    let mut logs = Vec::new();
-    for (log, position) in [LogId::Client, LogId::Order, LogId::Desk]
-        .into_iter()
-        .zip(replay.positions())
-    {
-        let takeover = Takeover::open_behind(place.clone(), log, &position);
-        logs.push((log, Named(log, takeover.map_err(cannot(log))?)));
-    }
+    let positions = replay.positions();
+    let open = |at: usize| {
+        let (log, name) = (LOGS[at], Some(plan.name.as_str()));
+        let takeover = Takeover::open_behind(place.clone(), log, name, &positions[at]);
+        Ok((log, Named(log, takeover.map_err(cannot(log))?)))
+    };
+    let (mut merge, mut marks) = (
+        Merge::new([open(0)?, open(1)?, open(2)?])?,
+        Marks::default(),
+    );
     let mut records = 0u64;
-    let mut merge = Merge::new(logs)?;
+    let mut replayed = Ok(());
     while let Some((log, Named(_, takeover))) = merge.next()? {
-        let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &takeover.record());
-        fed.map_err(cannot(log))?;
+        // Those before a snapshot say no more than its positions.
+        marks.take(log, takeover.epoch(), &takeover.record());
+        // What is wrong with the logs themselves is told first.
+        if replayed.is_ok() {
+            let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &takeover.record());
+            replayed = fed.map_err(cannot(log));
+        }
         records += 1;
         if records.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
             told = Instant::now();
@@ -57,15 +66,15 @@ pub(super) fn read(
             );
         }
     }
-    let takeovers: Vec<_> = merge.into_sources().map(|(_, Named(_, it))| it).collect();
-    let has_lost = takeovers.iter().any(Takeover::has_lost);
-    if has_lost && !accept_host_loss {
-        let problem = "the host went down while the gateway ran, or its staging directory was emptied: the last records may be missing, and \
-                       with them orders that desks have. Settle with the desks what they have; then start once with --accept-host-loss: \
-                       our sequence numbers then skip what may have been used";
-        let what = format!("cannot go on in {}", state.log_directory.display());
-        return Err(failed(what)(io::Error::other(problem)));
+    let takeovers = merge.into_sources();
+    let mut has_lost = false;
+    for (log, Named(_, takeover)) in &takeovers {
+        let row = takeover.decide(&marks, accept_host_loss);
+        let row = row.map_err(cannot(*log))?;
+        tracing::info!(log = log.name(), case = row.label, "{}", row.meaning);
+        has_lost |= row.action == Action::GiveUp;
     }
+    replayed?;
     let mut resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
     if has_lost {
         // No more messages than this were in a window, and so were perhaps sent and are not on disk.
@@ -91,7 +100,8 @@ pub(super) fn read(
             "the logs of earlier processes are replayed"
         );
     }
-    Ok((resumption, takeovers))
+    let takeovers = takeovers.map(|(_, Named(_, it))| it);
+    Ok((resumption, takeovers.into()))
 }
 
 /// Errors say which log it is.

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use ringbuf::byte_log;
@@ -21,7 +22,7 @@ use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
 use crate::journal::{Disk, Log, LogId};
 use crate::stage::archive::{self, Archive, ArchiveReader};
-use crate::stage::assembly::{self, ClientsBefore, Common, LinksBefore, Rings};
+use crate::stage::assembly::{self, Beginning, ClientsBefore, Common, LinksBefore, Rings};
 use crate::stage::control::ControlPorts;
 use crate::stage::journal::{Drain, JournalStage};
 use crate::stage::replay::Resumption;
@@ -56,29 +57,47 @@ pub(super) fn parts(
     lifecycle: &Lifecycle,
 ) -> Result<Parts, BootError> {
     let (writers, page) = make_page(plan, now)?;
-    let sequences = resumption.sequences;
+    let before = resumption.sequences;
+    // All of it is on disk before the new logs say so.
+    let held = takeovers
+        .into_iter()
+        .map(Takeover::finish)
+        .collect::<Result<Vec<_>, _>>();
+    let held = held.map_err(|error| {
+        failed("cannot take the place of an earlier process")(io::Error::other(error))
+    })?;
     let mut drains = Vec::new();
-    let mut takeovers = takeovers.into_iter();
     let disk = Disk::default();
-    let mut make_log = |log: LogId, sequence: u64| -> Result<Log, BootError> {
-        let before = takeovers.next().map(Takeover::finish).transpose();
-        let _held = before.map_err(|error| {
-            let what = format!("cannot take the place of the {} log's window", log.name());
-            failed(what)(io::Error::other(error))
-        })?;
-        let (writer, reader) = make_window(plan, log)?;
+    let mut make_log = |log: LogId| -> Result<Log, BootError> {
         let store = LogStore::create(&plan.state.log_directory, log, epoch)
+            .and_then(|store| match plan.waits_for_disk() {
+                true => store.syncing_beside(),
+                false => Ok(store),
+            })
             .map_err(failed(format!("cannot create the {} log", log.name())))?;
+        let window = plan
+            .state
+            .staging_directory
+            .join(format!("{}.window", log.name()));
+        let (writer, reader) = make_window(&window, plan.state.staging_bytes)?;
         let names = assembly::channel_names(plan, log);
-        let made = assembly::begin_log(Log::new(log, writer), epoch, sequence, &names, now);
+        let beginning = Beginning {
+            gateway: &plan.name,
+            epoch,
+            before,
+            channels: &names,
+        };
+        let made = assembly::begin_log(Log::new(log, writer), &beginning, now);
+        StagingRegion::install(&window).map_err(failed("cannot use a new window"))?;
         drains.push(Drain::new(log, names, reader, store));
         Ok(made.on_disk(disk.clone()))
     };
     let (client_log, order_log, desk_log) = (
-        make_log(LogId::Client, sequences[0])?,
-        make_log(LogId::Order, sequences[1])?,
-        make_log(LogId::Desk, sequences[2])?,
+        make_log(LogId::Client)?,
+        make_log(LogId::Order)?,
+        make_log(LogId::Desk)?,
     );
+    drop(held);
     let common = Common::new(plan.clone(), epoch, now);
     let rings = Rings::new(plan.threads.ring_slots);
     let client_names = assembly::channel_names(plan, LogId::Client);
@@ -219,13 +238,12 @@ fn make_page(plan: &Plan, now: Now) -> Result<(Writers, Words), BootError> {
     Ok((Page::format(words, &shape, identity).into_writers(), words))
 }
 
-/// Memory that the stage appends to and the journal thread drains.
-fn make_window(plan: &Plan, log: LogId) -> Result<(byte_log::Writer, byte_log::Reader), BootError> {
-    let name = format!("{}.window", log.name());
-    let path = plan.state.staging_directory.join(name);
-    let region = StagingRegion::replace(&path, plan.state.staging_bytes).map_err(failed(
-        format!("cannot make the window of the {} log", log.name()),
-    ))?;
-    byte_log::create(region.into_region())
-        .map_err(|error| failed(format!("cannot use {}", path.display()))(io::Error::other(error)))
+/// Memory that the stage appends to and the journal thread drains, beside the place where it belongs.
+pub(super) fn make_window(
+    path: &Path,
+    bytes: usize,
+) -> Result<(byte_log::Writer, byte_log::Reader), BootError> {
+    let what = || format!("cannot make {}", path.display());
+    let region = StagingRegion::beside(path, bytes).map_err(failed(what()))?;
+    byte_log::create(region.into_region()).map_err(|error| failed(what())(io::Error::other(error)))
 }

@@ -287,7 +287,7 @@ impl EpochReader {
                     let foreign = record.kind == RecordKind::Start
                         && read::epoch_of_start(&record).is_some_and(|epoch| epoch != self.epoch);
                     if foreign {
-                        return Err(self.break_off(Why::Record(RecordError::Checksum)));
+                        return Err(self.break_off(Why::OtherStart));
                     }
                     self.chain.follow(&record);
                     let end = (self.given + taken).min(self.buffer.len());
@@ -313,6 +313,7 @@ impl EpochReader {
         LogError::Broken(Broken {
             file: segment_path(&self.directory, self.log, self.epoch, segment),
             offset,
+            is_at_start: self.offset == 0,
             after: match self.chain {
                 Chain::ANY => 0,
                 chain => chain.sequence,

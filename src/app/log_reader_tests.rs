@@ -14,7 +14,7 @@ use super::takeover::Takeover;
 use crate::io::LogFile;
 use crate::journal::read::{Broken, Why};
 use crate::journal::record::{RecordError, padded};
-use crate::journal::{Cause, Log, LogId, RecordKind};
+use crate::journal::{Cause, Log, LogId, RecordKind, start};
 use crate::sys::staging::StagingRegion;
 
 const SEGMENT_BYTES: u64 = 1024;
@@ -111,7 +111,7 @@ impl Writing {
         };
         writing.append(
             RecordKind::Start,
-            &format!("gatehouse 0.1.0 client epoch {epoch}"),
+            &start::text(LogId::Client, "tests", epoch),
         );
         writing
     }
@@ -171,9 +171,9 @@ fn segments_and_epochs_come_in_order() {
     let (bodies, broken) = place.read();
     assert_eq!(broken, None);
     assert_eq!(bodies.len(), 101 + 4);
-    assert_eq!(bodies[0], "gatehouse 0.1.0 client epoch 2");
+    assert_eq!(bodies[0], start::text(LogId::Client, "tests", 2));
     assert_eq!(bodies[100], message(99));
-    assert_eq!(bodies[101], "gatehouse 0.1.0 client epoch 9");
+    assert_eq!(bodies[101], start::text(LogId::Client, "tests", 9));
     assert_eq!(bodies[104], message(2));
     assert!(place.segment(2, 3).exists(), "several segments");
     let mut skipped = place.reader();
@@ -190,7 +190,7 @@ fn segments_and_epochs_come_in_order() {
 fn a_flipped_bit_is_found_where_it_is() {
     let bytes = log_bytes(1, 100);
     // The record of message 49 is the 51st.
-    let start: usize = std::iter::once("gatehouse 0.1.0 client epoch 1".len())
+    let start: usize = std::iter::once(start::text(LogId::Client, "tests", 1).len())
         .chain((0..49).map(|number| message(number).len()))
         .map(padded)
         .sum();
@@ -330,7 +330,7 @@ fn the_next_process_brings_a_window_to_its_place_on_disk() {
     first.messages(3..8);
     // The process dies with five messages in its window.
     drop(first);
-    let mut takeover = Takeover::open(place.place(), LogId::Client).unwrap();
+    let mut takeover = Takeover::open(place.place(), LogId::Client, None).unwrap();
     let mut records = 0;
     while takeover.advance().unwrap() {
         records += 1;

@@ -39,6 +39,10 @@ pub struct LogStore {
     zeroed: u64,
     /// Calls of `prepare` before the next file is tried again
     patience: u32,
+    /// Syncs the file while others are synced
+    syncer: Option<log_file::Syncer>,
+    /// It does
+    is_syncing: bool,
 }
 
 impl LogStore {
@@ -58,7 +62,15 @@ impl LogStore {
             next: None,
             zeroed: 0,
             patience: 0,
+            syncer: None,
+            is_syncing: false,
         })
+    }
+
+    /// Its syncs go beside those of other logs, on a thread of its own: where somebody waits for them.
+    pub fn syncing_beside(mut self) -> io::Result<Self> {
+        self.syncer = Some(log_file::Syncer::start("gh-sync")?);
+        Ok(self)
     }
 
     /// Bytes over all files.
@@ -109,7 +121,16 @@ impl LogFile for LogStore {
         if std::mem::take(&mut self.renamed) {
             log_file::sync_directory(&self.directory)?;
         }
-        self.file.sync()
+        match &self.syncer {
+            Some(syncer) if std::mem::take(&mut self.is_syncing) => self.file.sync_with(syncer),
+            _ => self.file.sync(),
+        }
+    }
+
+    fn begin_sync(&mut self) {
+        debug_assert!(!self.is_syncing, "one at a time");
+        let begun = |syncer: &log_file::Syncer| syncer.begin(&self.file);
+        self.is_syncing = self.syncer.as_ref().is_some_and(begun);
     }
 
     fn prepare(&mut self, is_idle: bool) -> io::Result<Prepared> {
@@ -382,5 +403,30 @@ mod tests {
         assert_eq!(bytes.len() as u64, 2 * LOG_SEGMENT_BYTES);
         assert!(bytes[..2 * block.len()].iter().all(|&b| b == 7));
         assert!(bytes[2 * block.len()..].iter().all(|&b| b == 0));
+    }
+
+    #[test]
+    fn syncs_go_beside_each_other_and_over_the_edge_of_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let stores = [LogId::Client, LogId::Order].map(|log| {
+            let store = LogStore::create(directory.path(), log, 1).unwrap();
+            store.syncing_beside().unwrap()
+        });
+        let block = vec![7u8; LOG_SEGMENT_BYTES as usize / 2 + 1];
+        let mut stores = stores;
+        for _ in 0..3 {
+            for store in &mut stores {
+                store.append(&block).unwrap();
+                store.begin_sync();
+            }
+            for store in &mut stores {
+                store.sync().unwrap();
+                assert!(store.filled.is_empty() && !store.is_syncing);
+                store.prepare(false).unwrap();
+                // Nothing was begun: it syncs by itself.
+                store.sync().unwrap();
+            }
+        }
+        assert_eq!(stores[1].segment, 1);
     }
 }

@@ -11,111 +11,20 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use super::log_findings::{Before, EpochSeen, Finding, LogSeen, Severity, Verified};
 use super::log_reader::{LogError, LogPlace, LogReader, at, epochs};
 use super::log_store::{parse_segment_name, segment_path};
 use crate::journal::entry::{read_client, read_command, read_desk};
-use crate::journal::read::Why;
-use crate::journal::record::{BODY_OFFSET, RecordError};
-use crate::journal::{LogId, Record, RecordKind};
+use crate::journal::mark::{Mark, Marks};
+use crate::journal::read::{Broken, Why};
+use crate::journal::record::BODY_OFFSET;
+use crate::journal::recover::{self, Action, Facts, Misfit, Tail};
+use crate::journal::{LogId, Record, RecordKind, mark, start};
 use crate::limits::LOG_READ_BYTES;
 
 /// How often what does not fit is looked at again, where a process may be writing.
 const LOOKS: usize = 6;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
-
-/// How bad it is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// What a crash left unfinished: nobody acted on it.
-    Torn,
-    /// The end of a log is gone, and others know of it.
-    Lost,
-    /// Not what was written.
-    Damaged,
-}
-
-/// The last good record before something.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
-pub struct Before {
-    /// Its sequence
-    pub record: u64,
-    /// What it is
-    pub kind: RecordKind,
-    /// Nanoseconds since 1970-01-01 UTC
-    pub time_ns: u64,
-}
-
-/// Something that is not as it should be.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Finding {
-    /// How bad
-    pub severity: Severity,
-    /// In which log
-    pub log: LogId,
-    /// Start number of the process that wrote there
-    pub start: u16,
-    /// File
-    pub file: PathBuf,
-    /// Byte in that file
-    pub offset: u64,
-    /// The record before
-    pub before: Option<Before>,
-    /// What is wrong
-    pub what: String,
-    /// What to do
-    pub remedy: &'static str,
-}
-
-/// One epoch of a log.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct EpochSeen {
-    /// Start number of the process
-    pub start: u16,
-    /// Whole records
-    pub records: u64,
-    /// Their bytes
-    pub bytes: u64,
-    /// Records that were found in memory and may not be on disk
-    pub in_memory: u64,
-    /// First sequence; zero where there is none
-    pub first: u64,
-    /// Last one
-    pub last: u64,
-    /// Time of the first record, nanoseconds since 1970-01-01 UTC
-    pub first_ns: u64,
-    /// Time of the last one
-    pub last_ns: u64,
-    /// Whether something behind the last record could not be read
-    pub is_cut: bool,
-}
-
-/// One log.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct LogSeen {
-    /// Which
-    pub log: LogId,
-    /// Its epochs, in order
-    pub epochs: Vec<EpochSeen>,
-}
-
-/// What was found.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Verified {
-    /// Each log
-    pub logs: Vec<LogSeen>,
-    /// What is wrong, in the order of the logs
-    pub findings: Vec<Finding>,
-}
-
-impl Verified {
-    /// Whether nothing is damaged or lost.
-    pub fn is_whole(&self) -> bool {
-        self.findings
-            .iter()
-            .all(|finding| finding.severity == Severity::Torn)
-    }
-}
 
 const REMEDY_TORN: &str =
     "none is needed: nobody acted on it, and the next start goes on before it";
@@ -155,7 +64,10 @@ pub fn verify(
         }
         walks.push((log, of_log));
     }
-    for name in named.0.clone().into_iter() {
+    for (_, of_log) in &mut walks {
+        judge_ends(of_log, &named.marks, &mut findings)?;
+    }
+    for name in named.causes.clone().into_iter() {
         check_cause(&mut walks, name, &mut findings)?;
     }
     let logs = walks.into_iter().map(|(log, walks)| LogSeen {
@@ -168,9 +80,13 @@ pub fn verify(
     })
 }
 
-/// The farthest record of a log that another one names as cause, per epoch of the other one.
+/// What logs say of one another.
 #[derive(Default)]
-struct Named(BTreeMap<(u8, u8, u16), Naming>);
+struct Named {
+    /// The farthest record of a log that another one names as cause, per epoch of the other one.
+    causes: BTreeMap<(u8, u8, u16), Naming>,
+    marks: Marks,
+}
 
 /// Who names it.
 #[derive(Clone)]
@@ -184,13 +100,14 @@ struct Naming {
 
 impl Named {
     fn take(&mut self, walk: &EpochWalk, record: &Record<'_>) {
+        self.marks.take(walk.log, walk.epoch, record);
         let cause = record.cause;
         if cause.log == LogId::None || cause.log == walk.log {
             return;
         }
         let key = (cause.log as u8, walk.log as u8, walk.epoch);
         if self
-            .0
+            .causes
             .get(&key)
             .is_some_and(|naming| naming.sequence >= cause.sequence)
         {
@@ -204,8 +121,31 @@ impl Named {
             file,
             offset,
         };
-        self.0.insert(key, naming);
+        self.causes.insert(key, naming);
     }
+}
+
+/// How the epochs of a log end, and whether they should have ended later.
+fn judge_ends(
+    of_log: &mut [EpochWalk],
+    marks: &Marks,
+    findings: &mut Vec<Finding>,
+) -> Result<(), LogError> {
+    for at in 0..of_log.len() {
+        let next = of_log[at + 1..].iter().find(|walk| walk.seen.records > 0);
+        let next = next.map(|walk| (walk.seen.first, walk.epoch));
+        let walk = &mut of_log[at];
+        let mark = match next {
+            Some((first, epoch)) => recover::mark_of_next(walk.log, epoch, first, walk.seen.last),
+            None => marks.of(walk.log),
+        };
+        if let (None, Some(mark)) = (next, mark) {
+            walk.reach(mark.through, findings)?;
+        }
+        let goes_on = next.is_some_and(|(first, _)| first == walk.seen.last + 1);
+        walk.judge(goes_on, mark, findings);
+    }
+    Ok(())
 }
 
 fn check_cause(
@@ -219,14 +159,7 @@ fn check_cause(
     let Some(walk) = of_log.iter_mut().rev().find(|walk| walk.epoch <= by_epoch) else {
         return Ok(());
     };
-    // Read before the one that names it, and written since.
-    for _ in 0..LOOKS {
-        if walk.seen.last >= naming.sequence || walk.closed || walk.settled {
-            break;
-        }
-        walk.run(&mut Named::default(), findings, &mut |_, _, _| {})?;
-        std::thread::sleep(BETWEEN_LOOKS);
-    }
+    walk.reach(naming.sequence, findings)?;
     // Behind damage nothing was read.
     if walk.seen.last >= naming.sequence || walk.damaged {
         return Ok(());
@@ -258,6 +191,8 @@ struct EpochWalk {
     /// Where the next record would stand
     end: u64,
     damaged: bool,
+    /// Where it cannot be read on
+    broken: Option<Broken>,
     /// Read to its end for good
     closed: bool,
 }
@@ -289,6 +224,7 @@ impl EpochWalk {
             before: None,
             end: 0,
             damaged: false,
+            broken: None,
             closed: false,
         })
     }
@@ -325,16 +261,14 @@ impl EpochWalk {
                         continue;
                     }
                     let what = "something is written behind the last record".to_owned();
-                    self.cut(Severity::Damaged, offset, what, REMEDY_DAMAGED, findings);
+                    self.find(Severity::Damaged, offset, what, REMEDY_DAMAGED, findings);
+                    (self.damaged, self.seen.is_cut) = (true, true);
+                    self.close();
                 }
+                // What it is called depends on what the other logs say.
                 Err(LogError::Broken(broken)) => {
-                    let (severity, remedy) = match broken.why {
-                        Why::TornTail => (Severity::Torn, REMEDY_TORN),
-                        Why::MissingSegment => (Severity::Damaged, REMEDY_MISSING),
-                        Why::Record(RecordError::Kind(_)) => (Severity::Damaged, REMEDY_VERSION),
-                        Why::Record(_) | Why::Hole => (Severity::Damaged, REMEDY_DAMAGED),
-                    };
-                    self.cut(severity, self.end, broken.why.to_string(), remedy, findings);
+                    self.broken = Some(broken);
+                    self.close();
                 }
                 Err(error) => return Err(error),
             }
@@ -342,18 +276,50 @@ impl EpochWalk {
         Ok(())
     }
 
-    fn cut(
-        &mut self,
-        severity: Severity,
-        offset: u64,
-        what: String,
-        remedy: &'static str,
-        findings: &mut Vec<Finding>,
-    ) {
-        self.find(severity, offset, what, remedy, findings);
+    /// Reads on where it was read before the one that names the record with this sequence, and written since.
+    fn reach(&mut self, sequence: u64, findings: &mut Vec<Finding>) -> Result<(), LogError> {
+        for _ in 0..LOOKS {
+            if self.seen.last >= sequence || self.closed || self.settled {
+                break;
+            }
+            self.run(&mut Named::default(), findings, &mut |_, _, _| {})?;
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        Ok(())
+    }
+
+    /// What a start would say of the place where it ends, where the log `goes_on` behind it and others say so much of it.
+    fn judge(&mut self, goes_on: bool, mark: Option<Mark>, findings: &mut Vec<Finding>) {
+        let tail = match (&self.broken, self.seen.records) {
+            (Some(broken), _) => Tail::Broken(broken.why),
+            (None, 0) => Tail::Nothing,
+            (None, _) => Tail::Open,
+        };
+        let other_start = tail == Tail::Broken(Why::OtherStart);
+        let facts = Facts {
+            tail,
+            misfit: other_start.then_some(Misfit::Epoch),
+            is_at_start: self.end == 0,
+            goes_on,
+            last: self.seen.last,
+            marked: mark.map_or(0, |mark| mark.through),
+            ..Facts::default()
+        };
+        let is_short = facts.last < facts.marked;
+        if self.broken.is_none() && (!is_short || goes_on) {
+            return;
+        }
+        let row = recover::decide(&facts);
+        let (severity, remedy) = match tail {
+            Tail::Broken(Why::TornTail) if goes_on || !is_short => (Severity::Torn, REMEDY_TORN),
+            _ if row.action == Action::CutTail => (Severity::Torn, REMEDY_TORN),
+            _ if row.label == "torn_loss" => (Severity::Lost, REMEDY_LOST),
+            _ => (Severity::Damaged, row.remedy),
+        };
+        let what = recover::describe(row, &facts, mark);
+        self.find(severity, self.end, what, remedy, findings);
         self.damaged |= severity == Severity::Damaged;
         self.seen.is_cut = true;
-        self.close();
     }
 
     fn find(
@@ -430,12 +396,15 @@ impl EpochWalk {
             return Some((what.to_owned(), REMEDY_MISSING));
         }
         if is_first {
+            let start = start::read(record);
+            let misfit = recover::misfit(start, self.log, self.epoch, None)?;
+            let facts = Facts {
+                misfit: Some(misfit),
+                ..Facts::default()
+            };
+            let row = recover::decide(&facts);
             let words = String::from_utf8_lossy(body);
-            let name = words.split(' ').nth(2).unwrap_or_default();
-            return (name != self.log.name()).then(|| {
-                let what = format!("this is the file of another log: \"{words}\"");
-                (what, REMEDY_MISSING)
-            });
+            return Some((format!("{}: \"{words}\"", row.meaning), row.remedy));
         }
         let cause = record.cause;
         if cause.log == self.log
@@ -449,6 +418,7 @@ impl EpochWalk {
             RecordKind::ClientInput => read_client(body).is_some(),
             RecordKind::DeskInput => read_desk(body).is_some(),
             RecordKind::Command => read_command(body).is_some(),
+            RecordKind::Mark => mark::read(body).is_some(),
             _ => true,
         };
         (!is_known).then(|| {
@@ -461,7 +431,12 @@ impl EpochWalk {
     fn check_continues(&self, before: &Self, findings: &mut Vec<Finding>) {
         let (wanted, found) = (before.seen.last + 1, self.seen.first);
         // A log whose processes began at 1 each was written by an earlier version.
-        if before.damaged || self.seen.records == 0 || found == wanted || found == 1 {
+        if before.damaged
+            || before.broken.is_some()
+            || self.seen.records == 0
+            || found == wanted
+            || found == 1
+        {
             return;
         }
         let what = format!(

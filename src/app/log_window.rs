@@ -161,6 +161,11 @@ fn outcome(into: &[u8]) -> Found {
     }
 }
 
+/// Where the window there stands; `None` where it is none.
+pub(super) fn positions_in(path: &Path) -> io::Result<Option<Positions>> {
+    positions(&File::open(path)?)
+}
+
 /// `None` where it is no window (yet).
 fn positions(file: &File) -> io::Result<Option<Positions>> {
     let mut header = [0; HEADER_BYTES];

@@ -1,8 +1,9 @@
-//! Three logs as one: always the record that was written first, so that little waits for its counterpart in another log.
+//! Three logs as one, each read as far as its turn has come: see [`Order`] for whose turn it is.
 //!
 //! Cold, on the thread of a start or of a tool.
 
 use crate::journal::LogId;
+use crate::stage::merge::Merge as Order;
 
 /// A log that is read record by record.
 pub trait Source {
@@ -18,20 +19,19 @@ pub trait Source {
 
 /// The logs, and when the record was written that is next in each.
 pub struct Merge<S> {
-    sources: Vec<(LogId, S)>,
-    next_ns: Vec<u64>,
+    sources: [(LogId, S); 3],
+    next_ns: [Option<u64>; 3],
+    order: Order,
     given: Option<usize>,
 }
 
-/// Nothing more comes.
-const END: u64 = u64::MAX;
-
 impl<S: Source> Merge<S> {
     /// Of logs of which nothing was read yet.
-    pub fn new(sources: Vec<(LogId, S)>) -> Result<Self, S::Error> {
+    pub fn new(sources: [(LogId, S); 3]) -> Result<Self, S::Error> {
         let mut merge = Self {
-            next_ns: vec![END; sources.len()],
+            next_ns: [None; 3],
             sources,
+            order: Order::default(),
             given: None,
         };
         for at in 0..merge.sources.len() {
@@ -42,32 +42,22 @@ impl<S: Source> Merge<S> {
 
     fn advance(&mut self, at: usize) -> Result<(), S::Error> {
         let source = &mut self.sources[at].1;
-        self.next_ns[at] = match source.advance()? {
-            true => source.time_ns().min(END - 1),
-            false => END,
-        };
+        self.next_ns[at] = source.advance()?.then(|| source.time_ns());
         Ok(())
     }
 
-    /// The log whose next record is the oldest, which it stands on.
+    /// The log whose turn it is, which stands on its next record.
     pub fn next(&mut self) -> Result<Option<(LogId, &S)>, S::Error> {
         if let Some(at) = self.given.take() {
             self.advance(at)?;
         }
-        let times = self.next_ns.iter().enumerate();
-        let Some((at, _)) = times
-            .filter(|(_, ns)| **ns != END)
-            .min_by_key(|(_, ns)| **ns)
-        else {
-            return Ok(None);
-        };
-        self.given = Some(at);
-        let (log, source) = &self.sources[at];
-        Ok(Some((*log, source)))
+        self.given = self.order.next(self.next_ns);
+        let given = self.given.map(|at| &self.sources[at]);
+        Ok(given.map(|(log, source)| (*log, source)))
     }
 
     /// The logs as they were read.
-    pub fn into_sources(self) -> impl Iterator<Item = (LogId, S)> {
-        self.sources.into_iter()
+    pub fn into_sources(self) -> [(LogId, S); 3] {
+        self.sources
     }
 }

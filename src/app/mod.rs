@@ -5,6 +5,7 @@
 mod before;
 pub mod boot;
 mod build;
+pub mod log_findings;
 pub mod log_reader;
 #[cfg(test)]
 mod log_reader_tests;

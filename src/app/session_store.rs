@@ -11,17 +11,17 @@ use std::io;
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use ringbuf::byte_log;
-
 use super::boot::{BootError, failed};
+use super::build::make_window;
 use super::log_reader::LogPlace;
 use super::log_store::{self, LogStore, SegmentReader};
 use super::runner::{self, Lifecycle, Phase};
 use super::takeover::{Takeover, TakeoverError};
 use crate::domain::Now;
+use crate::journal::mark::Marks;
 use crate::journal::{Log, LogId};
 use crate::stage::archive::{self, Archive, ArchiveReader};
-use crate::stage::assembly::begin_log;
+use crate::stage::assembly::{Beginning, begin_log};
 use crate::stage::journal::{Drain, JournalStage};
 use crate::stage::recovered::{Recovered, Recovery};
 use crate::status::page::{heap_words, page_bytes};
@@ -29,6 +29,9 @@ use crate::status::{Identity, Page, Shape};
 use crate::sys::clock::Clock;
 use crate::sys::staging::StagingRegion;
 use crate::sys::thread;
+
+/// Name in the logs of what is no gateway.
+const GATEWAY: &str = "sessions";
 
 /// What a switchboard is made of.
 pub struct SessionStore {
@@ -133,12 +136,15 @@ impl SessionParts {
             .map_err(failed(format!("cannot read {}", place.directory.display())))?;
         let store = LogStore::create(&place.directory, id, epoch)
             .map_err(failed("cannot create the log"))?;
-        let region = StagingRegion::replace(&window, window_bytes)
-            .map_err(failed(format!("cannot make {}", window.display())))?;
-        let (writer, reader) = byte_log::create(region.into_region()).map_err(|error| {
-            failed(format!("cannot use {}", window.display()))(io::Error::other(error))
-        })?;
-        let log = begin_log(Log::new(id, writer), epoch, sequence, names, now);
+        let (writer, reader) = make_window(&window, window_bytes)?;
+        let beginning = Beginning {
+            gateway: GATEWAY,
+            epoch,
+            before: [sequence, 0, 0],
+            channels: names,
+        };
+        let log = begin_log(Log::new(id, writer), &beginning, now);
+        StagingRegion::install(&window).map_err(failed("cannot use a new window"))?;
         let drain = Drain::new(id, names.to_vec(), reader, store);
         let (archive, reader) = archive::archive(SegmentReader::new(&place.directory, id));
         let reader = reader.with_channels(recovered.channels(names));
@@ -175,10 +181,12 @@ pub fn take_over(
     peers: usize,
 ) -> Result<(Recovered, u64), TakeoverError> {
     let mut recovery = Recovery::new(id, peers);
-    let mut takeover = Takeover::open(place.clone(), id)?;
+    let mut takeover = Takeover::open(place.clone(), id, None)?;
     while takeover.advance()? {
         recovery.feed(takeover.epoch(), takeover.offset(), &takeover.record());
     }
+    // There is no other log, and nobody to ask: what the host took with it is gone.
+    takeover.decide(&Marks::default(), true)?;
     let sequence = takeover.sequence();
     takeover.finish()?;
     Ok((recovery.finish(), sequence))

@@ -15,12 +15,12 @@ use super::log_store::segment_path;
 use super::merge::Merge;
 use crate::config::plan::Plan;
 use crate::journal::LogId;
+use crate::journal::mark::LOGS;
 use crate::journal::read::{Why, claimed_sequence};
 use crate::journal::snapshot::{self, Heading, Position, Unfit};
 use crate::stage::replay::{Replay, ReplayError};
 use crate::sys::log_file::sync_directory;
 
-const LOGS: [LogId; 3] = [LogId::Client, LogId::Order, LogId::Desk];
 const TEMPORARY: &str = "snapshot.tmp";
 
 /// Why no snapshot was made.
@@ -214,13 +214,13 @@ pub fn follow(
     through: Option<[u64; 3]>,
     told: &mut dyn FnMut(u64),
 ) -> Result<u64, SnapshotError> {
-    let mut readers = Vec::new();
-    for (log, position) in LOGS.into_iter().zip(replay.positions()) {
-        let reader = LogReader::open_behind(place.clone(), log, &position)?;
-        let most = through.map_or(u64::MAX, |through| through[log as usize - 1]);
-        readers.push((log, Bounded { reader, most }));
-    }
-    let mut merge = Merge::new(readers)?;
+    let positions = replay.positions();
+    let open = |at: usize| {
+        let reader = LogReader::open_behind(place.clone(), LOGS[at], &positions[at])?;
+        let most = through.map_or(u64::MAX, |through| through[at]);
+        Ok::<_, SnapshotError>((LOGS[at], Bounded { reader, most }))
+    };
+    let mut merge = Merge::new([open(0)?, open(1)?, open(2)?])?;
     let mut records = 0u64;
     while let Some((log, reader)) = merge.next()? {
         let (epoch, offset) = (reader.reader.epoch(), reader.reader.offset());

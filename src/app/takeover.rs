@@ -2,77 +2,102 @@
 //!
 //! On the starting thread, before a new window exists. The window is held while it is read, so that two processes on one directory
 //! cannot destroy each other's logs, and replaced when everything is on disk: at any time there is a window, so that one that is missing
-//! tells that the host went down.
+//! tells that the host went down. What is found here is decided by [`crate::journal::recover`].
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use ringbuf::byte_log::foreign::Positions;
 
 use super::log_reader::{LogError, LogPlace, LogReader};
 use super::log_store::{SegmentWriter, segment_path};
-use crate::journal::read::Why;
+use crate::journal::mark::{Mark, Marks};
+use crate::journal::read::{Broken, Why};
+use crate::journal::recover::{self, Action, Facts, Misfit, Refusal, Row, Tail, Window};
 use crate::journal::snapshot::Position;
-use crate::journal::{LogId, Record, RecordKind};
-use crate::sys::staging::StagingRegion;
+use crate::journal::{LogId, Record, RecordKind, start};
+use crate::sys::staging::{StagingRegion, Stamp};
 
 /// All epochs of one log, one record after the other.
 pub struct Takeover {
     place: LogPlace,
     log: LogId,
+    gateway: Option<String>,
     reader: LogReader,
     held: Option<StagingRegion>,
     rescued: Option<SegmentWriter>,
-    sequence: u64,
-    ended: bool,
+    facts: Facts,
+    /// What stands behind the last whole record of the epoch before the one that is read, or of that
+    broken: Option<Broken>,
+    /// Start number of the last record's process
+    epoch: u16,
+    /// Where that record ends, over the files of its epoch
+    end: u64,
 }
 
 /// Why a log cannot be taken over.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeoverError {
-    /// Another process may use it.
-    #[error("cannot take over {}: {error}", .window.display())]
-    Window {
-        /// Its window
-        window: PathBuf,
-        /// What the system said
-        error: io::Error,
-    },
-    /// Damage, or the system.
-    #[error(
-        "{0}; nothing was changed: see `gatehouse log verify`, and move the logs away to begin anew"
-    )]
+    /// The table says so.
+    #[error("{0}")]
+    Refused(#[from] Box<Refusal>),
+    /// The system.
+    #[error("{0}; nothing was changed")]
     Log(#[from] LogError),
 }
 
 impl Takeover {
-    /// Of the log in this place. Holds the window.
-    pub fn open(place: LogPlace, log: LogId) -> Result<Self, TakeoverError> {
-        Self::open_behind(place, log, &Position::START)
+    /// Of the log in this place, where a gateway of this name begins. Holds the window.
+    pub fn open(place: LogPlace, log: LogId, gateway: Option<&str>) -> Result<Self, TakeoverError> {
+        Self::open_behind(place, log, gateway, &Position::START)
     }
 
     /// The same, of which everything up to this position was read at some time.
     pub fn open_behind(
         place: LogPlace,
         log: LogId,
+        gateway: Option<&str>,
         position: &Position,
     ) -> Result<Self, TakeoverError> {
         let staging = place.staging.clone().unwrap_or_default();
-        let window = staging.join(format!("{}.window", log.name()));
-        let held = match StagingRegion::open(&window) {
-            Ok(region) => Some(region),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            // Its making was cut short: nothing was written to it.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
-            Err(error) => return Err(TakeoverError::Window { window, error }),
+        let path = staging.join(format!("{}.window", log.name()));
+        let (window, held) = look_at(&path).map_err(|error| LogError::Io {
+            path: path.clone(),
+            error,
+        })?;
+        let facts = Facts {
+            window,
+            tail: match (position.epoch, position.ended) {
+                (0, _) => Tail::Nothing,
+                (_, true) => Tail::Ended,
+                (_, false) => Tail::Open,
+            },
+            last: position.sequence(),
+            ..Facts::default()
+        };
+        if let Window::InUse(_) = window {
+            let row = recover::decide(&facts);
+            let what = recover::describe(row, &facts, None);
+            return Err(refused(row, log, (path, 0), what));
+        }
+        // What another boot or host left in memory is not believed.
+        let staging = matches!(window, Window::Filled | Window::Drained).then_some(staging);
+        let readable = LogPlace {
+            staging,
+            ..place.clone()
         };
         Ok(Self {
-            reader: LogReader::open_behind(place.clone(), log, position)?,
+            reader: LogReader::open_behind(readable, log, position)?,
             place,
             log,
+            gateway: gateway.map(str::to_owned),
             held,
             rescued: None,
-            sequence: position.sequence(),
-            ended: position.ended,
+            facts,
+            broken: None,
+            epoch: position.epoch,
+            end: position.offset,
         })
     }
 
@@ -82,17 +107,85 @@ impl Takeover {
             match self.reader.advance() {
                 Ok(true) => break,
                 Ok(false) => return Ok(false),
-                // What was being written when the host went down did not happen.
-                Err(LogError::Broken(broken)) if broken.why == Why::TornTail => {}
+                // Whether it matters is known when the next epoch is read, or all logs are.
+                Err(LogError::Broken(broken)) => {
+                    // Of a start whose first record did not get whole to the disk there is nothing.
+                    if self.broken.is_none() || !broken.is_at_start || broken.why != Why::TornTail {
+                        self.settle(None)?;
+                        self.broken = Some(broken);
+                    }
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         let record = self.reader.record();
-        (self.sequence, self.ended) = (record.sequence, record.kind == RecordKind::End);
+        let (sequence, is_end) = (record.sequence, record.kind == RecordKind::End);
+        let is_new = self.reader.epoch() != self.epoch;
+        let misfit = is_new.then(|| {
+            let (start, gateway) = (start::read(&record), self.gateway.as_deref());
+            recover::misfit(start, self.log, self.reader.epoch(), gateway)
+        });
+        self.settle(Some(sequence))?;
+        if let Some(Some(misfit)) = misfit {
+            return Err(self.misfit(misfit));
+        }
+        self.epoch = self.reader.epoch();
+        self.end = self.reader.offset() + self.reader.bytes().len() as u64;
+        self.facts.last = sequence;
+        self.facts.tail = if is_end { Tail::Ended } else { Tail::Open };
         if self.reader.is_from_window() {
             self.rescue()?;
         }
         Ok(true)
+    }
+
+    /// What was broken in an epoch before: another one follows, which begins with this record; `None`: it begins broken too.
+    fn settle(&mut self, next: Option<u64>) -> Result<(), TakeoverError> {
+        let Some(broken) = self.broken.take() else {
+            return Ok(());
+        };
+        let (first, epoch, last) = (next.unwrap_or(0), self.reader.epoch(), self.facts.last);
+        let mark = recover::mark_of_next(self.log, epoch, first, last);
+        let facts = Facts {
+            goes_on: mark.is_none(),
+            marked: mark.map_or(0, |mark| mark.through),
+            ..self.facts_of(&broken)
+        };
+        let row = recover::decide(&facts);
+        match row.action {
+            Action::CutTail => Ok(()),
+            _ => Err(self.refuse(row, &facts, mark.filter(|mark| mark.record > 0), &broken)),
+        }
+    }
+
+    fn facts_of(&self, broken: &Broken) -> Facts {
+        let misfit = (broken.why == Why::OtherStart).then_some(Misfit::Epoch);
+        Facts {
+            tail: Tail::Broken(broken.why),
+            is_at_start: broken.is_at_start,
+            misfit,
+            ..self.facts
+        }
+    }
+
+    fn misfit(&self, misfit: Misfit) -> TakeoverError {
+        let facts = Facts {
+            misfit: Some(misfit),
+            ..self.facts
+        };
+        let file = segment_path(&self.place.directory, self.log, self.reader.epoch(), 0);
+        let row = recover::decide(&facts);
+        refused(
+            row,
+            self.log,
+            (file, 0),
+            recover::describe(row, &facts, None),
+        )
+    }
+
+    fn refuse(&self, row: &Row, facts: &Facts, mark: Option<Mark>, at: &Broken) -> TakeoverError {
+        let what = recover::describe(row, facts, mark);
+        refused(row, self.log, (at.file.clone(), at.offset), what)
     }
 
     fn rescue(&mut self) -> Result<(), LogError> {
@@ -122,12 +215,42 @@ impl Takeover {
 
     /// Sequence of the last record that was read.
     pub fn sequence(&self) -> u64 {
-        self.sequence
+        self.facts.last
     }
 
-    /// The process before did not end in order, and its window is gone: the host went down, and what was not on disk is missing.
-    pub fn has_lost(&self) -> bool {
-        !self.ended && self.held.is_none()
+    /// All logs were read: what is done about this one, which the others say these `marks` about.
+    pub fn decide(&self, marks: &Marks, accepts_loss: bool) -> Result<&'static Row, TakeoverError> {
+        let mark = marks.of(self.log);
+        let end = self.end;
+        let place = self.broken.clone().unwrap_or_else(|| Broken {
+            file: self.file_at(mark, end),
+            offset: end % self.place.segment_bytes,
+            is_at_start: end == 0,
+            after: self.facts.last,
+            why: Why::Hole,
+        });
+        let facts = match &self.broken {
+            Some(broken) => self.facts_of(broken),
+            None => self.facts,
+        };
+        let facts = Facts {
+            marked: mark.map_or(0, |mark| mark.through),
+            accepts_loss,
+            ..facts
+        };
+        let row = recover::decide(&facts);
+        match row.action {
+            Action::Refuse => Err(self.refuse(row, &facts, mark, &place)),
+            _ => Ok(row),
+        }
+    }
+
+    /// The file where the log ends; where there is none, the one that another log tells of.
+    fn file_at(&self, mark: Option<Mark>, end: u64) -> PathBuf {
+        let told = mark.map_or(1, |mark| mark.epoch);
+        let epoch = if self.epoch == 0 { told } else { self.epoch };
+        let segment = (end / self.place.segment_bytes) as u32;
+        segment_path(&self.place.directory, self.log, epoch, segment)
     }
 
     /// Everything was read: makes it durable. The window, if there was one, is for the caller to hold until another takes its place.
@@ -137,10 +260,63 @@ impl Takeover {
             synced.map_err(|error| failed(&self.place, error))?;
         }
         // What the process before had written and not synced may be in the system's memory alone.
-        sync_epoch(&self.place, self.log, self.reader.epoch())
-            .map_err(|error| failed(&self.place, error))?;
+        for epoch in self.epoch..=self.reader.epoch().max(self.epoch) {
+            sync_epoch(&self.place, self.log, epoch).map_err(|error| failed(&self.place, error))?;
+        }
         Ok(self.held)
     }
+}
+
+fn refused(row: &Row, log: LogId, (file, offset): (PathBuf, u64), what: String) -> TakeoverError {
+    TakeoverError::Refused(Box::new(Refusal {
+        label: row.label,
+        log,
+        file,
+        offset,
+        what,
+        remedy: row.remedy,
+    }))
+}
+
+/// What is where a window should be; one of the process before is held.
+fn look_at(path: &Path) -> io::Result<(Window, Option<StagingRegion>)> {
+    let region = match StagingRegion::open(path) {
+        Ok(region) => region,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok((Window::Missing, None));
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            // Its making was cut short: nothing was written to it.
+            let is_empty = fs::metadata(path)?.len() == 0;
+            let window = if is_empty {
+                Window::Missing
+            } else {
+                Window::Unreadable
+            };
+            return Ok((window, None));
+        }
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            let stamp = Stamp::read(path).ok().flatten();
+            return Ok((Window::InUse(stamp.map(|stamp| stamp.process)), None));
+        }
+        Err(error) => return Err(error),
+    };
+    let (own, stamp) = (Stamp::own(), region.stamp());
+    if stamp.boot_id != own.boot_id {
+        let is_here = stamp.host == own.host;
+        let window = if is_here {
+            Window::OtherBoot
+        } else {
+            Window::OtherHost
+        };
+        return Ok((window, Some(region)));
+    }
+    let window = match super::log_window::positions_in(path)? {
+        Some(Positions { head, released, .. }) if head == released => Window::Drained,
+        Some(_) => Window::Filled,
+        None => Window::Unreadable,
+    };
+    Ok((window, Some(region)))
 }
 
 fn sync_epoch(place: &LogPlace, log: LogId, epoch: u16) -> io::Result<()> {

@@ -30,6 +30,9 @@ const TURNS_PER_LOOK: u32 = 4096;
 /// Between two looks at what sessions did: who watches waits for it.
 const TURNS_PER_SHOW: u32 = 64;
 
+/// Longest sleep where it may sleep.
+const SLEEP_NS: u64 = 200_000;
+
 /// Send orders at a fixed rate, whatever the answers do, and measure from the intended send times
 #[derive(Args, Debug)]
 pub struct LoadArgs {
@@ -111,6 +114,9 @@ pub struct LoadArgs {
     /// Offer the core to others between turns: where client, gateway and desk share few cores
     #[arg(long = "yield")]
     yields: bool,
+    /// Sleep while nothing is to be done: for low rates, where others need the core; latencies say little then
+    #[arg(long, conflicts_with = "yields")]
+    sleep: bool,
     /// Write the acknowledgement latencies as HdrHistogram interval log
     #[arg(long)]
     hlog: Option<PathBuf>,
@@ -237,16 +243,17 @@ fn turn(args: &LoadArgs, client: &mut LoadClient<AnySockets>, signals: &Signals)
     while !client.is_done() {
         let work = client.turn(&mut || clock.now());
         turns = turns.wrapping_add(1);
-        if turns.is_multiple_of(TURNS_PER_SHOW) {
+        if args.sleep || turns.is_multiple_of(TURNS_PER_SHOW) {
             super::show_events(args.events, client.take_events());
         }
-        if turns.is_multiple_of(TURNS_PER_LOOK) && signals.arrived() {
+        if (args.sleep || turns.is_multiple_of(TURNS_PER_LOOK)) && signals.arrived() {
             client.stop(clock.now());
         }
         if work == 0 {
-            match args.yields {
-                true => std::thread::yield_now(),
-                false => std::hint::spin_loop(),
+            match (args.sleep, args.yields) {
+                (true, _) => client.wait(SLEEP_NS),
+                (_, true) => std::thread::yield_now(),
+                _ => std::hint::spin_loop(),
             }
         }
     }

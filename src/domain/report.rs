@@ -10,7 +10,7 @@ use super::reject::RejectReason;
 use super::text::{ClientOrderId, DeskText, ExecId, Text};
 
 /// What a desk's ExecutionReport says, after the differences between FIX versions (20 and 150) are gone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum DeskExec {
     /// 150=A: the desk has it, the venue not yet
     PendingNew,
@@ -53,7 +53,7 @@ pub enum DeskExec {
 }
 
 /// ExecutionReport (35=8) of a desk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct DeskReport {
     /// ClOrdID(11): the request reported on
     pub id: OrderId,
@@ -80,7 +80,7 @@ pub struct DeskReport {
 }
 
 /// OrderCancelReject (35=9) of a desk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct DeskCancelReject {
     /// ClOrdID(11): the cancel or replace that is refused
     pub id: OrderId,
@@ -93,7 +93,7 @@ pub struct DeskCancelReject {
 }
 
 /// State of a link, as far as the risk stage needs it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum LinkEvent {
     /// May carry orders.
     Ready,
@@ -102,7 +102,7 @@ pub enum LinkEvent {
 }
 
 /// What reaches the risk stage from the desks' side.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum DeskInput {
     /// 35=8
     Report(DeskReport),
@@ -127,7 +127,7 @@ pub enum DeskInput {
 }
 
 /// One slot of the ring route -> risk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct FromDesk {
     /// On which link.
     pub link: LinkIndex,
@@ -201,8 +201,8 @@ pub enum ReportDetail {
     Answer {
         /// OrdStatusReqID(790) or MassStatusReqID(584)
         request_id: Text<39>,
-        /// TotNumReports(911) for mass status; zero for a single one
-        total: u32,
+        /// TotNumReports(911) of a mass status request, zero where no order matches; `None` for a question about one order
+        total: Option<u32>,
         /// LastRptRequested(912)
         last: bool,
     },

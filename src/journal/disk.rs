@@ -16,6 +16,7 @@ struct Shared {
     state: AtomicU8,
     pressed: [AtomicBool; LOGS],
     durable: [AtomicU64; LOGS],
+    but_marks: [AtomicU64; LOGS],
 }
 
 /// `LogId` is the index.
@@ -64,9 +65,15 @@ impl Disk {
         self.0.durable[log as usize].load(Ordering::Acquire)
     }
 
-    /// By the journal thread.
-    pub fn set_durable(&self, log: LogId, sequence: u64) {
+    /// The last of these that is no mark: marks alone need no other marks.
+    pub fn durable_but_marks(&self, log: LogId) -> u64 {
+        self.0.but_marks[log as usize].load(Ordering::Acquire)
+    }
+
+    /// By the journal thread: sequence of the last durable record, and of the last one that is no mark.
+    pub fn set_durable(&self, log: LogId, sequence: u64, but_marks: u64) {
         self.0.durable[log as usize].store(sequence, Ordering::Release);
+        self.0.but_marks[log as usize].store(but_marks, Ordering::Release);
     }
 }
 

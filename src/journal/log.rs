@@ -7,7 +7,10 @@ use zerocopy::FromZeros;
 use zerocopy::little_endian::{U16, U64};
 
 use super::disk::Disk;
+use super::mark;
 use super::record::{self, BODY_OFFSET, Cause, DELIVERED, LogId, RawHeader, Record, RecordKind};
+use crate::domain::Now;
+use crate::limits::MARK_INTERVAL_NS;
 
 /// The writing end.
 pub struct Log {
@@ -21,6 +24,9 @@ pub struct Log {
     sent: Vec<u64>,
     /// What is known of its way to disk
     disk: Disk,
+    /// How far each log was durable, marks left out, when that was last written here
+    marked: [u64; 3],
+    next_mark_ns: u64,
 }
 
 /// No message was sent on the channel.
@@ -64,6 +70,8 @@ impl Log {
             offset: 0,
             sent: Vec::new(),
             disk: Disk::default(),
+            marked: [0; 3],
+            next_mark_ns: 0,
         }
     }
 
@@ -251,8 +259,44 @@ impl Log {
         })
     }
 
+    /// Writes how far the logs are on disk, where others have gone on since that was last written, and not too often. It may be
+    /// called in every turn: mostly it compares two numbers.
+    #[inline]
+    pub fn mark(&mut self, now: Now) {
+        if now.mono_ns >= self.next_mark_ns {
+            self.next_mark_ns = now.mono_ns + MARK_INTERVAL_NS;
+            self.mark_now(now.wall_ns);
+        }
+    }
+
+    #[cold]
+    fn mark_now(&mut self, time_ns: u64) {
+        let seen = mark::LOGS.map(|log| self.disk.durable_but_marks(log));
+        let others = mark::LOGS.into_iter().zip(seen).zip(self.marked);
+        let is_due = others
+            .into_iter()
+            .any(|((log, seen), marked)| log != self.id && seen > marked);
+        // What room is left is for others.
+        if !is_due || self.is_pressed() {
+            return;
+        }
+        let through = mark::LOGS.map(|log| self.disk.durable(log));
+        if self.append_mark(time_ns, through) {
+            self.marked = seen;
+        }
+    }
+
+    /// Writes how far the client, order and desk log are on disk.
+    pub fn append_mark(&mut self, time_ns: u64, through: [u64; 3]) -> bool {
+        let body = mark::body(through);
+        let cause = Cause::default();
+        self.append(RecordKind::Mark, 0, cause, time_ns, &body)
+            .is_some()
+    }
+
     /// The last record: the process ends in order.
     pub fn end(&mut self, time_ns: u64) {
+        self.mark_now(time_ns);
         // Without room the end is one out of order, and the window says what is missing.
         let _ = self.append(RecordKind::End, 0, Cause::default(), time_ns, b"");
     }

@@ -7,10 +7,13 @@ mod codec;
 mod disk;
 pub mod entry;
 pub mod log;
+pub mod mark;
 pub mod names;
 pub mod read;
 pub mod record;
+pub mod recover;
 pub mod snapshot;
+pub mod start;
 
 pub use disk::Disk;
 pub use log::{Appended, Log};

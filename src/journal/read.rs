@@ -5,7 +5,8 @@
 
 use std::path::PathBuf;
 
-use super::record::{BODY_OFFSET, Record, RecordError, RecordKind, view};
+use super::record::{BODY_OFFSET, Record, RecordError, view};
+use super::start;
 use crate::limits::LOG_RECORD_BYTES_MAX;
 
 /// How far a log was read: what the next record must follow. Sequences go on from epoch to epoch, checksums begin anew in each.
@@ -109,11 +110,7 @@ pub fn claimed_sequence(bytes: &[u8]) -> Option<u64> {
 
 /// The epoch that a Start record names.
 pub fn epoch_of_start(record: &Record<'_>) -> Option<u16> {
-    let body = match record.kind {
-        RecordKind::Start => std::str::from_utf8(record.body).ok()?,
-        _ => return None,
-    };
-    body.rsplit_once(" epoch ")?.1.parse().ok()
+    start::read(record).map(|start| start.epoch)
 }
 
 /// Whether the record that should follow `chain` and fails at the start of `rest` was being written when its writer's host went down:
@@ -155,6 +152,9 @@ pub enum Why {
     /// Nothing stands where more should, since later files or records exist.
     #[error("nothing is written here, and yet more follows")]
     Hole,
+    /// It is whole, and the log of another start of the gateway.
+    #[error("the file is of another start of the gateway")]
+    OtherStart,
 }
 
 /// Where a log cannot be read any further.
@@ -165,6 +165,8 @@ pub struct Broken {
     pub file: PathBuf,
     /// Offset in that file
     pub offset: u64,
+    /// Whether that is the first of its epoch
+    pub is_at_start: bool,
     /// Sequence of the last good record; zero where there is none
     pub after: u64,
     /// What is wrong

@@ -85,6 +85,8 @@ pub enum RecordKind {
     CopyOut = 15,
     /// Last record of a process that ended in order: nothing of it can be missing.
     End = 16,
+    /// How far the logs are on disk; see [`super::mark`].
+    Mark = 17,
     /// Digest of the risk state behind the inputs so far; see [`super::begin::Digested`].
     StateDigest = 18,
 }
@@ -108,6 +110,7 @@ impl RecordKind {
             14 => Self::Begin,
             15 => Self::CopyOut,
             16 => Self::End,
+            17 => Self::Mark,
             18 => Self::StateDigest,
             _ => return None,
         })

@@ -292,7 +292,7 @@ impl Risk {
                 self.answer_status(input, slot, id, status.request_id, out)
             }
             _ => {
-                let report = self.unknown_order_report(id, status.request_id);
+                let report = self.unknown_order_report(id, status.request_id, None);
                 tell(
                     out,
                     input.session,
@@ -314,9 +314,9 @@ impl Risk {
     ) {
         let at = self.orders.request(slot).order;
         let report = if at == NONE {
-            self.unknown_order_report(asked, request_id)
+            self.unknown_order_report(asked, request_id, None)
         } else {
-            let mut report = self.status_report(at, request_id, 0, true);
+            let mut report = self.status_report(at, request_id, None, true);
             if report.client_order_id != asked {
                 report.orig_client_order_id = asked;
             }
@@ -335,7 +335,7 @@ impl Risk {
         &mut self,
         at: u32,
         request_id: Text<39>,
-        total: u32,
+        total: Option<u32>,
         last: bool,
     ) -> crate::domain::report::ClientReport {
         let sequence = self.next_execution();

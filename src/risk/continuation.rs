@@ -361,8 +361,10 @@ impl Risk {
             }
             if at == NONE {
                 let report = match mass.held {
-                    NONE => self.unknown_order_report(ClientOrderId::EMPTY, mass.request_id),
-                    held => self.status_report(held, mass.request_id, mass.total, true),
+                    NONE => {
+                        self.unknown_order_report(ClientOrderId::EMPTY, mass.request_id, Some(0))
+                    }
+                    held => self.status_report(held, mass.request_id, Some(mass.total), true),
                 };
                 tell(out, session, mass.cause, ClientOutput::Report(report));
                 over = true;
@@ -378,7 +380,7 @@ impl Risk {
             }
             let held = std::mem::replace(&mut mass.held, at);
             if held != NONE {
-                let report = self.status_report(held, mass.request_id, mass.total, false);
+                let report = self.status_report(held, mass.request_id, Some(mass.total), false);
                 tell(out, session, mass.cause, ClientOutput::Report(report));
             }
         }

@@ -105,7 +105,8 @@ impl Risk {
             Ok(filter) => filter,
             Err(reason) => {
                 self.counters.refuse(reason);
-                let mut report = self.unknown_order_report(ClientOrderId::EMPTY, asked.request_id);
+                let mut report =
+                    self.unknown_order_report(ClientOrderId::EMPTY, asked.request_id, Some(0));
                 report.reason = reason;
                 return tell(out, session, input.into(), ClientOutput::Report(report));
             }

@@ -147,6 +147,7 @@ impl Risk {
         &mut self,
         client_order_id: ClientOrderId,
         request_id: Text<39>,
+        total: Option<u32>,
     ) -> ClientReport {
         ClientReport {
             order_id: OrderId::NONE,
@@ -171,7 +172,7 @@ impl Risk {
             reason: RejectReason::UnknownOrder,
             detail: ReportDetail::Answer {
                 request_id,
-                total: 0,
+                total,
                 last: true,
             },
         }

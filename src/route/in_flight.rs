@@ -69,6 +69,18 @@ impl InFlight {
         self.len += 1;
     }
 
+    /// A request that is in it.
+    pub fn get(&self, id: OrderId) -> Option<&Entry> {
+        let mut at = self.home(id);
+        loop {
+            match &self.entries[at] {
+                entry if entry.id == id => return (id != OrderId::NONE).then_some(entry),
+                entry if entry.id == OrderId::NONE => return None,
+                _ => at = self.after(at),
+            }
+        }
+    }
+
     /// Takes a request out: it was answered.
     pub fn remove(&mut self, id: OrderId) -> Option<Entry> {
         let mut at = self.home(id);
@@ -156,6 +168,11 @@ mod tests {
                 }
                 prop_assert_eq!(table.len(), model.len());
             }
+            for slot in 1..40 {
+                let id = OrderId::new(1, 0, slot);
+                prop_assert_eq!(table.get(id), model.get(&id));
+            }
+            prop_assert_eq!(table.get(OrderId::NONE), None);
             for (id, entry) in &model {
                 prop_assert_eq!(table.find_by_number(entry.link, 0, entry.msg_seq_num), Some(*id));
                 prop_assert!((0..table.slots()).any(|slot| table.at(slot) == Some(entry)));

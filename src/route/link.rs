@@ -71,8 +71,15 @@ pub enum Choice {
 }
 
 /// The link that carries the next request to `desk`: the first in order that is ready and has room in its window; a suspect
-/// one only where there is no other. Cancels and replaces may use any link of the desk, since all serve the same book.
-pub fn choose(links: &[Link], desk: DeskIndex, is_cancel: bool) -> Choice {
+/// one only where there is no other. Cancels and replaces may use any link of the desk, since all serve the same book; but not while
+/// the request that they name is unanswered on link `behind` and that is ready: on another one they could be there first.
+pub fn choose(links: &[Link], desk: DeskIndex, is_cancel: bool, behind: Option<usize>) -> Choice {
+    if let Some(at) = behind.filter(|&at| links[at].desk == desk && links[at].ready) {
+        return match links[at].in_flight < links[at].window {
+            true => Choice::Link(at),
+            false => Choice::Full,
+        };
+    }
     let ready = |link: &Link| link.desk == desk && link.ready && (is_cancel || !link.draining);
     let usable = |link: &Link| ready(link) && link.in_flight < link.window;
     let found = links
@@ -98,26 +105,40 @@ mod tests {
             Link::new(desk, 1),
             Link::new(desk, 1),
         ];
-        assert_eq!(choose(&links, desk, false), Choice::Nothing);
+        assert_eq!(choose(&links, desk, false, None), Choice::Nothing);
         links.iter_mut().for_each(|link| link.ready = true);
-        assert_eq!(choose(&links, desk, false), Choice::Link(1));
+        assert_eq!(choose(&links, desk, false, None), Choice::Link(1));
         links[1].suspect = true;
-        assert_eq!(choose(&links, desk, false), Choice::Link(2));
+        assert_eq!(choose(&links, desk, false, None), Choice::Link(2));
         links[2].in_flight = 1;
         assert_eq!(
-            choose(&links, desk, false),
+            choose(&links, desk, false, None),
             Choice::Link(1),
             "a suspect link is better than none"
         );
         links[1].draining = true;
-        assert_eq!(choose(&links, desk, false), Choice::Full);
+        assert_eq!(choose(&links, desk, false, None), Choice::Full);
         assert_eq!(
-            choose(&links, desk, true),
+            choose(&links, desk, true, None),
             Choice::Link(1),
             "cancels pass a draining link"
         );
         links[1].in_flight = 1;
-        assert_eq!(choose(&links, desk, true), Choice::Full);
+        assert_eq!(choose(&links, desk, true, None), Choice::Full);
+    }
+
+    #[test]
+    fn what_names_an_unanswered_request_goes_the_same_way_while_that_is_open() {
+        let desk = DeskIndex(0);
+        let mut links = [Link::new(desk, 2), Link::new(desk, 2)];
+        links.iter_mut().for_each(|link| link.ready = true);
+        assert_eq!(choose(&links, desk, true, Some(1)), Choice::Link(1));
+        (links[1].suspect, links[1].draining) = (true, true);
+        assert_eq!(choose(&links, desk, false, Some(1)), Choice::Link(1));
+        links[1].in_flight = 2;
+        assert_eq!(choose(&links, desk, true, Some(1)), Choice::Full);
+        links[1].ready = false;
+        assert_eq!(choose(&links, desk, true, Some(1)), Choice::Link(0));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::net::MemorySockets;
 use crate::config::plan::Plan;
 use crate::domain::Now;
 use crate::io::{LogFile, Sockets};
-use crate::journal::{Log, LogId};
-use crate::stage::assembly::{self, Common, Rings};
+use crate::journal::{Disk, Log, LogId};
+use crate::stage::assembly::{self, Beginning, Common, Rings};
 use crate::stage::control::ControlPorts;
 use crate::stage::decode::DecodeStage;
 use crate::stage::replay::{Replay, Resumption};
@@ -33,6 +33,8 @@ pub struct Gateway<S: Sockets = MemorySockets> {
     pub route: RouteStage<S>,
     /// To and from the control thread.
     pub ports: ControlPorts,
+    /// Of all logs: a journal that drains them tells it.
+    pub disk: Disk,
     logs: Vec<Reader>,
     batch: Vec<u8>,
 }
@@ -74,17 +76,24 @@ impl<S: Sockets> Gateway<S> {
     ) -> (Self, StageWriter) {
         let shape = assembly::shape(&plan);
         let writers = Page::format(page, &shape, Identity::default()).into_writers();
-        let log = |id, sequence| {
+        let disk = Disk::default();
+        let before = resumption.sequences;
+        let log = |id| {
             let (writer, reader) = byte_log::create(Region::heap(plan.state.staging_bytes))
                 .expect("a heap region of a good size makes a log");
             let names = assembly::channel_names(&plan, id);
-            let log = assembly::begin_log(Log::new(id, writer), epoch, sequence, &names, now);
-            (log, reader)
+            let beginning = Beginning {
+                gateway: &plan.name,
+                epoch,
+                before,
+                channels: &names,
+            };
+            let log = Log::new(id, writer).on_disk(disk.clone());
+            (assembly::begin_log(log, &beginning, now), reader)
         };
-        let [client_sequence, order_sequence, desk_sequence] = resumption.sequences;
-        let (client_log, client_reader) = log(LogId::Client, client_sequence);
-        let (order_log, order_reader) = log(LogId::Order, order_sequence);
-        let (desk_log, desk_reader) = log(LogId::Desk, desk_sequence);
+        let (client_log, client_reader) = log(LogId::Client);
+        let (order_log, order_reader) = log(LogId::Order);
+        let (desk_log, desk_reader) = log(LogId::Desk);
         let (clients, risk, links) = assembly::share(resumption);
         let common = Common::new(plan.clone(), epoch, now);
         let rings = Rings::new(plan.threads.ring_slots);
@@ -98,6 +107,7 @@ impl<S: Sockets> Gateway<S> {
             risk: assembly::risk(&common, risk, order_log, rings.risk, writers.risk),
             route: route.expect("the windows have room"),
             ports: common.ports,
+            disk,
             logs: vec![client_reader, order_reader, desk_reader],
             batch: Vec::new(),
         };

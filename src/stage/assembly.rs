@@ -26,10 +26,10 @@ use crate::domain::directory::Directory;
 use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
-use crate::domain::{DeskIndex, Now, OrderId, RejectReason, SessionIndex, Text};
+use crate::domain::{DeskIndex, Now, SessionIndex, Text};
 use crate::io::Sockets;
 use crate::journal::begin::{self, Begin};
-use crate::journal::{Cause, Log, LogId, RecordKind, names};
+use crate::journal::{Cause, Log, LogId, RecordKind, mark, names, start};
 use crate::limits::CONNECTIONS_MAX;
 use crate::risk::{Risk, RiskPlan, SessionLimits};
 use crate::route::Entry;
@@ -123,7 +123,7 @@ pub struct LinksBefore {
     unsent: Vec<ToDesk>,
     in_flight: Vec<Entry>,
     doubts: Vec<Entry>,
-    refusals: Vec<(u64, OrderId, RejectReason)>,
+    refusals: Vec<FromDesk>,
 }
 
 /// What earlier processes left, for each stage.
@@ -366,16 +366,36 @@ pub fn channel_names(plan: &Plan, log: LogId) -> Vec<String> {
     }
 }
 
-/// A log of this epoch that goes on behind `sequence`, with the records that say so and who its channels are.
-pub fn begin_log(mut log: Log, epoch: u16, sequence: u64, channels: &[String], now: Now) -> Log {
-    let start = format!(
-        "gatehouse {} {} epoch {epoch}",
-        env!("CARGO_PKG_VERSION"),
-        log.id().name()
-    );
+/// With what a log of a new process begins.
+pub struct Beginning<'a> {
+    /// Name of the gateway
+    pub gateway: &'a str,
+    /// Start number of the process
+    pub epoch: u16,
+    /// Last sequences of the client, order and desk log before it; all of that is on disk
+    pub before: [u64; 3],
+    /// Names of its channels
+    pub channels: &'a [String],
+}
+
+/// A log that goes on behind those of the processes before, with the records that say so and who its channels are.
+pub fn begin_log(mut log: Log, beginning: &Beginning<'_>, now: Now) -> Log {
+    let Beginning {
+        gateway,
+        epoch,
+        before,
+        channels,
+    } = *beginning;
+    let start = start::text(log.id(), gateway, epoch);
+    let of_log = mark::LOGS.iter().zip(before);
+    let sequence = of_log.filter(|(of, _)| **of == log.id());
+    let sequence = sequence.map(|(_, sequence)| sequence).sum();
     log = log.in_epoch(epoch).behind(sequence);
     let (cause, time_ns) = (Cause::default(), now.wall_ns);
     log.append(RecordKind::Start, 0, cause, time_ns, start.as_bytes());
+    if before != [0; 3] {
+        log.append_mark(time_ns, before);
+    }
     for (channel, body) in names::bodies(channels) {
         log.append(RecordKind::Names, channel, cause, time_ns, body.as_bytes());
     }

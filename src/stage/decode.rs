@@ -109,6 +109,9 @@ impl<S: Sockets> DecodeStage<S> {
     /// One turn; returns how much was done.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
         let mut work = 0;
+        if self.board.hours_unseen.is_some() && !self.board.see_hours(now, &mut self.side) {
+            return work;
+        }
         if !self.untold.is_empty() {
             work += self.send_untold(now);
         }
@@ -137,6 +140,7 @@ impl<S: Sockets> DecodeStage<S> {
             let delayed = self.board.traffic().logons_delayed;
             self.side.status.set(Counter::LogonsDelayed, delayed);
             self.side.publish(now, self.board.peers());
+            self.board.log().mark(now);
         }
         self.board.flush();
         work

@@ -21,6 +21,9 @@ use crate::wire::fix::{
     tags,
 };
 
+/// What the risk stage is told of a request that the desk's session layer refused.
+pub(super) const REJECTED_BY_SESSION: &[u8] = b"Rejected by the desk's session layer";
+
 #[derive(Clone, Copy)]
 struct GapFilled {
     begin: u64,
@@ -467,7 +470,7 @@ impl Application for DeskSide {
                     tag: 0,
                     reason: 99,
                     business: false,
-                    text: DeskText::cut(b"Rejected by the desk's session layer"),
+                    text: DeskText::cut(REJECTED_BY_SESSION),
                 };
                 self.on_refusal(peer, now, sequence, &refusal);
             }

@@ -85,6 +85,11 @@ pub(super) fn of_beginning(began: u8, wall_ns: u64) -> [u8; BODY_BYTES] {
     body(53, began, wall_ns, 0)
 }
 
+/// An operator had disabled it before this process began: it stays out.
+pub(super) fn of_still_disabled() -> [u8; BODY_BYTES] {
+    body(54, 0, 0, 0)
+}
+
 /// What an event tells of a session's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Numbers {
@@ -114,6 +119,10 @@ pub(super) enum Numbers {
     Resumed { next_in: u64, next_out: u64 },
     /// See [`of_beginning`].
     Began { began: u8, wall_ns: u64 },
+    /// The peer refused our message of this number.
+    Rejected { number: u64 },
+    /// An operator keeps it out, or lets it in again.
+    Disabled(bool),
     /// Nothing.
     Other,
 }
@@ -129,12 +138,15 @@ pub(super) fn numbers(body: &[u8]) -> Numbers {
         1 => Numbers::LoggedOn,
         2 => Numbers::LoggedOut,
         3 => Numbers::Disconnected,
+        5 => Numbers::Rejected { number: first },
         // The first version did not say which: both began at 1.
         6 => Numbers::Set {
             cause: detail,
             next_in: first.max(1),
             next_out: second.max(1),
         },
+        8 if detail == Ordered::Disable as u8 => Numbers::Disabled(true),
+        8 if detail == Ordered::Enable as u8 => Numbers::Disabled(false),
         32 => Numbers::Renewed,
         50 => Numbers::Turn {
             number: first,
@@ -150,6 +162,7 @@ pub(super) fn numbers(body: &[u8]) -> Numbers {
             began: detail,
             wall_ns: first,
         },
+        54 => Numbers::Disabled(true),
         _ => Numbers::Other,
     }
 }
@@ -260,6 +273,7 @@ pub fn describe(body: &[u8]) -> Option<String> {
         52 => format!(
             "goes on with the numbers of the process before: next in {first}, next out {second}"
         ),
+        54 => "stays out: an operator disabled it before the restart".to_owned(),
         53 => format!("these numbers began {}: {}", at_time(first), began(detail)?),
         30 => match (detail != 0, at_time(first)) {
             (true, until) => format!("its schedule is open until {until}"),

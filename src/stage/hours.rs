@@ -47,6 +47,23 @@ impl<S: Sockets> Switchboard<S> {
         }
     }
 
+    /// After a restart, before anything else: a boundary that passed meanwhile ends the numbers first, so that nothing is sent under
+    /// those that end. Says whether all peers were looked at; without room the rest is for the next turn.
+    #[cold]
+    pub(super) fn see_hours<A: Application>(&mut self, now: Now, application: &mut A) -> bool {
+        while let Some(at) = self.hours_unseen {
+            if at == self.peers.len() {
+                self.hours_unseen = None;
+            } else if self.log.has_room_for(4, FRAME_BYTES_MAX) {
+                self.keep_hours(at, now, application);
+                self.hours_unseen = Some(at + 1);
+            } else {
+                return false;
+            }
+        }
+        true
+    }
+
     fn end_hours<A: Application>(&mut self, at: usize, now: Now, application: &mut A) {
         match self.peers[at].session.state() {
             State::Active(_) => self.log_out(at, now, SCHEDULE_ENDED, false, application),

@@ -6,7 +6,8 @@
 //! What always holds: whatever stands before a durable position of one log has its causes on disk in the other logs. For a
 //! cause is committed before its effect, so before the effect's log was noted to contain it; each log is then written at least as
 //! far as it is committed *after* all three were noted, which includes all causes (and theirs) of all that was noted; and nothing is
-//! given back before all three are synced. That is why the targets are read again after the marks.
+//! given back before all three are synced, in whatever order. That is why the targets are read again after the marks, and why the syncs of
+//! a round may go beside each other.
 //!
 //! After a failed write or sync nothing is tried again, and nothing becomes durable any more: the windows fill, new orders are
 //! refused, and the status page says why. Connection events that pass by go to the operator's log.
@@ -32,11 +33,11 @@ pub struct Drain<F: LogFile> {
     gauge: LogGauge,
     file: F,
     batch: Vec<u8>,
-    /// Of the last record that was written
-    sequence: u64,
-    /// Position noted at the beginning of the round, and the sequence of the last record before it
+    /// Of the last record that was written, and of the last one that is no mark
+    sequences: [u64; 2],
+    /// Position noted at the beginning of the round, and these sequences before it
     mark: u64,
-    marked_sequence: u64,
+    marked_sequences: [u64; 2],
     /// Whether something was written since the last sync
     is_dirty: bool,
 }
@@ -52,8 +53,8 @@ impl<F: LogFile> Drain<F> {
             reader,
             file,
             batch: Vec::with_capacity(JOURNAL_BATCH_BYTES),
-            sequence: 0,
-            marked_sequence: 0,
+            sequences: [0; 2],
+            marked_sequences: [0; 2],
             is_dirty: false,
         }
     }
@@ -65,7 +66,7 @@ impl<F: LogFile> Drain<F> {
 
     fn note(&mut self) {
         self.mark = self.gauge.position();
-        self.marked_sequence = self.sequence;
+        self.marked_sequences = self.sequences;
     }
 
     /// Writes all records that stand before `target`; returns how many.
@@ -86,9 +87,12 @@ impl<F: LogFile> Drain<F> {
                 let end = frame.end();
                 self.batch.extend_from_slice(frame.bytes);
                 if let Ok((record, _)) = record::view(frame.bytes) {
-                    self.sequence = record.sequence;
+                    self.sequences[0] = record.sequence;
+                    if record.kind != RecordKind::Mark {
+                        self.sequences[1] = record.sequence;
+                    }
                     if end <= self.mark {
-                        self.marked_sequence = record.sequence;
+                        self.marked_sequences = self.sequences;
                     }
                     lines.tell(self.id, &self.names, &record);
                 }
@@ -246,9 +250,13 @@ impl<F: LogFile> JournalStage<F> {
         records
     }
 
-    /// Makes durable what was written, then says so, for all logs.
+    /// Makes durable what was written, all logs beside each other, then says so, for all logs.
     fn sync(&mut self, now: Now) {
-        for drain in self.drains.iter_mut().filter(|drain| drain.is_dirty) {
+        // The last one is this thread's own work.
+        let mut dirty = self.drains.iter_mut().filter(|drain| drain.is_dirty);
+        let _ = dirty.next_back();
+        dirty.for_each(|drain| drain.file.begin_sync());
+        for drain in self.drains.iter_mut().rev().filter(|drain| drain.is_dirty) {
             if let Err(error) = drain.file.sync() {
                 let id = drain.id;
                 return self.fail(now, DiskState::SyncFailed, id, &error);
@@ -258,7 +266,8 @@ impl<F: LogFile> JournalStage<F> {
         }
         for drain in &mut self.drains {
             if drain.mark > drain.reader.released() {
-                self.disk.set_durable(drain.id, drain.marked_sequence);
+                let [sequence, but_marks] = drain.marked_sequences;
+                self.disk.set_durable(drain.id, sequence, but_marks);
                 drain.reader.release(drain.mark);
             }
         }

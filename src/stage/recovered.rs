@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use super::event_record::{NEW_LOG, Numbers, numbers};
 use super::peer::anchors;
-use super::quick::{QuickMap, QuickSet};
+use super::quick::QuickMap;
 use super::sent::SentIndex;
 use crate::journal::log::place;
 use crate::journal::{LogId, Record, RecordKind, names};
@@ -42,8 +42,8 @@ pub struct Recovery {
     undo: Option<(usize, u64)>,
     /// What the application was given, by the sequence of its record: whose, in which epoch, and bytes
     unanswered: QuickMap<u64, (usize, u16, Vec<u8>)>,
-    /// Records whose outcome was known before they were fed
-    closed: QuickSet<u64>,
+    /// Records whose outcome was known before they were fed, and the epoch that had it
+    closed: QuickMap<u64, u16>,
     #[serde(skip, default = "index")]
     index: Box<FieldIndex>,
 }
@@ -62,11 +62,14 @@ struct Track {
     /// The last epoch that used its numbers
     epoch: Option<u16>,
     sent: SentIndex,
-    /// Logged on; where it was, and is not: the record of that, until its outcome is known
+    /// Logged on; where it was, and is not: epoch and record of that, until its outcome is known
     is_on: bool,
-    lost: Option<u64>,
-    /// Came too early, by number: sequence of the record, and bytes
+    lost: Option<(u16, u64)>,
+    /// Came too early and may have been kept, by the sequence of its record: number, and bytes. What has its turn names its record:
+    /// a faulty repeat takes no good one's place
     early: HashMap<u64, (u64, Vec<u8>)>,
+    /// An operator keeps it out
+    is_disabled: bool,
 }
 
 /// What was found.
@@ -87,6 +90,8 @@ pub struct RecoveredPeer {
     pub unanswered: Vec<Unanswered>,
     /// It was logged on at the end, or was lost and nobody was told: the record of that, or zero
     pub lost: Option<u64>,
+    /// An operator keeps it out
+    pub is_disabled: bool,
     pub(super) began: u8,
     pub(super) sent: SentIndex,
 }
@@ -115,7 +120,7 @@ impl Recovery {
             places: HashMap::new(),
             undo: None,
             unanswered: QuickMap::default(),
-            closed: QuickSet::default(),
+            closed: QuickMap::default(),
             index: index(),
         }
     }
@@ -140,23 +145,31 @@ impl Recovery {
         }
     }
 
-    /// Another log has the outcome of the record with this sequence, which may be fed later.
-    pub fn close(&mut self, sequence: u64) {
-        if self.unanswered.remove(&sequence).is_some() {
+    /// Another log has, from process `epoch`, the outcome of the record with this sequence, which may be fed later. A process knows
+    /// no record of a later one: where the end of a log was lost, that one uses its sequences again.
+    pub fn close(&mut self, epoch: u16, sequence: u64) {
+        if let Some((_, of, _)) = self.unanswered.get(&sequence) {
+            if *of <= epoch {
+                self.unanswered.remove(&sequence);
+            }
             return;
         }
         let mut tracks = self.peers.iter_mut().map(|(_, track)| track);
-        match tracks.find(|track| track.lost == Some(sequence)) {
-            Some(track) => track.lost = None,
+        match tracks.find(|track| track.lost.is_some_and(|(_, lost)| lost == sequence)) {
+            Some(track) => track.lost = track.lost.filter(|(of, _)| *of > epoch),
             // It is not fed yet, or came too early and waits for its turn.
             None => {
-                self.closed.insert(sequence);
+                self.closed.insert(sequence, epoch);
             }
         }
     }
 
+    fn is_closed(&mut self, epoch: u16, sequence: u64) -> bool {
+        self.closed.remove(&sequence).is_some_and(|by| by >= epoch)
+    }
+
     fn give(&mut self, at: usize, epoch: u16, sequence: u64, message: Vec<u8>) {
-        if !self.closed.remove(&sequence) {
+        if !self.is_closed(epoch, sequence) {
             self.unanswered.insert(sequence, (at, epoch, message));
         }
     }
@@ -232,8 +245,11 @@ impl Recovery {
         let track = &mut self.peers[at].1;
         if track.epoch != Some(epoch) {
             // Its process did not go on with them.
-            *track = Track::new(self.anchors, self.epoch_began_ns);
-            track.epoch = Some(epoch);
+            *track = Track {
+                epoch: Some(epoch),
+                is_disabled: track.is_disabled,
+                ..Track::new(self.anchors, self.epoch_began_ns)
+            };
             self.unanswered.retain(|_, (whose, _, _)| *whose != at);
         }
         (at, track)
@@ -243,6 +259,10 @@ impl Recovery {
         let epoch = self.epoch;
         let (at, track) = self.in_use(record.channel);
         let before = std::mem::replace(&mut track.next_in, record.next_in);
+        if before != record.next_in {
+            let next_in = record.next_in;
+            track.early.retain(|_, (number, _)| *number >= next_in);
+        }
         if record.delivered {
             return self.give(at, epoch, record.sequence, record.body.to_vec());
         }
@@ -251,10 +271,8 @@ impl Recovery {
         let next_in = record.next_in;
         let early = next_in + 1..next_in + KEPT_MESSAGES_MAX as u64;
         if let Some(number) = number.filter(|number| early.contains(number)) {
-            let kept = (record.sequence, record.body.to_vec());
-            let track = &mut self.peers[at].1;
-            track.early.retain(|number, _| *number >= next_in);
-            track.early.insert(number, kept);
+            let kept = (number, record.body.to_vec());
+            self.peers[at].1.early.insert(record.sequence, kept);
         }
     }
 
@@ -298,8 +316,14 @@ impl Recovery {
                 return;
             }
             Numbers::LoggedOut => {
+                let is_closed = self.is_closed(epoch, record.sequence);
+                let track = &mut self.peers[at].1;
                 track.is_on = false;
-                track.lost = (!self.closed.remove(&record.sequence)).then_some(record.sequence);
+                track.lost = (!is_closed).then_some((epoch, record.sequence));
+                return;
+            }
+            Numbers::Disabled(is_disabled) => {
+                track.is_disabled = is_disabled;
                 return;
             }
             Numbers::Resumed { next_in, next_out } => {
@@ -342,9 +366,10 @@ impl Recovery {
                 delivered,
             } => {
                 let before = std::mem::replace(&mut track.next_in, next_in);
-                let kept = track.early.remove(&number);
-                match kept.filter(|(sequence, _)| *sequence == record.cause.sequence) {
-                    Some((sequence, message)) if delivered => {
+                let sequence = record.cause.sequence;
+                let kept = track.early.remove(&sequence);
+                match kept.filter(|(kept, _)| *kept == number) {
+                    Some((_, message)) if delivered => {
                         self.give(at, epoch, sequence, message);
                     }
                     _ => self.undo = Some((at, before)),
@@ -352,6 +377,8 @@ impl Recovery {
             }
             Numbers::LoggedOn
             | Numbers::LoggedOut
+            | Numbers::Disabled(_)
+            | Numbers::Rejected { .. }
             | Numbers::Began { .. }
             | Numbers::Resumed { .. }
             | Numbers::Other => {}
@@ -371,6 +398,7 @@ impl Track {
             is_on: false,
             lost: None,
             early: HashMap::new(),
+            is_disabled: false,
         }
     }
 
@@ -380,7 +408,8 @@ impl Track {
             next_out: self.next_out,
             began_wall_ns: self.began_wall_ns,
             unanswered: Vec::new(),
-            lost: self.lost.or(self.is_on.then_some(0)),
+            lost: (self.lost.map(|(_, record)| record)).or(self.is_on.then_some(0)),
+            is_disabled: self.is_disabled,
             began: self.began,
             sent: self.sent,
         }

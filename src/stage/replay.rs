@@ -16,19 +16,23 @@ use std::sync::Arc;
 use super::assembly;
 use super::event_record::{Numbers, numbers};
 use super::quick::{QuickMap, QuickSet};
-use super::recovered::{Recovered, Recovery, number_of};
+use super::recovered::{Recovery, number_of};
+use super::rejections::{Number, Rejections};
 use crate::config::plan::Plan;
-use crate::domain::command::RiskCommand;
 use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
-use crate::domain::{Now, OrderId, RejectReason};
+use crate::domain::{DeskText, LinkIndex, Now, OrderId, RejectReason, Text};
 use crate::journal::entry::{self, Outcome};
 use crate::journal::snapshot::Position;
 use crate::journal::{Cause, LogId, Record, RecordKind, begin};
 use crate::risk::{Facts, Outputs, Risk};
 use crate::route;
+use crate::session::ResetCause;
 
+mod resumption;
 mod saved;
+
+pub use resumption::Resumption;
 
 /// Which output of which record of the order log.
 type Key = (u64, u16);
@@ -49,6 +53,8 @@ pub struct ReplayError {
 #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 struct Written {
     link: u16,
+    /// See [`Rejections`]
+    incarnation: u32,
     msg_seq_num: u64,
 }
 
@@ -76,13 +82,18 @@ pub struct Replay {
     /// When the present risk state began, and whether with other reference data
     begin: Option<begin::Begin>,
     out: Outputs,
-    open: QuickMap<Key, Open>,
-    closed: QuickMap<Key, Closing>,
+    /// By what they are, and the epoch that has them. A process closes no output of a later one: where the end of the order log was
+    /// lost, that one uses its sequences again
+    open: QuickMap<Key, (u16, Open)>,
+    closed: QuickMap<Key, (u16, Closing)>,
     in_flight: QuickMap<OrderId, Written>,
     doubts: QuickMap<OrderId, Written>,
+    /// In doubt, and not known to be written
+    doubted: QuickSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
-    refusals: QuickMap<u64, (OrderId, RejectReason)>,
-    refusals_known: QuickSet<u64>,
+    refusals: QuickMap<u64, (u16, FromDesk)>,
+    refusals_known: QuickMap<u64, u16>,
+    rejections: Rejections,
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
     sequences: [u64; 3],
@@ -91,34 +102,6 @@ pub struct Replay {
     inputs: u64,
     /// Trading day of the last input
     last_input_day: u32,
-}
-
-/// What the stages go on with.
-pub struct Resumption {
-    /// The risk state; `None`: it begins anew.
-    pub risk: Option<Risk>,
-    /// For the decode stage's switchboard.
-    pub clients: Recovered,
-    /// For the route stage's switchboard.
-    pub links: Recovered,
-    /// Requests that never left.
-    pub unsent: Vec<ToDesk>,
-    /// Reports that no client log knows.
-    pub untold: Vec<ToClient>,
-    /// Copies of these that it does know, by epoch and channel.
-    pub copies: Vec<(u16, u16, Cause)>,
-    /// Written and not answered; the connections are gone.
-    pub in_flight: Vec<route::Entry>,
-    /// Reported in doubt, and no desk has spoken of them since.
-    pub doubts: Vec<route::Entry>,
-    /// Refused on the way; the risk stage does not know.
-    pub refusals: Vec<(u64, OrderId, RejectReason)>,
-    /// Last sequences of the client, order and desk log.
-    pub sequences: [u64; 3],
-    /// Inputs of the risk stage that were replayed.
-    pub inputs: u64,
-    /// What was blocked and killed when the day ended, to be so in the next.
-    pub stops: Vec<RiskCommand>,
 }
 
 impl Replay {
@@ -136,8 +119,10 @@ impl Replay {
             closed: QuickMap::default(),
             in_flight: QuickMap::default(),
             doubts: QuickMap::default(),
+            doubted: QuickSet::default(),
             refusals: QuickMap::default(),
-            refusals_known: QuickSet::default(),
+            refusals_known: QuickMap::default(),
+            rejections: Rejections::default(),
             copies: Vec::new(),
             sequences: [0; 3],
             positions: [Position::START; 3],
@@ -157,7 +142,7 @@ impl Replay {
         self.note_position(log, epoch, offset, record);
         match log {
             LogId::Client => self.feed_client(epoch, offset, record),
-            LogId::Order => return self.feed_order(record),
+            LogId::Order => return self.feed_order(epoch, record),
             LogId::Desk => self.feed_desk(epoch, offset, record),
             LogId::None => {}
         }
@@ -183,7 +168,7 @@ impl Replay {
         let key = (record.cause.sequence, record.cause.output);
         match record.kind {
             RecordKind::MessageOut => {
-                self.close(key, Closing::Other);
+                self.close(epoch, key, Closing::Other);
                 self.copies.retain(|(_, _, cause)| *cause != record.cause);
             }
             // The original comes after them, or the process died.
@@ -195,46 +180,66 @@ impl Replay {
     fn feed_desk(&mut self, epoch: u16, offset: u64, record: &Record<'_>) {
         self.sequences[2] = record.sequence;
         self.links.feed(epoch, offset, record);
+        let (sequence, link) = (record.sequence, record.channel);
         let key = (record.cause.sequence, record.cause.output);
         match record.kind {
+            // The connections of the process before are gone.
+            RecordKind::Start => self.rejections.restarted(),
             RecordKind::MessageOut if record.cause.log == LogId::Order => {
                 let written = Written {
-                    link: record.channel,
+                    link,
+                    incarnation: self.rejections.incarnation(link),
                     msg_seq_num: number_of(record.body).unwrap_or(0),
                 };
-                self.close(key, Closing::Written(written));
+                self.close(epoch, key, Closing::Written(written));
             }
+            RecordKind::MessageIn if record.delivered => self.rejections.received(record),
             RecordKind::Refused => {
-                self.close(key, Closing::Other);
-                if let Some(refusal) = entry::read_refusal(record.body)
-                    && !self.refusals_known.remove(&record.sequence)
+                self.close(epoch, key, Closing::Other);
+                let known = self.refusals_known.remove(&sequence);
+                if let Some((id, reason)) = entry::read_refusal(record.body)
+                    && known.is_none_or(|by| by < epoch)
                 {
-                    self.refusals.insert(record.sequence, refusal);
+                    let link = LinkIndex(u32::MAX);
+                    let refusal = refused(link, sequence, id, reason, Text::EMPTY);
+                    self.refusals.insert(sequence, (epoch, refusal));
                 }
             }
-            // Nothing is proved by the numbers of what was sent before.
-            RecordKind::Connection => {
-                if let Numbers::Set { .. } = numbers(record.body) {
-                    self.doubts.retain(|_, it| it.link != record.channel);
+            RecordKind::Connection => match numbers(record.body) {
+                Numbers::Set { cause, .. } => {
+                    // Nothing is proved by the numbers of what was sent before.
+                    self.doubts.retain(|_, it| it.link != link);
+                    if cause != ResetCause::PeerSequenceReset as u8 {
+                        self.rejections.ended(link);
+                    }
                 }
-            }
+                Numbers::Disconnected => self.rejections.ended(link),
+                Numbers::Rejected { number } => {
+                    self.rejections.session_refused(link, number, sequence);
+                }
+                _ => {}
+            },
             _ => {}
         }
     }
 
-    fn close(&mut self, key: Key, closing: Closing) {
+    fn close(&mut self, epoch: u16, key: Key, closing: Closing) {
+        let open = self.open.get(&key);
+        if open.is_some_and(|(of, _)| *of > epoch) {
+            return;
+        }
         match (self.open.remove(&key), closing) {
-            (Some(Open::Desk(request)), Closing::Written(written)) => {
-                self.in_flight.insert(request.id, written);
+            (Some((_, Open::Desk(request))), Closing::Written(written)) => {
+                self.note_written(request.id, written);
             }
             (Some(_), _) => {}
             (None, closing) => {
-                self.closed.insert(key, closing);
+                self.closed.insert(key, (epoch, closing));
             }
         }
     }
 
-    fn feed_order(&mut self, record: &Record<'_>) -> Result<(), ReplayError> {
+    fn feed_order(&mut self, epoch: u16, record: &Record<'_>) -> Result<(), ReplayError> {
         self.sequences[1] = record.sequence;
         if record.kind == RecordKind::Begin {
             return self.begin(record);
@@ -248,11 +253,11 @@ impl Replay {
         }
         let Some(mut risk) = self.risk.take() else {
             // Of other reference data: nothing can be made of it, but that it was dealt with.
-            self.close_input(record);
+            self.close_input(epoch, record);
             return Ok(());
         };
         self.out.clear();
-        let done = self.run(&mut risk, record);
+        let done = self.run(&mut risk, epoch, record);
         self.risk = Some(risk);
         let counts = done.map_err(|what| error(record, what))?;
         let Some(counts) = counts else { return Ok(()) };
@@ -264,7 +269,7 @@ impl Replay {
         if counts.is_some_and(|counts| counts.map(usize::from) != made) {
             return Err(error(record, diverged()));
         }
-        self.settle_outputs(record.sequence);
+        self.settle_outputs(epoch, record.sequence);
         Ok(())
     }
 
@@ -272,6 +277,7 @@ impl Replay {
     fn run(
         &mut self,
         risk: &mut Risk,
+        epoch: u16,
         record: &Record<'_>,
     ) -> Result<Option<Option<[u8; 2]>>, String> {
         let unreadable = || "cannot be read: another version wrote it".to_owned();
@@ -284,14 +290,14 @@ impl Replay {
                 let (input, outcome) = entry::read_client(record.body).ok_or_else(unreadable)?;
                 let facts = Facts::from_bits(outcome.facts);
                 risk.on_client(at(outcome.taken_ns), &input, facts, &mut self.out);
-                self.clients.close(input.cause_sequence);
+                self.clients.close(epoch, input.cause_sequence);
                 self.same(&outcome)?;
                 Ok(Some(Some([outcome.desk_outputs, outcome.client_outputs])))
             }
             RecordKind::DeskInput => {
                 let input = entry::read_desk(record.body).ok_or_else(unreadable)?;
                 risk.on_desk(at(0), &input, &mut self.out);
-                self.note_desk(&input);
+                self.note_desk(epoch, &input);
                 Ok(Some(None))
             }
             RecordKind::Command => {
@@ -328,51 +334,66 @@ impl Replay {
     }
 
     /// The risk stage had the input of this record: nobody gives it to it again.
-    fn close_input(&mut self, record: &Record<'_>) {
+    fn close_input(&mut self, epoch: u16, record: &Record<'_>) {
         match (record.kind, record.cause.log) {
-            (RecordKind::ClientInput, LogId::Client) => self.clients.close(record.cause.sequence),
+            (RecordKind::ClientInput, LogId::Client) => {
+                self.clients.close(epoch, record.cause.sequence)
+            }
             (RecordKind::DeskInput, LogId::Desk) => match entry::read_desk(record.body) {
-                Some(input) => self.note_desk(&input),
-                None => self.links.close(record.cause.sequence),
+                Some(input) => self.note_desk(epoch, &input),
+                None => self.links.close(epoch, record.cause.sequence),
             },
             _ => {}
         }
     }
 
-    fn note_desk(&mut self, input: &FromDesk) {
-        let (is_refusal, sequence) = (
-            self.refusals.remove(&input.cause_sequence),
-            input.cause_sequence,
-        );
+    fn note_desk(&mut self, epoch: u16, input: &FromDesk) {
+        let sequence = input.cause_sequence;
+        let refusal = self.refusals.get(&sequence);
+        let is_refusal = refusal.is_some_and(|(of, _)| *of <= epoch);
+        if is_refusal {
+            self.refusals.remove(&sequence);
+        }
         let id = match &input.input {
             DeskInput::Report(report) => report.id,
             DeskInput::CancelReject(reject) => reject.id,
             DeskInput::Refused { id, .. } => {
                 // Of the route stage: no link carried it.
-                if input.link.0 == u32::MAX && is_refusal.is_none() {
-                    self.refusals_known.insert(sequence);
+                if input.link.0 == u32::MAX && !is_refusal {
+                    self.refusals_known.insert(sequence, epoch);
                 }
                 *id
             }
             DeskInput::InDoubt { id } => {
-                if let Some(written) = self.in_flight.remove(id) {
-                    self.doubts.insert(*id, written);
+                match self.in_flight.remove(id) {
+                    Some(written) => drop(self.doubts.insert(*id, written)),
+                    None => drop(self.doubted.insert(*id)),
                 }
                 return;
             }
             DeskInput::Link(_) => return,
         };
         if input.link.0 != u32::MAX {
-            self.links.close(sequence);
+            self.links.close(epoch, sequence);
         }
-        self.in_flight.remove(&id);
+        if let Some(it) = self.in_flight.remove(&id) {
+            self.rejections.remove(&it.number());
+        }
         self.doubts.remove(&id);
     }
 
-    fn settle_outputs(&mut self, sequence: u64) {
+    fn note_written(&mut self, id: OrderId, written: Written) {
+        match self.doubted.remove(&id) {
+            true => self.doubts.insert(id, written),
+            false => self.in_flight.insert(id, written),
+        };
+    }
+
+    fn settle_outputs(&mut self, epoch: u16, sequence: u64) {
         let desk = self.out.to_desk.as_slice().iter().map(|it| Open::Desk(*it));
         let client = self.out.to_client.as_slice();
         let client = client.iter().map(|it| Open::Client(*it));
+        let mut written_now = Vec::new();
         for (output, mut open) in (0u16..).zip(desk.chain(client)) {
             match &mut open {
                 Open::Desk(it) => {
@@ -383,15 +404,19 @@ impl Replay {
                 }
             }
             let key = (sequence, output);
-            match (self.closed.remove(&key), open) {
+            let closed = self.closed.remove(&key).filter(|(by, _)| *by >= epoch);
+            match (closed.map(|(_, closing)| closing), open) {
                 (None, open) => {
-                    self.open.insert(key, open);
+                    self.open.insert(key, (epoch, open));
                 }
                 (Some(Closing::Written(written)), Open::Desk(request)) => {
-                    self.in_flight.insert(request.id, written);
+                    written_now.push((request.id, written));
                 }
                 (Some(_), _) => {}
             }
+        }
+        for (id, written) in written_now {
+            self.note_written(id, written);
         }
     }
 
@@ -407,11 +432,11 @@ impl Replay {
         match &mut self.risk {
             Some(risk) if is_ours && !begin.is_fresh => risk.restart(begin.epoch),
             _ if begin.is_fresh && is_ours => {
-                self.forget();
+                self.forget(begin.epoch);
                 self.risk = Some(assembly::make_risk(&self.plan, begin.epoch, 0));
             }
             _ => {
-                self.forget();
+                self.forget(begin.epoch);
                 self.risk = None;
             }
         }
@@ -420,11 +445,13 @@ impl Replay {
     }
 
     /// What is open of an earlier day: its requests ended with it. Reports that were not told yet still are.
-    fn forget(&mut self) {
-        self.open.retain(|_, open| matches!(open, Open::Client(_)));
+    fn forget(&mut self, epoch: u16) {
+        self.open
+            .retain(|_, (_, open)| matches!(open, Open::Client(_)));
         self.in_flight.clear();
         self.doubts.clear();
-        self.refusals.clear();
+        self.doubted.clear();
+        self.refusals.retain(|_, (of, _)| *of >= epoch);
     }
 
     /// After the last record: what stages of the trading day `day` go on with.
@@ -455,7 +482,7 @@ impl Replay {
             });
         }
         if !goes_on {
-            self.forget();
+            self.forget(u16::MAX);
             self.risk = None;
         }
         let risk = self.risk;
@@ -466,6 +493,27 @@ impl Replay {
             msg_seq_num: written.msg_seq_num,
             ..route::Entry::default()
         };
+        // What a desk has refused by its number is no longer in flight.
+        let mut refusals: Vec<_> = self.refusals.into_values().map(|(_, it)| it).collect();
+        let (rejections, links) = (self.rejections, &mut self.links);
+        self.in_flight.retain(|id, written| {
+            let rejection = rejections.get(&written.number());
+            let Some((sequence, text)) = rejection.filter(|_| is_open(*id)) else {
+                return true;
+            };
+            let link = LinkIndex(written.link as u32);
+            let reason = RejectReason::DeskRejected;
+            refusals.push(refused(link, sequence, *id, reason, text));
+            links.close(u16::MAX, sequence);
+            false
+        });
+        refusals.sort_by_key(|refusal| refusal.cause_sequence);
+        // A copy stands for its original only while that is due: its sequence may be another's.
+        let open = &self.open;
+        self.copies.retain(|(epoch, _, cause)| {
+            let original = open.get(&(cause.sequence, cause.output));
+            original.is_some_and(|(of, _)| of <= epoch)
+        });
         let entries = |of: QuickMap<OrderId, Written>| {
             let mut entries: Vec<_> = of
                 .into_iter()
@@ -475,13 +523,10 @@ impl Replay {
             entries.sort_by_key(|entry| entry.id.slot());
             entries
         };
-        let refusals = self.refusals.into_iter();
-        let mut refusals: Vec<_> = refusals.map(|(at, (id, why))| (at, id, why)).collect();
-        refusals.sort_unstable_by_key(|(sequence, _, _)| *sequence);
         let (mut unsent, mut untold) = (Vec::new(), Vec::new());
         let mut open: Vec<_> = self.open.into_iter().collect();
         open.sort_unstable_by_key(|(key, _)| *key);
-        for (_, open) in open {
+        for (_, (_, open)) in open {
             match open {
                 Open::Desk(request) => unsent.push(request),
                 Open::Client(output) => untold.push(output),
@@ -501,6 +546,27 @@ impl Replay {
             stops,
             risk,
         })
+    }
+}
+
+impl Written {
+    fn number(&self) -> Number {
+        (self.link, self.incarnation, self.msg_seq_num)
+    }
+}
+
+fn refused(
+    link: LinkIndex,
+    cause_sequence: u64,
+    id: OrderId,
+    reason: RejectReason,
+    text: DeskText,
+) -> FromDesk {
+    FromDesk {
+        link,
+        received_ns: 0,
+        cause_sequence,
+        input: DeskInput::Refused { id, reason, text },
     }
 }
 

@@ -57,13 +57,16 @@ impl<S: Sockets> Switchboard<S> {
             debug_assert_eq!(peer.sent.next(), next_out);
             let began = event_record::of_beginning(before.began, before.began_wall_ns);
             let resumed = event_record::of_resumption(next_in, next_out);
-            for body in [began, resumed] {
+            peer.enabled = !before.is_disabled;
+            let disabled = (before.is_disabled).then(event_record::of_still_disabled);
+            for body in [began, resumed].into_iter().chain(disabled) {
                 let (kind, cause) = (RecordKind::Connection, Cause::default());
                 self.log
                     .append(kind, at as u16, cause, now.wall_ns, &body)
                     .ok_or(NoRoom)?;
             }
         }
+        self.hours_unseen = Some(0);
         // In the order in which they came, over all sessions.
         unanswered.sort_by_key(|(_, message)| message.sequence);
         for (at, before) in unanswered {

@@ -134,6 +134,7 @@ impl RiskStage {
         if now.mono_ns >= self.next_publish_ns {
             self.next_publish_ns = now.mono_ns + PUBLISH_INTERVAL_NS;
             self.publish(now);
+            self.parts.log.mark(now);
         }
         if self.parts.risk.digest().inputs >= self.next_digest {
             self.write_digest(now);

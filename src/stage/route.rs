@@ -68,8 +68,8 @@ pub struct RouteStage<S: Sockets> {
     side: DeskSide,
     /// Requests of an earlier process that never left: they are not sent late
     unsent: VecDeque<ToDesk>,
-    /// Requests that an earlier process refused, unknown to the risk stage
-    refusals: VecDeque<(u64, OrderId, RejectReason)>,
+    /// Requests that an earlier process or a desk refused, unknown to the risk stage
+    refusals: VecDeque<FromDesk>,
     /// Per desk: since when a cancel has been waiting for room in its windows.
     full_since_ns: Vec<Option<u64>>,
     next_publish_ns: u64,
@@ -122,11 +122,15 @@ impl<S: Sockets> RouteStage<S> {
     pub fn resume(
         mut self,
         unsent: Vec<ToDesk>,
-        refusals: Vec<(u64, OrderId, RejectReason)>,
+        refusals: Vec<FromDesk>,
         in_flight: Vec<Entry>,
         doubts: Vec<Entry>,
     ) -> Self {
         (self.unsent, self.refusals) = (unsent.into(), refusals.into());
+        // Who was to be logged out when nothing is in flight any more is out.
+        for (link, peer) in self.side.links.iter_mut().zip(self.board.peers()) {
+            link.draining = !peer.enabled;
+        }
         self.side.resume(in_flight, doubts);
         self
     }
@@ -172,6 +176,7 @@ impl<S: Sockets> RouteStage<S> {
             tally::publish_ring(&self.side.status, 0, &self.from_risk.gauge());
             tally::publish_board(&mut self.board, &self.side.status);
             self.side.publish(now, self.board.peers());
+            self.board.log().mark(now);
             self.end_draining(now);
         }
         work + self.forward(now)
@@ -200,8 +205,12 @@ impl<S: Sockets> RouteStage<S> {
     fn refuse_unsent(&mut self, now: Now) -> usize {
         let mut done = 0;
         while self.side.to_risk.has_room(1) && self.board.has_room(1) {
-            if let Some((sequence, id, reason)) = self.refusals.pop_front() {
-                self.tell_refused(now, sequence, id, reason);
+            if let Some(refusal) = self.refusals.pop_front() {
+                let received_ns = now.mono_ns;
+                self.side.push(FromDesk {
+                    received_ns,
+                    ..refusal
+                });
             } else if let Some(request) = self.unsent.pop_front() {
                 self.refuse(now, &request, RejectReason::NotDelivered);
             } else {
@@ -227,9 +236,16 @@ impl<S: Sockets> RouteStage<S> {
         let Some(&request) = self.from_risk.peek() else {
             return false;
         };
-        match self.link_for(&request) {
+        let mut link = self.link_for(&request, self.way_of_original(&request));
+        if link == Err(RejectReason::Pressure) && is_cancel(&request) {
+            if self.may_wait(now, &request) {
+                return false;
+            }
+            // Better that it overtakes its order than that it is never sent.
+            link = self.link_for(&request, None);
+        }
+        match link {
             Ok(link) => self.write(now, link, &request),
-            Err(RejectReason::Pressure) if self.may_wait(now, &request) => return false,
             Err(reason) => self.refuse(now, &request, reason),
         }
         self.from_risk.release();
@@ -239,15 +255,12 @@ impl<S: Sockets> RouteStage<S> {
     /// A cancel is not refused for want of room in its desk's windows: it stays where it is until the desk has answered
     /// others, for a bounded time since the desk last took a request.
     fn may_wait(&mut self, now: Now, request: &ToDesk) -> bool {
-        if !is_cancel(request) {
-            return false;
-        }
         let desk = self.account_desks[request.account.get()].get();
         let since_ns = *self.full_since_ns[desk].get_or_insert(now.mono_ns);
         now.mono_ns.saturating_sub(since_ns) < CANCEL_WAIT_NS_MAX
     }
 
-    fn link_for(&mut self, request: &ToDesk) -> Result<usize, RejectReason> {
+    fn link_for(&mut self, request: &ToDesk, behind: Option<usize>) -> Result<usize, RejectReason> {
         let is_cancel = is_cancel(request);
         if !self.board.log().disk().works() {
             self.may_leave_without_disk(request)?;
@@ -259,11 +272,23 @@ impl<S: Sockets> RouteStage<S> {
         if !self.side.in_flight.has_room() {
             return Err(RejectReason::Pressure);
         }
-        match choose(&self.side.links, desk, is_cancel) {
+        match choose(&self.side.links, desk, is_cancel, behind) {
             Choice::Link(link) => Ok(link),
             Choice::Full => Err(RejectReason::Pressure),
             Choice::Nothing => Err(RejectReason::NoDesk),
         }
+    }
+
+    /// The link that carries the order which a cancel or replace names, where the desk has not answered it.
+    fn way_of_original(&self, request: &ToDesk) -> Option<usize> {
+        let (DeskRequest::Cancel { original } | DeskRequest::Replace { original }) =
+            request.request
+        else {
+            return None;
+        };
+        let entry = self.side.in_flight.get(original)?;
+        let link = entry.link as usize;
+        (self.side.links[link].incarnation == entry.incarnation).then_some(link)
     }
 
     /// The logs cannot be written any more. No new order leaves; a cancel does, except to a desk at level L1: there its record would

@@ -59,6 +59,8 @@ pub struct Switchboard<S: Sockets> {
     pub(super) due: VecDeque<usize>,
     /// What an earlier process left unanswered
     pub(super) unanswered: VecDeque<Waiting>,
+    /// Peers of an earlier process whose hours must be looked at before anything is sent: those before it were
+    pub(super) hours_unseen: Option<usize>,
     /// The record of the message that is being dealt with
     pub(super) incoming: Option<Incoming>,
     pub(super) bindings: Vec<Binding>,
@@ -123,6 +125,7 @@ impl<S: Sockets> Switchboard<S> {
             archive: None,
             due: VecDeque::with_capacity(peers.len()),
             unanswered: VecDeque::new(),
+            hours_unseen: None,
             incoming: None,
             peers,
             connected: 0,
@@ -185,6 +188,9 @@ impl<S: Sockets> Switchboard<S> {
 
     /// One turn: what the kernel has, timers, peers that are behind. Bounded; returns how much was done.
     pub fn duty_cycle<A: Application>(&mut self, now: Now, application: &mut A) -> usize {
+        if self.hours_unseen.is_some() && !self.see_hours(now, application) {
+            return 0;
+        }
         if !self.unanswered.is_empty() {
             return self.take_up(now, application);
         }

@@ -1,6 +1,6 @@
 //! An append-only segment file: made at its full size, written at given offsets, synced.
 //!
-//! Plain blocking calls, for the journal thread alone. What always holds: the file's blocks are reserved before the first write, so
+//! Plain blocking calls, for the journal thread alone; a [`Syncer`] waits for the disk in its stead. What always holds: the file's blocks are reserved before the first write, so
 //! that a write cannot fail for want of space and a sync need not write the file's size; the file is durable under its name once
 //! `create` returns. After a failed sync nothing may be assumed about what is on the disk: never sync again, as the error says.
 
@@ -9,13 +9,16 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::mmap::{allocate, at};
+use super::thread::spawn;
 
 /// A segment, open for writing.
 #[derive(Debug)]
 pub struct LogFile {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
     length_bytes: u64,
     failed: bool,
@@ -41,7 +44,7 @@ impl LogFile {
             return Err(error);
         }
         Ok(Self {
-            file,
+            file: Arc::new(file),
             path: path.to_owned(),
             length_bytes,
             failed: false,
@@ -57,7 +60,7 @@ impl LogFile {
             .map_err(at(path, "open"))?;
         let length_bytes = file.metadata().map_err(at(path, "look at"))?.len();
         Ok(Self {
-            file,
+            file: Arc::new(file),
             path: path.to_owned(),
             length_bytes,
             failed: false,
@@ -109,15 +112,57 @@ impl LogFile {
 
     /// Makes all that was written durable. Fails for good after the first failure: the kernel may have dropped the pages.
     pub fn sync(&mut self) -> io::Result<()> {
+        self.sync_by(|file| file.sync_data())
+    }
+
+    /// The same, where another thread was asked to do it.
+    pub fn sync_with(&mut self, syncer: &Syncer) -> io::Result<()> {
+        self.sync_by(|_| syncer.wait())
+    }
+
+    fn sync_by(&mut self, sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
         if self.failed {
             return Err(io::Error::other(format!(
                 "sync {}: an earlier sync failed; what is on the disk is unknown",
                 self.path.display()
             )));
         }
-        let synced = self.file.sync_data();
+        let synced = sync(&self.file);
         self.failed = synced.is_err();
         synced.map_err(at(&self.path, "sync"))
+    }
+}
+
+/// A thread that syncs files, so that several become durable beside each other. It ends with the value.
+#[derive(Debug)]
+pub struct Syncer {
+    asked: Sender<Arc<File>>,
+    done: Receiver<io::Result<()>>,
+}
+
+impl Syncer {
+    /// Starts the thread.
+    pub fn start(name: &str) -> io::Result<Self> {
+        let (asked, files) = channel::<Arc<File>>();
+        let (tell, done) = channel();
+        spawn(name, move || {
+            for file in files {
+                if tell.send(file.sync_data()).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { asked, done })
+    }
+
+    /// Begins with this file; [`LogFile::sync_with`] must follow. Says whether it could be asked.
+    pub fn begin(&self, file: &LogFile) -> bool {
+        self.asked.send(file.file.clone()).is_ok()
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        let gone = |_| Err(io::Error::other("the thread that syncs has ended"));
+        self.done.recv().unwrap_or_else(gone)
     }
 }
 
@@ -185,5 +230,27 @@ mod tests {
         assert_eq!(again.length_bytes(), 100);
         let missing = directory.path().join("missing");
         assert!(LogFile::open(&missing).is_err());
+    }
+
+    #[test]
+    fn another_thread_syncs_and_its_failure_is_for_good() {
+        let syncer = Syncer::start("test-sync").expect("starts");
+        let directory = tempfile::tempdir().expect("directory");
+        let mut file = LogFile::create(&directory.path().join("segment"), 4096).expect("created");
+        for at in 0..3 {
+            file.write_at(b"record", at * 6).expect("written");
+            assert!(syncer.begin(&file));
+            file.sync_with(&syncer).expect("synced");
+        }
+        // A device that cannot be synced.
+        let mut device = LogFile::open(Path::new("/dev/null")).expect("opens");
+        assert!(syncer.begin(&device));
+        let error = device.sync_with(&syncer).expect_err("no disk").to_string();
+        assert!(error.contains("/dev/null"), "{error}");
+        let again = device.sync().expect_err("for good").to_string();
+        assert!(again.contains("an earlier sync failed"), "{again}");
+        // Of other files it says nothing.
+        assert!(syncer.begin(&file));
+        file.sync_with(&syncer).expect("synced");
     }
 }

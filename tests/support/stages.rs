@@ -496,10 +496,13 @@ fn go_on<S: Sockets>(
         let (writer, reader) = byte_log::create(Region::heap(STAGING_BYTES)).expect("a window");
         let names = assembly::channel_names(&plan, LOGS[at]);
         let log = Log::new(LOGS[at], writer).on_disk(disk.clone());
-        (
-            assembly::begin_log(log, epoch, sequences[at], &names, now),
-            reader,
-        )
+        let beginning = assembly::Beginning {
+            gateway: &plan.name,
+            epoch,
+            before: sequences,
+            channels: &names,
+        };
+        (assembly::begin_log(log, &beginning, now), reader)
     };
     let ((client_log, client_end), (order_log, order_end)) = (log(0), log(1));
     let (desk_log, desk_end) = log(2);

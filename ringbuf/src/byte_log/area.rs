@@ -40,18 +40,12 @@ unsafe impl Sync for Area {}
 
 impl Area {
     /// Makes an empty log of the region.
-    pub(super) fn create(region: Region) -> Result<Self, RegionError> {
+    pub(super) fn create(mut region: Region) -> Result<Self, RegionError> {
         let capacity_bytes = Self::check_shape(&region)?;
+        region.clear_from(HEADER_BYTES);
         let header = region.start().cast::<Header>();
         // SAFETY: the region is ours alone, large enough and aligned (just checked), and any bytes make a `Header`.
         unsafe { (*header).prepare(capacity_bytes) };
-        // SAFETY: the data area is the rest of the region.
-        unsafe {
-            region
-                .start()
-                .add(HEADER_BYTES)
-                .write_bytes(0, capacity_bytes)
-        };
         let area = Self::new(region, capacity_bytes);
         area.touch_pages();
         area.header().magic.store(MAGIC, Ordering::Release);

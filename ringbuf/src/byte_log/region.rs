@@ -20,12 +20,18 @@ const HEAP_ALIGNMENT: usize = 4096;
 pub unsafe trait StableBytes: Send + 'static {
     /// Address and length of the span. The same at each call.
     fn bytes(&mut self) -> (*mut u8, usize);
+
+    /// Whether all bytes are zero, as of a file just made: then nobody needs to clear them.
+    fn are_zero(&self) -> bool {
+        false
+    }
 }
 
 /// A span of memory, with its owner.
 pub struct Region {
     start: *mut u8,
     length: usize,
+    are_zero: bool,
     /// Dropped with the region; `None` if the caller of [`Region::from_raw`] sees to that.
     _owner: Option<Box<dyn StableBytes>>,
 }
@@ -53,6 +59,7 @@ impl Region {
         Self {
             start,
             length,
+            are_zero: owner.are_zero(),
             _owner: Some(owner),
         }
     }
@@ -66,6 +73,7 @@ impl Region {
         Self {
             start,
             length,
+            are_zero: false,
             _owner: None,
         }
     }
@@ -78,8 +86,17 @@ impl Region {
 
     /// The whole region, header block included.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.are_zero = false;
         // SAFETY: as in `bytes`, and the region is borrowed exclusively.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.length) }
+    }
+
+    /// Has all bytes from `offset` on zero, and is about to be written to.
+    pub(super) fn clear_from(&mut self, offset: usize) {
+        if !self.are_zero {
+            self.bytes_mut()[offset..].fill(0);
+        }
+        self.are_zero = false;
     }
 
     /// Where the span starts, for writing too.

@@ -36,7 +36,7 @@ pub(super) struct FilterArgs {
     pub kind: Vec<RecordKind>,
 }
 
-const KINDS: [RecordKind; 17] = [
+const KINDS: [RecordKind; 18] = [
     RecordKind::Start,
     RecordKind::MessageIn,
     RecordKind::MessageOut,
@@ -53,6 +53,7 @@ const KINDS: [RecordKind; 17] = [
     RecordKind::Begin,
     RecordKind::CopyOut,
     RecordKind::End,
+    RecordKind::Mark,
     RecordKind::StateDigest,
 ];
 

@@ -11,7 +11,7 @@ use crate::domain::order::{ClientRequest, MassScope, OrderType, Side, TimeInForc
 use crate::domain::report::{DeskExec, DeskInput, DeskReport, FromDesk, LinkEvent};
 use crate::domain::{OrderId, OrderStatus, Price, Quantity, RejectReason, SessionIndex};
 use crate::journal::entry::{self, Outcome};
-use crate::journal::{Record, RecordKind, begin};
+use crate::journal::{Record, RecordKind, begin, mark};
 use crate::stage::event_record;
 use crate::wire::fix::tags;
 
@@ -56,6 +56,9 @@ pub(super) fn text(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> String
             )
         }),
         RecordKind::End => "the process ended in order".to_owned(),
+        RecordKind::Mark => mark::read(record.body).map_or_else(unreadable, |[client, order, desk]| {
+            format!("on disk: the client log through {client}, the order log through {order}, the desk log through {desk}")
+        }),
         RecordKind::StateDigest => {
             begin::Digested::read(record.body).map_or_else(unreadable, |digested| {
                 let begin::Digested { inputs, value } = digested;
@@ -84,6 +87,8 @@ pub(super) fn object(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> Valu
             let [desk, client] = outputs(record);
             Some(json!({"desk_outputs": desk, "client_outputs": client}))
         }
+        RecordKind::Mark => mark::read(record.body)
+            .map(|[client, order, desk]| json!({"client": client, "order": order, "desk": desk})),
         RecordKind::Refused => entry::read_refusal(record.body)
             .map(|(id, reason)| json!({"id": id.to_string(), "reason": reason.row().name})),
         _ => None,

@@ -368,7 +368,7 @@ fn status_of_every_name_of_the_chain_and_of_none() {
         assert_eq!(told.client_order_id, id("b"));
         let answer = ReportDetail::Answer {
             request_id: Text::cut(b"Q"),
-            total: 0,
+            total: None,
             last: true,
         };
         assert_eq!(told.detail, answer);

@@ -220,7 +220,7 @@ fn answers(to_client: &[ToClient]) -> Vec<(String, u32, bool)> {
                 ..
             }) => {
                 assert_eq!(request_id, Text::cut(b"M"));
-                (client_order_id.to_string(), total, last)
+                (client_order_id.to_string(), total.expect("of many"), last)
             }
             other => panic!("{other:?}"),
         })

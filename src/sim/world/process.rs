@@ -23,6 +23,7 @@ use crate::sim::gateway::{self, Gateway};
 use crate::stage::archive::{self, ArchiveReader};
 use crate::stage::assembly;
 use crate::stage::journal::{Drain, JournalStage};
+use crate::stage::merge::Merge;
 use crate::stage::replay::{Replay, Resumption};
 
 /// The hosts that it is: its clients' side and its desks' side.
@@ -80,7 +81,7 @@ impl Process {
             let file = Disk::create(disk, id, epoch);
             Drain::new(id, Vec::new(), reader, file)
         });
-        let journal = JournalStage::new(drains.collect(), status);
+        let journal = JournalStage::new(drains.collect(), status).telling(gateway.disk.clone());
         for address in listeners {
             let bound = gateway.decode.board().listen(0, address);
             debug_assert!(bound.is_ok());
@@ -164,7 +165,6 @@ const LOGS: [LogId; 3] = [LogId::Client, LogId::Order, LogId::Desk];
 
 /// A record, and its place.
 struct Placed<'a> {
-    log: LogId,
     epoch: u16,
     offset: u64,
     record: Record<'a>,
@@ -172,7 +172,7 @@ struct Placed<'a> {
 
 /// What the disk has, fed in the order of time as a start does it.
 fn replay(plan: &Arc<Plan>, now: Now, disk: &Disk) -> Result<Resumption, String> {
-    let mut records = Vec::new();
+    let mut records = [const { Vec::new() }; 3];
     for (at, log) in LOGS.into_iter().enumerate() {
         let mut sequence = 0;
         for (epoch, bytes) in disk.read(at) {
@@ -184,8 +184,7 @@ fn replay(plan: &Arc<Plan>, now: Now, disk: &Disk) -> Result<Resumption, String>
                     return Err(format!("the {name} log cannot be read at {epoch}/{offset}"));
                 };
                 let place = offset as u64;
-                records.push(Placed {
-                    log,
+                records[at].push(Placed {
                     epoch,
                     offset: place,
                     record,
@@ -195,18 +194,16 @@ fn replay(plan: &Arc<Plan>, now: Now, disk: &Disk) -> Result<Resumption, String>
             sequence = chain.sequence;
         }
     }
-    // Each log keeps its order: the sort is stable, and clocks may have jumped back.
-    let mut latest = [0; 4];
-    for placed in &mut records {
-        let latest = &mut latest[placed.log as usize];
-        *latest = placed.record.time_ns.max(*latest);
-        placed.record.time_ns = *latest;
-    }
-    records.sort_by_key(|placed| placed.record.time_ns);
     let mut replay = Replay::new(plan.clone());
-    for placed in &records {
+    let (mut merge, mut at) = (Merge::default(), [0; 3]);
+    while let Some(log) = merge.next([0, 1, 2].map(|log| {
+        let next: Option<&Placed<'_>> = records[log].get(at[log]);
+        next.map(|placed| placed.record.time_ns)
+    })) {
+        let placed = &records[log][at[log]];
+        at[log] += 1;
         replay
-            .feed(placed.log, placed.epoch, placed.offset, &placed.record)
+            .feed(LOGS[log], placed.epoch, placed.offset, &placed.record)
             .map_err(|error| format!("a start refuses the logs: {error}"))?;
     }
     replay

@@ -4,7 +4,10 @@
 
 use super::*;
 use crate::journal::Cause;
-use crate::stage::event_record::{of_beginning, of_no_answer, of_reset, of_resumption, of_turn};
+use crate::stage::event_record::{
+    of_beginning, of_no_answer, of_order, of_reset, of_resumption, of_turn,
+};
+use crate::stage::peer::Ordered;
 
 /// Records as a process writes them, one after the other.
 struct Process {
@@ -162,7 +165,7 @@ fn what_the_application_was_given_counts_and_waits_for_its_answer() {
     process.is("A", (5, 4), &[(1, first)]);
     let mut process = logged_on();
     let only = process.received(0, "D", 2, 3);
-    process.recovery.close(only);
+    process.recovery.close(1, only);
     process.is("A", (3, 2), &[]);
 }
 
@@ -186,6 +189,50 @@ fn an_early_message_counts_when_it_had_its_turn() {
     process.sent(0, RecordKind::MessageOut, 2, first);
     process.event(0, early, &of_turn(3, 4, false));
     process.is("A", (3, 3), &[]);
+}
+
+#[test]
+fn a_faulty_repeat_takes_no_early_message_s_place() {
+    let mut process = logged_on();
+    let early = process.received(0, "D", 3, 2);
+    process.received(0, "D", 3, 2);
+    process.sent(0, RecordKind::AdminOut, 2, process.sequence);
+    process.received(0, "D", 2, 3);
+    process.sent(0, RecordKind::MessageOut, 3, process.sequence);
+    process.event(0, early, &of_turn(3, 4, true));
+    process.is("A", (4, 4), &[(1, early)]);
+}
+
+#[test]
+fn an_outcome_of_an_earlier_process_is_not_that_of_a_record_whose_sequence_is_used_again() {
+    for is_known_before in [true, false] {
+        let mut process = logged_on();
+        process.next(&["A", "B"]);
+        process.event(0, 0, &of_beginning(NEW_LOG, 1000));
+        process.event(0, 0, &of_resumption(2, 2));
+        let sequence = process.sequence + 1;
+        if is_known_before {
+            process.recovery.close(1, sequence);
+        }
+        process.received(0, "D", 2, 3);
+        if !is_known_before {
+            process.recovery.close(1, sequence);
+        }
+        process.is("A", (3, 2), &[(2, sequence)]);
+    }
+}
+
+#[test]
+fn an_operator_s_lock_out_outlives_the_process() {
+    let mut process = logged_on();
+    process.event(0, 0, &of_order(Ordered::Disable));
+    process.event(1, 0, &of_order(Ordered::Disable));
+    process.event(1, 0, &of_order(Ordered::Logout));
+    process.next(&["A", "B"]);
+    process.event(0, 0, &of_order(Ordered::Enable));
+    let recovered = process.recovery.finish();
+    let is_disabled = |name| recovered.peer(name).expect("a session").is_disabled;
+    assert!(!is_disabled("A") && is_disabled("B"));
 }
 
 #[test]

@@ -53,6 +53,8 @@ impl Replay {
             closed,
             in_flight,
             doubts,
+            doubted,
+            rejections,
             refusals,
             refusals_known,
             copies,
@@ -63,7 +65,8 @@ impl Replay {
         } = self;
         let mut saver = Saver::default();
         saver.put(&(clients, links));
-        saver.put(&(begin, open, closed, in_flight, doubts));
+        saver.put(&(begin, open, closed, in_flight));
+        saver.put(&(doubts, doubted, rejections));
         saver.put(&(refusals, refusals_known, copies));
         saver.put(&(sequences, positions, inputs, last_input_day));
         saver.put(&risk.is_some());
@@ -78,13 +81,8 @@ impl Replay {
         let mut saved = Saved::new(bytes);
         let mut replay = Self::new(plan);
         (replay.clients, replay.links) = saved.take()?;
-        (
-            replay.begin,
-            replay.open,
-            replay.closed,
-            replay.in_flight,
-            replay.doubts,
-        ) = saved.take()?;
+        (replay.begin, replay.open, replay.closed, replay.in_flight) = saved.take()?;
+        (replay.doubts, replay.doubted, replay.rejections) = saved.take()?;
         (replay.refusals, replay.refusals_known, replay.copies) = saved.take()?;
         (
             replay.sequences,

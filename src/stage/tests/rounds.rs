@@ -27,6 +27,8 @@ struct Medium {
 struct File<'a> {
     medium: Rc<Medium>,
     meanwhile: &'a RefCell<dyn FnMut()>,
+    /// Bytes that were there when a sync beside others began
+    begun: Option<usize>,
 }
 
 impl LogFile for File<'_> {
@@ -39,8 +41,15 @@ impl LogFile for File<'_> {
     fn sync(&mut self) -> io::Result<()> {
         (self.meanwhile.borrow_mut())();
         let bytes = self.medium.bytes.borrow().len();
-        self.medium.synced_bytes.set(bytes);
+        self.medium
+            .synced_bytes
+            .set(self.begun.take().unwrap_or(bytes));
         Ok(())
+    }
+
+    fn begin_sync(&mut self) {
+        (self.meanwhile.borrow_mut())();
+        self.begun = Some(self.medium.bytes.borrow().len());
     }
 }
 
@@ -133,6 +142,7 @@ fn what_is_durable_has_its_causes_on_disk_while_stages_append() {
         let file = File {
             medium: medium.clone(),
             meanwhile: &meanwhile,
+            begun: None,
         };
         Drain::new(id, Vec::new(), reader, file)
     });

@@ -363,11 +363,12 @@ fn answer(w: &mut Writer<'_>, detail: &ReportDetail) {
     else {
         return;
     };
-    if *total == 0 {
-        w.bytes(tags::ORD_STATUS_REQ_ID, request_id.as_bytes());
-    } else {
-        w.bytes(tags::MASS_STATUS_REQ_ID, request_id.as_bytes());
-        w.u64(tags::TOT_NUM_REPORTS, *total as u64);
-        w.flag(tags::LAST_RPT_REQUESTED, *last);
+    match total {
+        None => w.bytes(tags::ORD_STATUS_REQ_ID, request_id.as_bytes()),
+        Some(total) => {
+            w.bytes(tags::MASS_STATUS_REQ_ID, request_id.as_bytes());
+            w.u64(tags::TOT_NUM_REPORTS, *total as u64);
+            w.flag(tags::LAST_RPT_REQUESTED, *last);
+        }
     }
 }

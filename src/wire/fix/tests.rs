@@ -320,7 +320,12 @@ fn reject_codes_exist_in_their_version() {
 fn answers_carry_the_ids_of_their_questions() {
     let mut report = report(ClientExec::Status, OrderStatus::New);
     report.instrument = InstrumentIndex(u32::MAX);
-    for (total, last) in [(0, true), (3, false), (3, true)] {
+    for (total, last) in [
+        (None, true),
+        (Some(0), true),
+        (Some(3), false),
+        (Some(3), true),
+    ] {
         report.detail = ReportDetail::Answer {
             request_id: Text::new(b"req").unwrap(),
             total,
@@ -328,7 +333,8 @@ fn answers_carry_the_ids_of_their_questions() {
         };
         let bytes = encoded(FixVersion::Fix44, ClientOutput::Report(report));
         with_message(&bytes, |message| {
-            let is_mass = total != 0;
+            let is_mass = total.is_some();
+            assert_eq!(message.get_u64(tags::TOT_NUM_REPORTS), total.map(u64::from));
             assert_eq!(message.get(tags::ORD_STATUS_REQ_ID).is_some(), !is_mass);
             assert_eq!(message.get(tags::MASS_STATUS_REQ_ID).is_some(), is_mass);
             let want = is_mass.then_some(if last { &b"Y"[..] } else { b"N" });

@@ -1,10 +1,14 @@
-//! What a log costs: a record in its window, and a round of the journal behind it, on files with and without zeros ahead.
+//! What a log costs: a record in its window, and a round of the journal behind it, on files with and without zeros ahead, with plain
+//! calls and with an io_uring.
 //!
 //! The rounds are dominated by the disk of the machine: compare them with `fdatasync` of the same run only. `TMPDIR` chooses the disk.
 
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+mod disk;
+mod ring;
+
+use criterion::{Criterion, Throughput, criterion_group};
 use gatehouse::app::log_store::LogStore;
 use gatehouse::io::{LogFile, Prepared};
 use gatehouse::journal::{Cause, Log, LogId, RecordKind};
@@ -75,4 +79,10 @@ fn round(c: &mut Criterion) {
 }
 
 criterion_group!(benches, append, round);
-criterion_main!(benches);
+
+fn main() {
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    // Without it all is run once around.
+    disk::compare(std::env::args().any(|argument| argument == "--bench"));
+}
