@@ -11,16 +11,15 @@
 //! - A request that was written and not answered is in flight: its link is gone with the process, so it will be in doubt.
 //! - An epoch whose reference data was not ours, or that began anew, brings nothing of the risk state with it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::assembly;
 use super::event_record::{Numbers, numbers};
 use super::host_loss::Standing;
-use super::recovered::{Recovered, Recovery, number_of};
+use super::quick::{QuickMap, QuickSet};
+use super::recovered::{Recovery, number_of};
 use super::rejections::{Number, Rejections};
 use crate::config::plan::Plan;
-use crate::domain::command::RiskCommand;
 use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
 use crate::domain::{DeskText, LinkIndex, Now, OrderId, RejectReason, Text};
@@ -31,7 +30,10 @@ use crate::risk::{Facts, Outputs, Risk};
 use crate::route;
 use crate::session::ResetCause;
 
+mod resumption;
 mod saved;
+
+pub use resumption::Resumption;
 
 /// Which output of which record of the order log.
 type Key = (u64, u16);
@@ -84,17 +86,17 @@ pub struct Replay {
     out: Outputs,
     /// By what they are, and the epoch that has them. A process closes no output of a later one: where the end of the order log was
     /// lost, that one uses its sequences again
-    open: BTreeMap<Key, (u16, Open)>,
-    closed: HashMap<Key, (u16, Closing)>,
-    in_flight: HashMap<OrderId, Written>,
-    doubts: HashMap<OrderId, Written>,
+    open: QuickMap<Key, (u16, Open)>,
+    closed: QuickMap<Key, (u16, Closing)>,
+    in_flight: QuickMap<OrderId, Written>,
+    doubts: QuickMap<OrderId, Written>,
     /// Per link: its incarnation when its numbers were last set
-    numbers_since: HashMap<u16, u32>,
+    numbers_since: QuickMap<u16, u32>,
     /// In doubt, and not known to be written
-    doubted: HashSet<OrderId>,
+    doubted: QuickSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
-    refusals: BTreeMap<u64, (u16, FromDesk)>,
-    refusals_known: HashMap<u64, u16>,
+    refusals: QuickMap<u64, (u16, FromDesk)>,
+    refusals_known: QuickMap<u64, u16>,
     rejections: Rejections,
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
@@ -109,38 +111,6 @@ pub struct Replay {
     fresh_epoch: u16,
 }
 
-/// What the stages go on with.
-pub struct Resumption {
-    /// The risk state; `None`: it begins anew.
-    pub risk: Option<Risk>,
-    /// For the decode stage's switchboard.
-    pub clients: Recovered,
-    /// For the route stage's switchboard.
-    pub links: Recovered,
-    /// Requests that never left.
-    pub unsent: Vec<ToDesk>,
-    /// Reports that no client log knows.
-    pub untold: Vec<ToClient>,
-    /// Copies of these that it does know, by epoch and channel.
-    pub copies: Vec<(u16, u16, Cause)>,
-    /// Written and not answered; the connections are gone. Incarnation 0: under numbers that are over; 1: under the present ones.
-    pub in_flight: Vec<route::Entry>,
-    /// Reported in doubt, and no desk has spoken of them since.
-    pub doubts: Vec<route::Entry>,
-    /// Refused on the way, or by a desk by its number; the risk stage does not know.
-    pub refusals: Vec<FromDesk>,
-    /// Last sequences of the client, order and desk log.
-    pub sequences: [u64; 3],
-    /// First start whose logs are still needed.
-    pub needed: u16,
-    /// Inputs of the risk stage that were replayed.
-    pub inputs: u64,
-    /// What was blocked, killed and held when the day ended, to be so in the next; and what a loss of the host holds.
-    pub stops: Vec<RiskCommand>,
-    /// When desks were last held after a loss of the host, nanoseconds since 1970; zero: never.
-    pub loss_wall_ns: u64,
-}
-
 impl Replay {
     /// For stages of this plan; no record yet.
     pub fn new(plan: Arc<Plan>) -> Self {
@@ -152,14 +122,14 @@ impl Replay {
             risk: None,
             begin: None,
             out: Outputs::default(),
-            open: BTreeMap::new(),
-            closed: HashMap::new(),
-            in_flight: HashMap::new(),
-            doubts: HashMap::new(),
-            numbers_since: HashMap::new(),
-            doubted: HashSet::new(),
-            refusals: BTreeMap::new(),
-            refusals_known: HashMap::new(),
+            open: QuickMap::default(),
+            closed: QuickMap::default(),
+            in_flight: QuickMap::default(),
+            doubts: QuickMap::default(),
+            numbers_since: QuickMap::default(),
+            doubted: QuickSet::default(),
+            refusals: QuickMap::default(),
+            refusals_known: QuickMap::default(),
             rejections: Rejections::default(),
             copies: Vec::new(),
             standing: Standing::default(),
@@ -187,6 +157,11 @@ impl Replay {
             LogId::None => {}
         }
         Ok(())
+    }
+
+    /// How the process began whose records were fed last.
+    pub fn begun(&self) -> Option<begin::Begin> {
+        self.begin
     }
 
     /// The risk state so far.
@@ -352,6 +327,14 @@ impl Replay {
                 let counts = record.body.try_into().map_err(|_| unreadable())?;
                 risk.continue_work(at(0), &mut self.out);
                 Ok(Some(Some(counts)))
+            }
+            RecordKind::StateDigest => {
+                let then = begin::Digested::read(record.body).ok_or_else(unreadable)?;
+                let now = risk.digest();
+                match (now.inputs, now.value) == (then.inputs, then.value) {
+                    true => Ok(None),
+                    false => Err(digest_differs()),
+                }
             }
             _ => Ok(None),
         }
@@ -581,7 +564,7 @@ impl Replay {
             let original = open.get(&(cause.sequence, cause.output));
             original.is_some_and(|(of, _)| of <= epoch)
         });
-        let entries = |of: HashMap<OrderId, Written>| {
+        let entries = |of: QuickMap<OrderId, Written>| {
             let mut entries: Vec<_> = of
                 .into_iter()
                 .filter(|(id, _)| is_open(*id))
@@ -591,7 +574,9 @@ impl Replay {
             entries
         };
         let (mut unsent, mut untold) = (Vec::new(), Vec::new());
-        for (_, open) in self.open.into_values() {
+        let mut open: Vec<_> = self.open.into_iter().collect();
+        open.sort_unstable_by_key(|(key, _)| *key);
+        for (_, (_, open)) in open {
             match open {
                 Open::Desk(request) => unsent.push(request),
                 Open::Client(output) => untold.push(output),
@@ -637,7 +622,7 @@ fn refused(
     }
 }
 
-fn is_past(numbers_since: &HashMap<u16, u32>, written: &Written) -> bool {
+fn is_past(numbers_since: &QuickMap<u16, u32>, written: &Written) -> bool {
     let since = numbers_since.get(&written.link);
     since.is_some_and(|since| written.incarnation < *since)
 }
@@ -648,6 +633,13 @@ fn error(record: &Record<'_>, what: String) -> ReplayError {
         sequence: record.sequence,
         what,
     }
+}
+
+fn digest_differs() -> String {
+    "the inputs up to here lead to another state than they did then: a row of it was changed by something else, as by a fault of that \
+     host's memory, or of this one's. Start again; if it is the same on another host, the books of the desks decide: settle with \
+     them, move the logs away and begin anew"
+        .to_owned()
 }
 
 fn diverged() -> String {

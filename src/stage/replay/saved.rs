@@ -1,4 +1,6 @@
-//! A replay as bytes and back: what a snapshot keeps. A replay that was loaded goes on as the one that was saved would have.
+//! A replay as bytes and back: what a snapshot keeps.
+//!
+//! Cold and pure. What always holds: a replay that was loaded goes on as the one that was saved would have.
 
 use std::sync::Arc;
 
@@ -58,7 +60,6 @@ impl Replay {
             refusals,
             refusals_known,
             copies,
-            standing,
             sequences,
             positions,
             inputs,
