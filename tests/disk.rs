@@ -35,6 +35,7 @@ impl Scene {
             |sample| (sample.sessions, sample.accounts, sample.odd_sessions_fix_42) = (2, 2, true),
             |plan| {
                 plan.desks[0].durability = durability;
+                plan.sessions[1].durability_tag = 5001;
                 plan.spread_durability();
             },
         );
@@ -114,6 +115,24 @@ impl Scene {
     fn writes_and_syncs(&self) -> Vec<(usize, usize)> {
         let of = |medium: &Rc<Medium>| (medium.writes.get(), medium.syncs.get());
         self.media.iter().map(of).collect()
+    }
+}
+
+#[test]
+fn sessions_that_ask_are_told_the_level_of_their_acknowledgements() {
+    for (durability, name) in [(Durability::Process, "process"), (Durability::Host, "host")] {
+        let mut scene = Scene::new(durability);
+        for (at, told) in [(0, "5001=-".to_owned()), (1, format!("5001={name}"))] {
+            scene.send(at, "A");
+            let request = scene.desk.expect("D");
+            report(&mut scene.desk, &request, "");
+            scene.clients[at].expect("8").is("11=A 39=0").is(&told);
+            // A refusal is told the same way; one about no known account has no level.
+            scene.send(at, "A");
+            scene.clients[at].expect("8").is("11=A 39=8").is(&told);
+            scene.clients[at].send("D", &order(at, "B", "1=NOBODY"));
+            scene.clients[at].expect("8").is("11=B 39=8 5001=-");
+        }
     }
 }
 

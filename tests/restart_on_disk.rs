@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatehouse::app::{self, Gateway};
-use gatehouse::config::plan::{Layout, Plan};
+use gatehouse::config::plan::{DropCopyPlan, Layout, Plan};
+use gatehouse::domain::{SessionIndex, Text};
 use gatehouse::status::Counter;
 use support::{Client, World};
 
@@ -145,10 +146,33 @@ fn orders_of_today_are_not_read_with_other_files() {
     let mut client = traded(&world);
     client.log_out();
     world.stop();
+    let changes: [fn(&mut Plan); 4] = [
+        |plan| plan.accounts[0].cash.0 += 1,
+        |plan| plan.sessions[0].messages_per_second += 1,
+        |plan| plan.sessions[0].name.push('X'),
+        |plan| plan.desks[0].name.push('X'),
+    ];
+    for change in changes {
+        let mut changed = (*world.plan).clone();
+        change(&mut changed);
+        let told = refusal(&Arc::new(changed));
+        assert!(told.contains("other accounts, instruments"), "{told}");
+    }
+    // What has no part in what became of the orders may change: how a session speaks, and who receives copies.
     let mut changed = (*world.plan).clone();
-    changed.accounts[0].cash.0 += 1;
-    let told = refusal(&Arc::new(changed));
-    assert!(told.contains("other accounts, instruments"), "{told}");
+    changed.sessions[0].fix.heartbeat_interval_max_s += 1;
+    changed.sessions[0].cancel_on_disconnect = true;
+    changed.desks[0].links[0].fix.heartbeat_interval_s += 1;
+    let mut receiver = changed.sessions[0].clone();
+    receiver.name = "COPIES".to_owned();
+    receiver.fix.target_comp_id = Text::cut(b"COPIES");
+    receiver.accounts.clear();
+    receiver.drop_copy = Some(DropCopyPlan {
+        sessions: vec![SessionIndex(0)],
+        ..DropCopyPlan::default()
+    });
+    changed.sessions.push(receiver);
+    app::start(Arc::new(changed)).expect("it starts").stop();
     app::start(world.plan.clone()).expect("it starts").stop();
 }
 

@@ -14,15 +14,25 @@ use super::merge::{Merge, Source};
 use super::snapshots;
 use super::starts;
 use super::takeover::Takeover;
+use super::windows::Windows;
 use crate::config::plan::Plan;
+use crate::domain::Now;
 use crate::journal::LogId;
 use crate::journal::mark::{LOGS, Marks};
 use crate::journal::record::padded;
 use crate::journal::recover::{Action, Row};
+use crate::stage::assembly;
 use crate::stage::replay::{Replay, Resumption};
 
 /// How often a long replay says where it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// What earlier processes left, and what the new one will have in its place.
+pub(super) struct Before {
+    pub resumption: Resumption,
+    pub takeovers: Vec<Takeover>,
+    pub windows: Windows,
+}
 
 /// What a start on these logs does about each of them: the labels of [`crate::journal::recover`], those of earlier epochs that do not
 /// end well first. Changes nothing.
@@ -30,7 +40,7 @@ pub fn examine(
     plan: &Arc<Plan>,
     accept_host_loss: bool,
 ) -> Result<Vec<(LogId, &'static str)>, BootError> {
-    let walked = walk(plan, accept_host_loss)?;
+    let (walked, ()) = walk(plan, accept_host_loss, || Ok(()))?;
     let logs = walked.takeovers.iter().zip(walked.rows);
     let labels = logs.flat_map(|((log, Named(_, takeover)), last)| {
         let rows = takeover.settled().iter().chain([&last]);
@@ -49,13 +59,16 @@ struct Walked {
     began: Instant,
 }
 
-/// Reads everything; what stages of the trading day `day` go on with. The windows are held until new ones take their places: a start that
+/// Reads everything; what stages that begin `now` go on with. The windows are held until new ones take their places: a start that
 /// fails changes nothing.
 pub(super) fn read(
     plan: &Arc<Plan>,
-    day: u32,
+    now: Now,
     accept_host_loss: bool,
-) -> Result<(Resumption, Vec<Takeover>), BootError> {
+) -> Result<Before, BootError> {
+    // The new windows are made while the logs are read.
+    let make_windows = || Windows::begin(&plan.state);
+    let (walked, windows) = walk(plan, accept_host_loss, make_windows)?;
     let Walked {
         takeovers,
         rows,
@@ -63,13 +76,14 @@ pub(super) fn read(
         snapshot,
         records,
         began,
-    } = walk(plan, accept_host_loss)?;
-    let mut resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
+    } = walked;
+    let mut resumption = replay
+        .finish(assembly::day(now))
+        .map_err(cannot(LogId::Order))?;
     if rows.iter().any(|row| row.action == Action::GiveUp) {
         // No more messages than this were in a window, and so were perhaps sent and are not on disk.
         let most = (plan.state.staging_bytes / padded(0)) as u64;
-        resumption.clients.skip(most);
-        resumption.links.skip(most);
+        resumption.accept_host_loss(plan, now, most);
         tracing::warn!(
             numbers = most,
             "sequence numbers that the lost end of the logs may have used are skipped"
@@ -89,11 +103,19 @@ pub(super) fn read(
             "the logs of earlier processes are replayed"
         );
     }
-    let takeovers = takeovers.map(|(_, Named(_, it))| it);
-    Ok((resumption, takeovers.into()))
+    Ok(Before {
+        resumption,
+        takeovers: takeovers.map(|(_, Named(_, it))| it).into(),
+        windows,
+    })
 }
 
-fn walk(plan: &Arc<Plan>, accept_host_loss: bool) -> Result<Walked, BootError> {
+/// `when_held` is called once nobody else has the windows, before anything is read.
+fn walk<T>(
+    plan: &Arc<Plan>,
+    accept_host_loss: bool,
+    when_held: impl FnOnce() -> Result<T, BootError>,
+) -> Result<(Walked, T), BootError> {
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
     let starts = starts::read(&state.log_directory).map_err(unreadable_starts(plan))?;
@@ -109,10 +131,9 @@ fn walk(plan: &Arc<Plan>, accept_host_loss: bool) -> Result<Walked, BootError> {
         let takeover = takeover.map_err(cannot(log))?.knowing(starts);
         Ok((log, Named(log, takeover)))
     };
-    let (mut merge, mut marks) = (
-        Merge::new([open(0)?, open(1)?, open(2)?])?,
-        Marks::default(),
-    );
+    let logs = [open(0)?, open(1)?, open(2)?];
+    let made = when_held()?;
+    let (mut merge, mut marks) = (Merge::new(logs)?, Marks::default());
     let mut records = 0u64;
     let mut replayed = Ok(());
     while let Some((log, Named(_, takeover))) = merge.next()? {
@@ -152,14 +173,15 @@ fn walk(plan: &Arc<Plan>, accept_host_loss: bool) -> Result<Walked, BootError> {
         rows.push(row);
     }
     replayed?;
-    Ok(Walked {
+    let walked = Walked {
         takeovers,
         rows,
         replay,
         snapshot,
         records,
         began,
-    })
+    };
+    Ok((walked, made))
 }
 
 /// Without what the file says start numbers, and so order ids, might be used again.

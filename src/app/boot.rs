@@ -26,7 +26,6 @@ use super::topology::{self, Topology};
 use crate::config::plan::{Idle, Layout, Plan};
 use crate::journal::Disk;
 use crate::limits::{SHUTDOWN_PHASE_MS, SHUTDOWN_QUIET_MS};
-use crate::stage::assembly;
 use crate::stage::control::{Control, Peer};
 use crate::stage::replay::Resumption;
 use crate::status::{Fact, StageWriter};
@@ -155,12 +154,12 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
     // One calibrated clock for all threads.
     let clock = Clock::new();
     let now = clock.clone().now();
-    let (resumption, takeovers) = before::read(&plan, assembly::day(now), accept_host_loss)?;
+    let before = before::read(&plan, now, accept_host_loss)?;
     let mut starts = starts::read(&plan.state.log_directory)
         .map_err(before::unreadable_starts(&plan))?
         .unwrap_or_default();
-    let needed = resumption.needed;
-    let epoch = next_epoch(&plan, &mut starts, &resumption)?;
+    let needed = before.resumption.needed;
+    let epoch = next_epoch(&plan, &mut starts, &before.resumption)?;
     let topology = topology::decide(
         &plan.threads,
         &thread::online_cores().unwrap_or_default(),
@@ -173,15 +172,19 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         decode,
         risk,
         route,
-        journal,
+        mut journal,
         archive,
         ports,
         page,
         control_status,
         disk,
-    } = build::parts(&plan, epoch, resumption, takeovers, now, &lifecycle)?;
+    } = build::parts(&plan, epoch, before, now, &lifecycle)?;
     starts.begun = epoch;
     note_starts(&plan, &starts)?;
+    if accept_host_loss {
+        // Which numbers are left out is on disk before one is used: the host may go down again.
+        journal.finish(now);
+    }
     let control_listener = bind_control(&plan.state.control_socket)?;
     let memory = lock_memory(&plan, &mut warnings);
 

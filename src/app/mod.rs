@@ -20,6 +20,7 @@ pub mod snapshots;
 pub mod starts;
 pub mod takeover;
 mod topology;
+mod windows;
 
 pub use before::examine;
 pub use boot::{BootError, Gateway, start, start_after};

@@ -12,11 +12,11 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use super::boot::{BootError, failed};
-use super::build::make_window;
 use super::log_reader::LogPlace;
 use super::log_store::{self, LogStore, SegmentReader};
 use super::runner::{self, Lifecycle, Phase};
 use super::takeover::{Takeover, TakeoverError};
+use super::windows::make_window;
 use crate::domain::Now;
 use crate::journal::mark::Marks;
 use crate::journal::{Log, LogId};

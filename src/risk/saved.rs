@@ -20,6 +20,7 @@ impl Risk {
             client_ids: _, // An index over the requests.
             executions,
             kill_switch,
+            holds,
             work,
             counters,
         } = self;
@@ -28,7 +29,7 @@ impl Risk {
         book.save(saver);
         orders.save(saver);
         executions.save(saver);
-        saver.put(&(kill_switch, work, counters));
+        saver.put(&(kill_switch, holds, work, counters));
         saver.put(&self.state_hash());
     }
 
@@ -48,7 +49,7 @@ impl Risk {
             risk.client_ids.restore(request, slot);
         }
         risk.executions.load(saved)?;
-        (risk.kill_switch, risk.work, risk.counters) = saved.take()?;
+        (risk.kill_switch, risk.holds, risk.work, risk.counters) = saved.take()?;
         let hash: u64 = saved.take()?;
         (is_ours && hash == risk.state_hash()).then_some(risk)
     }

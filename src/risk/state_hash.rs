@@ -64,13 +64,14 @@ impl Risk {
             client_ids: _, // An index over the requests.
             executions,
             kill_switch,
+            holds,
             work,
             counters,
         } = self;
         let mut hash = Fold(0);
         (epoch, execution_counter, last_failures, sessions).hash(&mut hash);
         (&book.accounts, &book.positions, orders).hash(&mut hash);
-        (executions.rows(), kill_switch, work, counters).hash(&mut hash);
+        (executions.rows(), kill_switch, holds, work, counters).hash(&mut hash);
         hash.finish()
     }
 }

@@ -288,7 +288,7 @@ impl Recovery {
             return;
         };
         if number != track.sent.next() {
-            track.sent.reset(number);
+            track.sent.skip_to(number);
         }
         track.sent.push(number, 0, place);
         track.next_out = number + 1;
@@ -335,7 +335,7 @@ impl Recovery {
                 (track.next_in, track.next_out) = (next_in, next_out);
                 track.epoch = Some(epoch);
                 if track.sent.next() != next_out {
-                    track.sent.reset(next_out);
+                    track.sent.skip_to(next_out);
                 }
                 return;
             }
@@ -431,7 +431,7 @@ impl Recovered {
     pub fn skip(&mut self, numbers: u64) {
         for peer in self.peers.values_mut() {
             peer.next_out += numbers;
-            peer.sent.reset(peer.next_out);
+            peer.sent.skip_to(peer.next_out);
         }
     }
 

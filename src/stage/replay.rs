@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use super::assembly;
 use super::event_record::{Numbers, numbers};
+use super::host_loss::Standing;
 use super::recovered::{Recovered, Recovery, number_of};
 use super::rejections::{Number, Rejections};
 use crate::config::plan::Plan;
@@ -30,6 +31,7 @@ use crate::risk::{Facts, Outputs, Risk};
 use crate::route;
 use crate::session::ResetCause;
 
+mod needed;
 mod saved;
 
 /// Which output of which record of the order log.
@@ -54,6 +56,7 @@ struct Written {
     /// See [`Rejections`]
     incarnation: u32,
     msg_seq_num: u64,
+    original: OrderId,
 }
 
 /// How the receiver closed an output that is not known yet.
@@ -86,6 +89,8 @@ pub struct Replay {
     closed: HashMap<Key, (u16, Closing)>,
     in_flight: HashMap<OrderId, Written>,
     doubts: HashMap<OrderId, Written>,
+    /// Per link: its incarnation when its numbers were last set
+    numbers_since: HashMap<u16, u32>,
     /// In doubt, and not known to be written
     doubted: HashSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
@@ -94,6 +99,7 @@ pub struct Replay {
     rejections: Rejections,
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
+    standing: Standing,
     sequences: [u64; 3],
     /// How far each log was read
     positions: [Position; 3],
@@ -118,7 +124,7 @@ pub struct Resumption {
     pub untold: Vec<ToClient>,
     /// Copies of these that it does know, by epoch and channel.
     pub copies: Vec<(u16, u16, Cause)>,
-    /// Written and not answered; the connections are gone.
+    /// Written and not answered; the connections are gone. Incarnation 0: under numbers that are over; 1: under the present ones.
     pub in_flight: Vec<route::Entry>,
     /// Reported in doubt, and no desk has spoken of them since.
     pub doubts: Vec<route::Entry>,
@@ -130,8 +136,10 @@ pub struct Resumption {
     pub needed: u16,
     /// Inputs of the risk stage that were replayed.
     pub inputs: u64,
-    /// What was blocked and killed when the day ended, to be so in the next.
+    /// What was blocked, killed and held when the day ended, to be so in the next; and what a loss of the host holds.
     pub stops: Vec<RiskCommand>,
+    /// When desks were last held after a loss of the host, nanoseconds since 1970; zero: never.
+    pub loss_wall_ns: u64,
 }
 
 impl Replay {
@@ -149,11 +157,13 @@ impl Replay {
             closed: HashMap::new(),
             in_flight: HashMap::new(),
             doubts: HashMap::new(),
+            numbers_since: HashMap::new(),
             doubted: HashSet::new(),
             refusals: BTreeMap::new(),
             refusals_known: HashMap::new(),
             rejections: Rejections::default(),
             copies: Vec::new(),
+            standing: Standing::default(),
             sequences: [0; 3],
             positions: [Position::START; 3],
             inputs: 0,
@@ -216,6 +226,7 @@ impl Replay {
                     link,
                     incarnation: self.rejections.incarnation(link),
                     msg_seq_num: number_of(record.body).unwrap_or(0),
+                    original: OrderId::NONE,
                 };
                 self.close(epoch, key, Closing::Written(written));
             }
@@ -233,10 +244,12 @@ impl Replay {
             }
             RecordKind::Connection => match numbers(record.body) {
                 Numbers::Set { cause, .. } => {
-                    // Nothing is proved by the numbers of what was sent before.
-                    self.doubts.retain(|_, it| it.link != link);
                     if cause != ResetCause::PeerSequenceReset as u8 {
+                        // Nothing is proved by the numbers of what was sent before.
+                        self.doubts.retain(|_, it| it.link != link);
                         self.rejections.ended(link);
+                        let incarnation = self.rejections.incarnation(link);
+                        self.numbers_since.insert(link, incarnation);
                     }
                 }
                 Numbers::Disconnected => self.rejections.ended(link),
@@ -256,7 +269,7 @@ impl Replay {
         }
         match (self.open.remove(&key), closing) {
             (Some((_, Open::Desk(request))), Closing::Written(written)) => {
-                self.note_written(request.id, written);
+                self.note_written(&request, written);
             }
             (Some(_), _) => {}
             (None, closing) => {
@@ -276,6 +289,11 @@ impl Replay {
         );
         if is_input {
             self.last_input_day = self.last_input_day.max(assembly::day_of(record.time_ns));
+        }
+        if record.kind == RecordKind::Command
+            && let Some((input, _)) = entry::read_command(record.body)
+        {
+            self.standing.take(&input, record.time_ns);
         }
         let Some(mut risk) = self.risk.take() else {
             // Of other reference data: nothing can be made of it, but that it was dealt with.
@@ -384,7 +402,7 @@ impl Replay {
             }
             DeskInput::InDoubt { id } => {
                 match self.in_flight.remove(id) {
-                    Some(written) => drop(self.doubts.insert(*id, written)),
+                    Some(written) => self.note_doubt(*id, written),
                     None => drop(self.doubted.insert(*id)),
                 }
                 return;
@@ -400,11 +418,23 @@ impl Replay {
         self.doubts.remove(&id);
     }
 
-    fn note_written(&mut self, id: OrderId, written: Written) {
-        match self.doubted.remove(&id) {
-            true => self.doubts.insert(id, written),
-            false => self.in_flight.insert(id, written),
+    fn note_written(&mut self, request: &ToDesk, written: Written) {
+        let id = request.id;
+        let written = Written {
+            original: request.request.original(),
+            ..written
         };
+        match self.doubted.remove(&id) {
+            true => self.note_doubt(id, written),
+            false => drop(self.in_flight.insert(id, written)),
+        }
+    }
+
+    /// One that was written under numbers that are over proves nothing by the present ones.
+    fn note_doubt(&mut self, id: OrderId, written: Written) {
+        if !is_past(&self.numbers_since, &written) {
+            self.doubts.insert(id, written);
+        }
     }
 
     fn settle_outputs(&mut self, epoch: u16, sequence: u64) {
@@ -428,13 +458,13 @@ impl Replay {
                     self.open.insert(key, (epoch, open));
                 }
                 (Some(Closing::Written(written)), Open::Desk(request)) => {
-                    written_now.push((request.id, written));
+                    written_now.push((request, written));
                 }
                 (Some(_), _) => {}
             }
         }
-        for (id, written) in written_now {
-            self.note_written(id, written);
+        for (request, written) in written_now {
+            self.note_written(&request, written);
         }
     }
 
@@ -475,19 +505,6 @@ impl Replay {
         self.refusals.retain(|_, (of, _)| *of >= epoch);
     }
 
-    /// First start whose logs this was made from, as far as anything of it is still needed: the risk state since it began anew, numbers of
-    /// sessions and links, outputs that are not closed, messages without an outcome.
-    fn oldest_needed(&self) -> u16 {
-        let names = |log| assembly::channel_names(&self.plan, log);
-        let peers = [(&self.clients, LogId::Client), (&self.links, LogId::Desk)];
-        let peers = peers.map(|(peers, log)| peers.oldest_needed(&names(log)));
-        let open = self.open.values().map(|(epoch, _)| *epoch);
-        let refusals = self.refusals.values().map(|(epoch, _)| *epoch);
-        let begin = self.begin.map(|_| self.fresh_epoch);
-        let all = peers.into_iter().flatten().chain(begin);
-        all.chain(open).chain(refusals).min().unwrap_or(0)
-    }
-
     /// After the last record: what stages of the trading day `day` go on with.
     pub fn finish(mut self, day: u32) -> Result<Resumption, ReplayError> {
         // A process that worked into the day brings its orders with it.
@@ -504,7 +521,8 @@ impl Replay {
         }
         let stops = match (&self.risk, goes_on) {
             (Some(risk), false) => risk.stops(),
-            _ => Vec::new(),
+            (None, false) => self.standing.commands(self.plan.desks.len()),
+            (_, true) => Vec::new(),
         };
         if goes_on && self.risk.is_none() {
             return Err(ReplayError {
@@ -526,6 +544,8 @@ impl Replay {
             id,
             link: written.link as u32,
             msg_seq_num: written.msg_seq_num,
+            original: written.original,
+            incarnation: u32::from(!is_past(&self.numbers_since, &written)),
             ..route::Entry::default()
         };
         // What a desk has refused by its number is no longer in flight.
@@ -578,6 +598,7 @@ impl Replay {
             needed,
             inputs: self.inputs,
             stops,
+            loss_wall_ns: self.standing.loss_wall_ns,
             risk,
         })
     }
@@ -602,6 +623,11 @@ fn refused(
         cause_sequence,
         input: DeskInput::Refused { id, reason, text },
     }
+}
+
+fn is_past(numbers_since: &HashMap<u16, u32>, written: &Written) -> bool {
+    let since = numbers_since.get(&written.link);
+    since.is_some_and(|since| written.incarnation < *since)
 }
 
 fn error(record: &Record<'_>, what: String) -> ReplayError {

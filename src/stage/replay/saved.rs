@@ -1,4 +1,5 @@
-//! A replay as bytes and back: what a snapshot keeps. A replay that was loaded goes on as the one that was saved would have.
+//! A replay as bytes and back: what a snapshot keeps. A replay that was loaded goes on as
+//! the one that was saved would have.
 
 use std::sync::Arc;
 
@@ -52,6 +53,8 @@ impl Replay {
             in_flight,
             doubts,
             doubted,
+            numbers_since,
+            standing,
             rejections,
             refusals,
             refusals_known,
@@ -65,7 +68,7 @@ impl Replay {
         let mut saver = Saver::default();
         saver.put(&(clients, links));
         saver.put(&(begin, open, closed, in_flight));
-        saver.put(&(doubts, doubted, rejections));
+        saver.put(&(doubts, doubted, rejections, numbers_since, standing));
         saver.put(&(refusals, refusals_known, copies));
         saver.put(&(sequences, positions, inputs, last_input_day));
         saver.put(fresh_epoch);
@@ -82,7 +85,13 @@ impl Replay {
         let mut replay = Self::new(plan);
         (replay.clients, replay.links) = saved.take()?;
         (replay.begin, replay.open, replay.closed, replay.in_flight) = saved.take()?;
-        (replay.doubts, replay.doubted, replay.rejections) = saved.take()?;
+        (
+            replay.doubts,
+            replay.doubted,
+            replay.rejections,
+            replay.numbers_since,
+            replay.standing,
+        ) = saved.take()?;
         (replay.refusals, replay.refusals_known, replay.copies) = saved.take()?;
         (
             replay.sequences,
