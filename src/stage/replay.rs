@@ -30,6 +30,7 @@ use crate::risk::{Facts, Outputs, Risk};
 use crate::route;
 use crate::session::ResetCause;
 
+mod needed;
 mod resumption;
 mod saved;
 
@@ -485,19 +486,6 @@ impl Replay {
         self.doubts.clear();
         self.doubted.clear();
         self.refusals.retain(|_, (of, _)| *of >= epoch);
-    }
-
-    /// First start whose logs this was made from, as far as anything of it is still needed: the risk state since it began anew, numbers of
-    /// sessions and links, outputs that are not closed, messages without an outcome.
-    fn oldest_needed(&self) -> u16 {
-        let names = |log| assembly::channel_names(&self.plan, log);
-        let peers = [(&self.clients, LogId::Client), (&self.links, LogId::Desk)];
-        let peers = peers.map(|(peers, log)| peers.oldest_needed(&names(log)));
-        let open = self.open.values().map(|(epoch, _)| *epoch);
-        let refusals = self.refusals.values().map(|(epoch, _)| *epoch);
-        let begin = self.begin.map(|_| self.fresh_epoch);
-        let all = peers.into_iter().flatten().chain(begin);
-        all.chain(open).chain(refusals).min().unwrap_or(0)
     }
 
     /// After the last record: what stages of the trading day `day` go on with.

@@ -70,7 +70,7 @@ fn a_report_that_was_not_told_before_the_end_of_a_window_is_the_first_of_the_nex
         closes_ns,
     });
     let schedule = Arc::new(Schedule::new(windows.to_vec(), now_ns + 600 * MINUTE_NS));
-    let mut world = World::of(false, 1 << 16, |plan| {
+    let mut world = World::of(false, |plan| {
         plan.sessions[0].fix.schedule = Some(schedule);
     });
     world.order("A");
