@@ -37,9 +37,8 @@ impl Risk {
     /// What [`Risk::save`] added, of a state of the same plan; `None` where it is not that.
     pub fn load(plan: RiskPlan, saved: &mut Saved) -> Option<Self> {
         let mut risk = Self::new(plan);
-        let sessions: Vec<_>;
         (risk.epoch, risk.execution_counter, risk.last_failures) = saved.take()?;
-        sessions = saved.take()?;
+        let sessions: Vec<_> = saved.take()?;
         let is_ours = sessions.len() == risk.sessions.len();
         risk.sessions = sessions;
         risk.book.load(saved)?;

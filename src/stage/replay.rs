@@ -18,11 +18,11 @@ use super::event_record::{Numbers, numbers};
 use super::host_loss::Standing;
 use super::quick::{QuickMap, QuickSet};
 use super::recovered::{Recovery, number_of};
-use super::rejections::{Number, Rejections};
+use super::rejections::{Number, Rejections, refused};
 use crate::config::plan::Plan;
 use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
-use crate::domain::{DeskText, LinkIndex, Now, OrderId, RejectReason, Text};
+use crate::domain::{LinkIndex, Now, OrderId, RejectReason, Text};
 use crate::journal::entry::{self, Outcome};
 use crate::journal::snapshot::Position;
 use crate::journal::{Cause, LogId, Record, RecordKind, begin};
@@ -592,21 +592,6 @@ impl Replay {
 impl Written {
     fn number(&self) -> Number {
         (self.link, self.incarnation, self.msg_seq_num)
-    }
-}
-
-fn refused(
-    link: LinkIndex,
-    cause_sequence: u64,
-    id: OrderId,
-    reason: RejectReason,
-    text: DeskText,
-) -> FromDesk {
-    FromDesk {
-        link,
-        received_ns: 0,
-        cause_sequence,
-        input: DeskInput::Refused { id, reason, text },
     }
 }
 
