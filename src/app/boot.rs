@@ -66,6 +66,7 @@ pub struct Gateway {
     lifecycle: Lifecycle,
     threads: Vec<JoinHandle<()>>,
     control_stop: Arc<AtomicBool>,
+    snapshot_wanted: Arc<AtomicBool>,
     disk: Disk,
     /// First start whose logs were needed when this one began
     needed: u16,
@@ -91,6 +92,11 @@ impl Gateway {
     /// that it is for an operator to say when the gateway ends.
     pub fn disk(&self) -> Disk {
         self.disk.clone()
+    }
+
+    /// Whether an operator has asked for a snapshot since the last question.
+    pub fn takes_snapshot_wish(&self) -> bool {
+        self.snapshot_wanted.swap(false, Ordering::AcqRel)
     }
 
     /// Removes old logs that need not be kept; returns what the operator should know of the disk. May take a while: not for a hot
@@ -290,6 +296,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         lifecycle,
         threads,
         control_stop: control_stop.clone(),
+        snapshot_wanted: ports.snapshot.clone(),
         disk,
         needed,
     };

@@ -371,7 +371,9 @@ impl EpochReader {
     }
 
     fn fill_from_disk(&mut self) -> Result<Disk, LogError> {
-        let mut buffer = vec![0; LOG_READ_BYTES];
+        // Its bytes are overwritten: it grows once, and zeros are written once.
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(LOG_READ_BYTES, 0);
         let bytes = self.read_at(self.offset, &mut buffer)?;
         buffer.truncate(bytes);
         (self.buffer, self.given, self.in_window) = (buffer, 0, false);

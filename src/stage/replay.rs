@@ -11,33 +11,44 @@
 //! - A request that was written and not answered is in flight: its link is gone with the process, so it will be in doubt.
 //! - An epoch whose reference data was not ours, or that began anew, brings nothing of the risk state with it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-
-use resumption::diverged;
-pub use resumption::{ReplayError, Resumption};
 
 use super::assembly;
 use super::event_record::{Numbers, numbers};
 use super::host_loss::Standing;
+use super::quick::{QuickMap, QuickSet};
 use super::recovered::{Recovery, number_of};
 use super::rejections::{Number, Rejections, refused};
 use crate::config::plan::Plan;
 use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
-use crate::domain::{LinkIndex, Now, OrderId, RejectReason, Text};
+use crate::domain::{LinkIndex, Now, OrderId, Text};
 use crate::journal::entry::{self, Outcome};
 use crate::journal::snapshot::Position;
 use crate::journal::{Cause, LogId, Record, RecordKind, begin};
 use crate::risk::{Facts, Outputs, Risk};
-use crate::route;
 use crate::session::ResetCause;
 
+mod needed;
 mod resumption;
 mod saved;
 
+pub use resumption::Resumption;
+
 /// Which output of which record of the order log.
 type Key = (u64, u16);
+
+/// A log that cannot be what these stages wrote.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("record {sequence} of the {} log: {what}", .log.name())]
+pub struct ReplayError {
+    /// Which log
+    pub log: LogId,
+    /// Its record
+    pub sequence: u64,
+    /// What is wrong, and what to do
+    pub what: String,
+}
 
 /// A message that was written to a link.
 #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
@@ -75,17 +86,17 @@ pub struct Replay {
     out: Outputs,
     /// By what they are, and the epoch that has them. A process closes no output of a later one: where the end of the order log was
     /// lost, that one uses its sequences again
-    open: BTreeMap<Key, (u16, Open)>,
-    closed: HashMap<Key, (u16, Closing)>,
-    in_flight: HashMap<OrderId, Written>,
-    doubts: HashMap<OrderId, Written>,
+    open: QuickMap<Key, (u16, Open)>,
+    closed: QuickMap<Key, (u16, Closing)>,
+    in_flight: QuickMap<OrderId, Written>,
+    doubts: QuickMap<OrderId, Written>,
     /// Per link: its incarnation when its numbers were last set
-    numbers_since: HashMap<u16, u32>,
+    numbers_since: QuickMap<u16, u32>,
     /// In doubt, and not known to be written
-    doubted: HashSet<OrderId>,
+    doubted: QuickSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
-    refusals: BTreeMap<u64, (u16, FromDesk)>,
-    refusals_known: HashMap<u64, u16>,
+    refusals: QuickMap<u64, (u16, FromDesk)>,
+    refusals_known: QuickMap<u64, u16>,
     rejections: Rejections,
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
@@ -111,14 +122,14 @@ impl Replay {
             risk: None,
             begin: None,
             out: Outputs::default(),
-            open: BTreeMap::new(),
-            closed: HashMap::new(),
-            in_flight: HashMap::new(),
-            doubts: HashMap::new(),
-            numbers_since: HashMap::new(),
-            doubted: HashSet::new(),
-            refusals: BTreeMap::new(),
-            refusals_known: HashMap::new(),
+            open: QuickMap::default(),
+            closed: QuickMap::default(),
+            in_flight: QuickMap::default(),
+            doubts: QuickMap::default(),
+            numbers_since: QuickMap::default(),
+            doubted: QuickSet::default(),
+            refusals: QuickMap::default(),
+            refusals_known: QuickMap::default(),
             rejections: Rejections::default(),
             copies: Vec::new(),
             standing: Standing::default(),
@@ -146,6 +157,11 @@ impl Replay {
             LogId::None => {}
         }
         Ok(())
+    }
+
+    /// How the process began whose records were fed last.
+    pub fn begun(&self) -> Option<begin::Begin> {
+        self.begin
     }
 
     /// The risk state so far.
@@ -312,6 +328,14 @@ impl Replay {
                 risk.continue_work(at(0), &mut self.out);
                 Ok(Some(Some(counts)))
             }
+            RecordKind::StateDigest => {
+                let then = begin::Digested::read(record.body).ok_or_else(unreadable)?;
+                let now = risk.digest();
+                match (now.inputs, now.value) == (then.inputs, then.value) {
+                    true => Ok(None),
+                    false => Err(digest_differs()),
+                }
+            }
             _ => Ok(None),
         }
     }
@@ -462,117 +486,6 @@ impl Replay {
         self.doubted.clear();
         self.refusals.retain(|_, (of, _)| *of >= epoch);
     }
-
-    /// First start whose logs this was made from, as far as anything of it is still needed: the risk state since it began anew, numbers of
-    /// sessions and links, outputs that are not closed, messages without an outcome.
-    fn oldest_needed(&self) -> u16 {
-        let names = |log| assembly::channel_names(&self.plan, log);
-        let peers = [(&self.clients, LogId::Client), (&self.links, LogId::Desk)];
-        let peers = peers.map(|(peers, log)| peers.oldest_needed(&names(log)));
-        let open = self.open.values().map(|(epoch, _)| *epoch);
-        let refusals = self.refusals.values().map(|(epoch, _)| *epoch);
-        let begin = self.begin.map(|_| self.fresh_epoch);
-        let all = peers.into_iter().flatten().chain(begin);
-        all.chain(open).chain(refusals).min().unwrap_or(0)
-    }
-
-    /// After the last record: what stages of the trading day `day` go on with.
-    pub fn finish(mut self, day: u32) -> Result<Resumption, ReplayError> {
-        // A process that worked into the day brings its orders with it.
-        let last = self
-            .begin
-            .map_or(0, |begin| begin.day.max(self.last_input_day));
-        let goes_on = self.begin.is_some() && last == day;
-        if last > day {
-            return Err(ReplayError {
-                log: LogId::Order,
-                sequence: self.sequences[1],
-                what: "the logs end on a later day than the clock shows: set the clock".to_owned(),
-            });
-        }
-        let stops = match (&self.risk, goes_on) {
-            (Some(risk), false) => risk.stops(),
-            (None, false) => self.standing.commands(self.plan.desks.len()),
-            (_, true) => Vec::new(),
-        };
-        if goes_on && self.risk.is_none() {
-            return Err(ReplayError {
-                log: LogId::Order,
-                sequence: self.sequences[1],
-                what: "the orders of today were taken with other accounts, instruments, positions, sessions or desks: put the \
-                       files back as they were, or move the logs away to begin anew (open orders are then unknown here)"
-                    .to_owned(),
-            });
-        }
-        let needed = self.oldest_needed();
-        if !goes_on {
-            self.forget(u16::MAX);
-            self.risk = None;
-        }
-        let risk = self.risk;
-        let is_open = |id: OrderId| risk.as_ref().is_some_and(|risk| risk.is_unanswered(id));
-        let entry = |(id, written): (OrderId, Written)| route::Entry {
-            id,
-            link: written.link as u32,
-            msg_seq_num: written.msg_seq_num,
-            original: written.original,
-            incarnation: u32::from(!is_past(&self.numbers_since, &written)),
-            ..route::Entry::default()
-        };
-        // What a desk has refused by its number is no longer in flight.
-        let mut refusals: Vec<_> = self.refusals.into_values().map(|(_, it)| it).collect();
-        let (rejections, links) = (self.rejections, &mut self.links);
-        self.in_flight.retain(|id, written| {
-            let rejection = rejections.get(&written.number());
-            let Some((sequence, text)) = rejection.filter(|_| is_open(*id)) else {
-                return true;
-            };
-            let link = LinkIndex(written.link as u32);
-            let reason = RejectReason::DeskRejected;
-            refusals.push(refused(link, sequence, *id, reason, text));
-            links.close(u16::MAX, sequence);
-            false
-        });
-        refusals.sort_by_key(|refusal| refusal.cause_sequence);
-        // A copy stands for its original only while that is due: its sequence may be another's.
-        let open = &self.open;
-        self.copies.retain(|(epoch, _, cause)| {
-            let original = open.get(&(cause.sequence, cause.output));
-            original.is_some_and(|(of, _)| of <= epoch)
-        });
-        let entries = |of: HashMap<OrderId, Written>| {
-            let mut entries: Vec<_> = of
-                .into_iter()
-                .filter(|(id, _)| is_open(*id))
-                .map(entry)
-                .collect();
-            entries.sort_by_key(|entry| entry.id.slot());
-            entries
-        };
-        let (mut unsent, mut untold) = (Vec::new(), Vec::new());
-        for (_, open) in self.open.into_values() {
-            match open {
-                Open::Desk(request) => unsent.push(request),
-                Open::Client(output) => untold.push(output),
-            }
-        }
-        Ok(Resumption {
-            clients: self.clients.finish(),
-            links: self.links.finish(),
-            unsent,
-            untold,
-            copies: self.copies,
-            in_flight: entries(self.in_flight),
-            doubts: entries(self.doubts),
-            refusals,
-            sequences: self.sequences,
-            needed,
-            inputs: self.inputs,
-            stops,
-            loss_wall_ns: self.standing.loss_wall_ns,
-            risk,
-        })
-    }
 }
 
 impl Written {
@@ -581,7 +494,7 @@ impl Written {
     }
 }
 
-fn is_past(numbers_since: &HashMap<u16, u32>, written: &Written) -> bool {
+fn is_past(numbers_since: &QuickMap<u16, u32>, written: &Written) -> bool {
     let since = numbers_since.get(&written.link);
     since.is_some_and(|since| written.incarnation < *since)
 }
@@ -592,4 +505,17 @@ fn error(record: &Record<'_>, what: String) -> ReplayError {
         sequence: record.sequence,
         what,
     }
+}
+
+fn digest_differs() -> String {
+    "the inputs up to here lead to another state than they did then: a row of it was changed by something else, as by a fault of that \
+     host's memory, or of this one's. Start again; if it is the same on another host, the books of the desks decide: settle with \
+     them, move the logs away and begin anew"
+        .to_owned()
+}
+
+fn diverged() -> String {
+    "its input does not lead to what it led to then: this is another version, or the log is not of these files; start the \
+     version that wrote it"
+        .to_owned()
 }

@@ -1,6 +1,6 @@
 //! A replay as bytes and back: what a snapshot keeps.
 //!
-//! A replay that was loaded goes on as the one that was saved would have.
+//! Cold and pure. What always holds: a replay that was loaded goes on as the one that was saved would have.
 
 use std::sync::Arc;
 
