@@ -92,6 +92,8 @@ pub struct Replay {
     numbers_since: HashMap<u16, u32>,
     /// In doubt, and not known to be written
     doubted: HashSet<OrderId>,
+    /// And of these, what desks have spoken of
+    spoken: HashSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
     refusals: BTreeMap<u64, (u16, FromDesk)>,
     refusals_known: HashMap<u64, u16>,
@@ -154,6 +156,7 @@ impl Replay {
             doubts: HashMap::new(),
             numbers_since: HashMap::new(),
             doubted: HashSet::new(),
+            spoken: HashSet::new(),
             refusals: BTreeMap::new(),
             refusals_known: HashMap::new(),
             rejections: Rejections::default(),
@@ -410,6 +413,10 @@ impl Replay {
             self.rejections.remove(&it.number());
         }
         self.doubts.remove(&id);
+        if self.doubted.remove(&id) {
+            // The desk log is behind: what is written of it there is answered already.
+            self.spoken.insert(id);
+        }
     }
 
     fn note_written(&mut self, request: &ToDesk, written: Written) {
@@ -418,6 +425,9 @@ impl Replay {
             original: request.request.original(),
             ..written
         };
+        if self.spoken.remove(&id) {
+            return;
+        }
         match self.doubted.remove(&id) {
             true => self.note_doubt(id, written),
             false => drop(self.in_flight.insert(id, written)),
@@ -493,6 +503,7 @@ impl Replay {
         self.in_flight.clear();
         self.doubts.clear();
         self.doubted.clear();
+        self.spoken.clear();
         self.refusals.retain(|_, (of, _)| *of >= epoch);
     }
 
