@@ -381,9 +381,14 @@ impl Risk {
         self.rebook(at);
         if self.orders.request(slot).client_order_id.is_empty() {
             self.counters.gateway_cancels_failed += 1;
-            // It may have overtaken the order on another link. Once: a desk that says so for ever is not asked for ever.
+            // It may have overtaken the order on another link; or the order was filled for the desk then, and a trade cancel that
+            // made it work again has overtaken this answer. Once: a desk that says so for ever is not asked for ever.
             let order = self.orders.order_mut(at);
-            let overtook = reason == RejectReason::UnknownOrder && order.acked;
+            let overtook = match reason {
+                RejectReason::UnknownOrder => order.acked,
+                RejectReason::TooLate => true,
+                _ => false,
+            };
             if overtook && order.done.is_none() && !std::mem::replace(&mut order.recancelled, true)
             {
                 self.want_cancel(at);

@@ -94,6 +94,8 @@ pub struct Replay {
     numbers_since: QuickMap<u16, u32>,
     /// In doubt, and not known to be written
     doubted: QuickSet<OrderId>,
+    /// And of these, what desks have spoken of
+    spoken: QuickSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
     refusals: QuickMap<u64, (u16, FromDesk)>,
     refusals_known: QuickMap<u64, u16>,
@@ -128,6 +130,7 @@ impl Replay {
             doubts: QuickMap::default(),
             numbers_since: QuickMap::default(),
             doubted: QuickSet::default(),
+            spoken: QuickSet::default(),
             refusals: QuickMap::default(),
             refusals_known: QuickMap::default(),
             rejections: Rejections::default(),
@@ -398,6 +401,10 @@ impl Replay {
             self.rejections.remove(&it.number());
         }
         self.doubts.remove(&id);
+        if self.doubted.remove(&id) {
+            // The desk log is behind: what is written of it there is answered already.
+            self.spoken.insert(id);
+        }
     }
 
     fn note_written(&mut self, request: &ToDesk, written: Written) {
@@ -406,6 +413,9 @@ impl Replay {
             original: request.request.original(),
             ..written
         };
+        if self.spoken.remove(&id) {
+            return;
+        }
         match self.doubted.remove(&id) {
             true => self.note_doubt(id, written),
             false => drop(self.in_flight.insert(id, written)),
@@ -484,6 +494,7 @@ impl Replay {
         self.in_flight.clear();
         self.doubts.clear();
         self.doubted.clear();
+        self.spoken.clear();
         self.refusals.retain(|_, (of, _)| *of >= epoch);
     }
 }

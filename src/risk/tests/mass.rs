@@ -274,3 +274,26 @@ fn the_last_of_a_mass_status_is_marked_though_orders_close_meanwhile() {
     let last: Vec<_> = answers(&told).iter().map(|a| a.2).collect();
     assert!(last[last.len() - 1] && !last[..last.len() - 1].contains(&true));
 }
+
+#[test]
+fn a_kills_cancel_that_was_too_late_is_repeated_where_the_trade_is_taken_back() {
+    let mut bench = Setup::default().build();
+    let order = bench.accepted(buy("a"));
+    bench.report(report(order, DeskExec::New));
+    bench.command(RiskCommand::Kill(Scope::Firm));
+    let first = bench.work().0;
+    bench.report(report(order, fill(100, px(10))));
+    let exec_ref_id = bench.last_exec_id();
+    // On another link: what makes the order work again comes before the answer to the cancel.
+    bench.report(DeskReport {
+        exec_ref_id,
+        leaves: Quantity(100),
+        ..report(order, DeskExec::TradeCancel)
+    });
+    assert_eq!(bench.risk.open_orders(), 1);
+    bench.cancel_reject(first[0].id, 0);
+    let again = bench.work().0;
+    assert_eq!(again.len(), 1, "the order is open, and killed");
+    bench.cancel_reject(again[0].id, 0);
+    assert!(bench.work().0.is_empty(), "not for ever");
+}

@@ -59,6 +59,7 @@ pub struct Witness {
     outputs: HashMap<u64, (u8, u8)>,
     /// Closed outputs, of the client and of the desk log
     closed: [HashSet<(u64, u16)>; 3],
+    last_closed: [(u64, u16); 3],
     booked: HashSet<u64>,
     /// End of the record of each message sent, by content
     logged: [HashMap<Vec<u8>, u64>; 3],
@@ -72,6 +73,10 @@ pub struct Witness {
     /// The highest number ever used on a channel; and, where the end of the logs was lost, the channels that have left some out since
     highest: HashMap<(usize, u16), u64>,
     skipped: Option<HashSet<(usize, u16)>>,
+    /// What is read is known: only what it leads to counts
+    is_told_again: bool,
+    /// It closes an output that is gone
+    is_anothers: bool,
     /// Ends of records in the present windows
     ends: [Vec<(u64, u64)>; 3],
     /// Whose the requests are, by order id, and the order log's records; `None`: anybody's
@@ -153,20 +158,32 @@ impl Witness {
             }
         }
         let mut after = Self {
+            is_told_again: true,
             waits_for_disk: self.waits_for_disk,
             owners: std::mem::take(&mut self.owners),
             sendings: std::mem::take(&mut self.sendings),
             ended_through: self.ended_through.min(kept[ORDER]),
             ..Self::default()
         };
-        // What was found wrong about them was found when they were written.
+        // What was found wrong about them was found when they were written. Where the end of the order log was lost before, its sequences
+        // were used again: what an earlier process closed was another's.
+        let of_order = records.iter().filter(|placed| placed.log == ORDER);
+        let epochs: HashMap<u64, u16> = of_order
+            .map(|placed| (placed.record.sequence, placed.epoch))
+            .collect();
         for log in [CLIENT, DESK, ORDER] {
             for placed in records.iter().filter(|placed| placed.log == log) {
+                let cause = &placed.record.cause;
+                let epoch = epochs.get(&cause.sequence);
+                after.is_anothers = log != ORDER
+                    && cause.log == LogId::Order
+                    && epoch.is_none_or(|epoch| *epoch > placed.epoch);
                 let _ = after.take(log, 0, &placed.record);
             }
-            after.closed[log].retain(|output| output.0 <= kept[ORDER]);
+            after.last_closed[log] = (0, 0);
         }
-        after.copied.retain(|copy| copy.0 <= kept[ORDER]);
+        after.is_anothers = false;
+        after.is_told_again = false;
         after.highest = std::mem::take(&mut self.highest);
         after.skipped = Some(HashSet::new());
         after.told.clear();
@@ -226,10 +243,11 @@ impl Witness {
             }
             RecordKind::MessageOut | RecordKind::AdminOut => {
                 self.logged[log].insert(record.body.to_vec(), end);
-                self.number(log, record)?;
+                let message = read(record.body)?;
+                self.number(log, record, &message)?;
                 if record.kind == RecordKind::MessageOut {
                     self.close(log, record)?;
-                    self.note_told(log, record)?;
+                    self.note_told(log, record, &message)?;
                 } else if log == CLIENT || log == DESK {
                     // A Reject answers a message.
                     self.follow(log, record, log);
@@ -237,9 +255,9 @@ impl Witness {
             }
             RecordKind::CopyOut => {
                 self.logged[log].insert(record.body.to_vec(), end);
-                self.number(log, record)?;
+                self.number(log, record, &read(record.body)?)?;
                 let copy = (record.cause.sequence, record.cause.output, record.channel);
-                if !self.copied.insert(copy) {
+                if !self.is_anothers && !self.copied.insert(copy) {
                     return Err(format!("a copy is told twice: {copy:?}"));
                 }
             }
@@ -276,8 +294,7 @@ impl Witness {
         }
     }
 
-    fn number(&mut self, log: usize, record: &Record<'_>) -> Result<(), String> {
-        let message = read(record.body)?;
+    fn number(&mut self, log: usize, record: &Record<'_>, message: &FixText) -> Result<(), String> {
         let number = message.number(34);
         if message.poss_dup() {
             return Ok(());
@@ -286,6 +303,9 @@ impl Witness {
         self.numbers[log].insert((names.0, names.1, number));
         let channel = (log, record.channel);
         let last = self.last_number.insert(channel, number);
+        if self.is_told_again {
+            return Ok(());
+        }
         let highest = self.highest.entry(channel).or_default();
         if number <= *highest {
             return Err(format!(
@@ -306,7 +326,11 @@ impl Witness {
             self.follow(log, record, log);
             return Ok(());
         }
+        if self.is_anothers {
+            return Ok(());
+        }
         let output = (record.cause.sequence, record.cause.output);
+        self.last_closed[log] = output.max(self.last_closed[log]);
         match self.closed[log].insert(output) {
             true => Ok(()),
             false => Err(format!(
@@ -390,8 +414,12 @@ impl Witness {
     }
 
     /// What only a desk can say needs a desk's word; and no order leaves that the disk does not have.
-    fn note_told(&mut self, log: usize, record: &Record<'_>) -> Result<(), String> {
-        let message = read(record.body)?;
+    fn note_told(
+        &mut self,
+        log: usize,
+        record: &Record<'_>,
+        message: &FixText,
+    ) -> Result<(), String> {
         let kind = message.kind();
         if log == DESK && self.disk_has_failed && matches!(kind, "D" | "G") {
             return Err(format!(
@@ -433,9 +461,8 @@ impl Witness {
             }
         }
         for log in [CLIENT, DESK] {
-            let last = self.sequence[ORDER];
-            let unknown = self.closed[log].iter().find(|output| output.0 > last);
-            if let Some(output) = unknown {
+            let output = self.last_closed[log];
+            if output.0 > self.sequence[ORDER] {
                 return Err(format!(
                     "log {log} closes output {output:?}, which no record has"
                 ));

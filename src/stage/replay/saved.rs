@@ -54,6 +54,7 @@ impl Replay {
             in_flight,
             doubts,
             doubted,
+            spoken,
             numbers_since,
             standing,
             rejections,
@@ -69,7 +70,8 @@ impl Replay {
         let mut saver = Saver::default();
         saver.put(&(clients, links));
         saver.put(&(begin, open, closed, in_flight));
-        saver.put(&(doubts, doubted, rejections, numbers_since, standing));
+        saver.put(&(doubts, doubted, spoken));
+        saver.put(&(rejections, numbers_since, standing));
         saver.put(&(refusals, refusals_known, copies));
         saver.put(&(sequences, positions, inputs, last_input_day));
         saver.put(fresh_epoch);
@@ -86,13 +88,8 @@ impl Replay {
         let mut replay = Self::new(plan);
         (replay.clients, replay.links) = saved.take()?;
         (replay.begin, replay.open, replay.closed, replay.in_flight) = saved.take()?;
-        (
-            replay.doubts,
-            replay.doubted,
-            replay.rejections,
-            replay.numbers_since,
-            replay.standing,
-        ) = saved.take()?;
+        (replay.doubts, replay.doubted, replay.spoken) = saved.take()?;
+        (replay.rejections, replay.numbers_since, replay.standing) = saved.take()?;
         (replay.refusals, replay.refusals_known, replay.copies) = saved.take()?;
         (
             replay.sequences,
