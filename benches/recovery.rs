@@ -201,6 +201,7 @@ impl Day {
             decoded_ns: self.now.mono_ns,
             cause_sequence: appended.sequence,
             is_late: false,
+            may_be_sent: false,
             request: ClientRequest::New(NewOrder {
                 client_order_id: ClientOrderId::cut(name.as_bytes()),
                 account: AccountRef::Known(AccountIndex(account)),
@@ -249,8 +250,15 @@ impl Day {
             let session = output.session.get();
             let header = Self::header(&mut self.numbers[1][session], self.now);
             let (directory, what) = (&self.common.directory, &output.output);
-            let message = encode_output(&mut self.buffer, &header, &mut self.time, directory, what)
-                .expect("room");
+            let message = encode_output(
+                &mut self.buffer,
+                &header,
+                &mut self.time,
+                directory,
+                what,
+                None,
+            )
+            .expect("room");
             let cause = Cause {
                 log: LogId::Order,
                 sequence: output.cause_sequence,

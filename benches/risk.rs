@@ -21,6 +21,7 @@ const FACTS: Facts = Facts {
     pressure: false,
     desk_ready: true,
     log_ready: true,
+    may_be_sent: false,
 };
 
 struct World {
@@ -77,6 +78,7 @@ impl World {
                 instruments: &vec![instrument; instruments],
                 accounts: &vec![account; accounts],
                 positions: &positions,
+                account_desks: &vec![gatehouse::domain::DeskIndex(0); accounts],
                 sessions: &[session; 16],
                 requests_max,
                 executions_max: requests_max * 2,
@@ -104,6 +106,7 @@ impl World {
         let spread = (self.number as u32).wrapping_mul(2_654_435_761);
         let input = FromClient {
             is_late: false,
+            may_be_sent: false,
             session: SessionIndex(self.number as u32 % 16),
             received_ns: 0,
             decoded_ns: 0,

@@ -120,9 +120,17 @@ pub const PUBLISH_INTERVAL_NS: u64 = 5_000_000;
 pub const ROWS_PER_PUBLISH: usize = 64;
 /// Slots of the table of requests in flight that one duty cycle walks over, looking for doubts or unanswered ones.
 pub const IN_FLIGHT_SLOTS_PER_CYCLE: usize = 256;
+/// Requests in doubt that are known one by one, however small the windows: a desk may lose its links many times before it speaks.
+pub const DOUBTS_MIN: usize = 1024;
 /// How long a cancel may wait in front of the route stage for room in its desk's windows: a kill of many orders needs a few of
 /// the desk's answers, and a desk that gives none must not keep other desks' requests waiting.
 pub const CANCEL_WAIT_NS_MAX: u64 = 100_000_000;
+/// User-defined tags of FIX that a session may be agreed to use: the first, and the last of those between two parties.
+pub const USER_TAG_MIN: u64 = 5000;
+/// See above.
+pub const USER_TAG_MAX: u64 = 39_999;
+/// Commands that a process begins with so that what was stopped stays so: more become one kill of the firm.
+pub const STOPS_MAX: usize = 64;
 /// Bytes that the journal thread takes from one log before it looks at the next.
 pub const JOURNAL_BATCH_BYTES: usize = 1 << 20;
 /// How often the journal thread syncs at level L0. What is younger is lost with the host (not with the process).

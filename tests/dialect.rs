@@ -188,11 +188,25 @@ fn reports(w: &mut Writing, names: &Directory) {
     for report in all {
         let what = format!("{:?} {:?} {:?}", report.exec, report.status, report.reason);
         w.add(what, |out, header, time| {
-            encode_output(out, header, time, names, &ClientOutput::Report(report))
+            encode_output(
+                out,
+                header,
+                time,
+                names,
+                &ClientOutput::Report(report),
+                None,
+            )
         });
         if !matches!(report.detail, ReportDetail::Answer { .. }) {
             w.add("copy".to_owned(), |out, header, time| {
-                encode_copy(out, header, time, names, &ClientOutput::Report(report))
+                encode_copy(
+                    out,
+                    header,
+                    time,
+                    names,
+                    &ClientOutput::Report(report),
+                    None,
+                )
             });
         }
     }
@@ -221,6 +235,7 @@ fn refusals(w: &mut Writing, names: &Directory) {
                         time,
                         names,
                         &ClientOutput::CancelReject(reject),
+                        None,
                     )
                 },
             );
@@ -238,7 +253,14 @@ fn refusals(w: &mut Writing, names: &Directory) {
             };
             if masses {
                 w.add(format!("mass cancel {}", row.name), |out, header, time| {
-                    encode_output(out, header, time, names, &ClientOutput::MassCancel(report))
+                    encode_output(
+                        out,
+                        header,
+                        time,
+                        names,
+                        &ClientOutput::MassCancel(report),
+                        None,
+                    )
                 });
             }
         }

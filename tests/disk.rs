@@ -35,6 +35,7 @@ impl Scene {
             |sample| (sample.sessions, sample.accounts, sample.odd_sessions_fix_42) = (2, 2, true),
             |plan| {
                 plan.desks[0].durability = durability;
+                plan.sessions[1].durability_tag = 5001;
                 plan.spread_durability();
             },
         );
@@ -117,10 +118,31 @@ impl Scene {
     }
 }
 
+#[test]
+fn sessions_that_ask_are_told_the_level_of_their_acknowledgements() {
+    for (durability, name) in [(Durability::Process, "process"), (Durability::Host, "host")] {
+        let mut scene = Scene::new(durability);
+        for (at, told) in [(0, "5001=-".to_owned()), (1, format!("5001={name}"))] {
+            scene.send(at, "A");
+            let request = scene.desk.expect("D");
+            report(&mut scene.desk, &request, "");
+            scene.clients[at].expect("8").is("11=A 39=0").is(&told);
+            // A refusal is told the same way; one about no known account has no level.
+            scene.send(at, "A");
+            scene.clients[at].expect("8").is("11=A 39=8").is(&told);
+            scene.clients[at].send("D", &order(at, "B", "1=NOBODY"));
+            scene.clients[at].expect("8").is("11=B 39=8 5001=-");
+        }
+    }
+}
+
 fn writes_fail_as(fault: Fault, errno: u64) {
     let mut scene = Scene::new(Durability::Process);
     let request = scene.open(0, "before");
-    scene.settle();
+    // The logs tell of each other once more, and then there is nothing to tell.
+    for _ in 0..3 {
+        scene.settle();
+    }
     scene.fail_all(fault);
     scene.settle();
     let disk = scene.bench.stages.borrow().disk.clone();

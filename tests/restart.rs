@@ -2,6 +2,12 @@
 //!
 //! The kill comes between two duty cycles of single stages, so that each point between a record and what should follow is reached.
 
+#[path = "restart/doubts.rs"]
+mod doubts;
+#[path = "restart/host_loss.rs"]
+mod host_loss;
+#[path = "restart/level_one.rs"]
+mod level_one;
 #[path = "restart/sessions.rs"]
 mod sessions;
 mod support;
@@ -85,6 +91,13 @@ impl World {
     fn client_returns(&mut self) -> Vec<Fix> {
         self.bench.connect(&mut self.client);
         self.client.recover()
+    }
+
+    /// The one report that the client missed, or is told when it is back.
+    fn client_returns_or_told(&mut self) -> Fix {
+        let mut told = self.client_returns();
+        assert!(told.len() < 2, "{told:?}");
+        told.pop().unwrap_or_else(|| self.client.expect("8"))
     }
 
     fn status(&mut self, id: &str) -> Fix {

@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use gatehouse::app::log_reader::LogPlace;
 use gatehouse::app::log_store::segment_path;
 use gatehouse::app::snapshots::{self, Taken};
 use gatehouse::app::{self, Gateway};
-use gatehouse::config::plan::Plan;
+use gatehouse::config::plan::{DropCopyPlan, Layout, Plan};
+use gatehouse::domain::{SessionIndex, Text};
 use gatehouse::journal::LogId;
 use gatehouse::risk::Risk;
 use gatehouse::stage::replay::Replay;
@@ -76,6 +78,26 @@ fn after_an_orderly_end_the_windows_are_not_needed() {
 }
 
 #[test]
+fn logs_that_are_moved_away_do_not_take_the_start_numbers_with_them() {
+    let mut world = World::start(|_| {});
+    let first = world.gateway().epoch;
+    world.stop();
+    let state = &world.plan.state;
+    let aside = state.log_directory.with_file_name("aside");
+    // With the directory itself: nothing is left in it.
+    fs::rename(&state.log_directory, &aside).expect("moved");
+    for _ in 0..2 {
+        let gateway = app::start(world.plan.clone()).expect("it begins anew, and goes on");
+        assert!(gateway.epoch > first, "{}", gateway.epoch);
+        gateway.stop();
+    }
+    // They do not belong to what has begun since.
+    copy(&aside, &state.log_directory);
+    let told = refusal(&world.plan);
+    assert!(told.contains("(gap)"), "{told}");
+}
+
+#[test]
 fn after_the_host_went_down_it_starts_only_when_told_and_skips_numbers() {
     let mut world = World::start(|_| {});
     let client = traded(&world);
@@ -109,15 +131,54 @@ fn after_the_host_went_down_it_starts_only_when_told_and_skips_numbers() {
 }
 
 #[test]
+fn a_start_that_cannot_listen_ends_in_order() {
+    for layout in [Layout::Fused, Layout::Pipeline] {
+        let mut world = World::start(|sample| sample.layout = layout);
+        world.stop();
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut plan = (*world.plan).clone();
+        plan.listeners[0].address = taken.local_addr().expect("an address");
+        let told = refusal(&Arc::new(plan));
+        assert!(told.contains("cannot listen"), "{told}");
+        // The host may go down now.
+        fs::remove_dir_all(&world.plan.state.staging_directory).expect("removed");
+        app::start(world.plan.clone()).expect("it starts").stop();
+    }
+}
+
+#[test]
 fn orders_of_today_are_not_read_with_other_files() {
     let mut world = World::start(|_| {});
     let mut client = traded(&world);
     client.log_out();
     world.stop();
+    let changes: [fn(&mut Plan); 4] = [
+        |plan| plan.accounts[0].cash.0 += 1,
+        |plan| plan.sessions[0].messages_per_second += 1,
+        |plan| plan.sessions[0].name.push('X'),
+        |plan| plan.desks[0].name.push('X'),
+    ];
+    for change in changes {
+        let mut changed = (*world.plan).clone();
+        change(&mut changed);
+        let told = refusal(&Arc::new(changed));
+        assert!(told.contains("other accounts, instruments"), "{told}");
+    }
+    // What has no part in what became of the orders may change: how a session speaks, and who receives copies.
     let mut changed = (*world.plan).clone();
-    changed.accounts[0].cash.0 += 1;
-    let told = refusal(&Arc::new(changed));
-    assert!(told.contains("other accounts, instruments"), "{told}");
+    changed.sessions[0].fix.heartbeat_interval_max_s += 1;
+    changed.sessions[0].cancel_on_disconnect = true;
+    changed.desks[0].links[0].fix.heartbeat_interval_s += 1;
+    let mut receiver = changed.sessions[0].clone();
+    receiver.name = "COPIES".to_owned();
+    receiver.fix.target_comp_id = Text::cut(b"COPIES");
+    receiver.accounts.clear();
+    receiver.drop_copy = Some(DropCopyPlan {
+        sessions: vec![SessionIndex(0)],
+        ..DropCopyPlan::default()
+    });
+    changed.sessions.push(receiver);
+    app::start(Arc::new(changed)).expect("it starts").stop();
     app::start(world.plan.clone()).expect("it starts").stop();
 }
 

@@ -75,7 +75,10 @@ fn even_seeds_find_nothing() {
 fn a_seed_repeats_to_the_byte_and_seeds_differ() {
     let trace = |seed| {
         let outcome = shrink::run(seed, &shrink::events_of(seed, EVENTS, true));
-        assert!(outcome.orders > 0 && outcome.records > 50, "{outcome:?}");
+        assert!(
+            outcome.counts.orders > 0 && outcome.counts.records > 50,
+            "{outcome:?}"
+        );
         outcome.trace
     };
     assert_eq!(trace(7), trace(7));

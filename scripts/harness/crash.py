@@ -92,6 +92,7 @@ class Day(World):
             layout, io, self.durability = place
         super().__init__(directory, binary, io, layout)
         self.options = options
+        self.drain_s = DRAIN_S
         self.staging = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-crash-", dir=memory()))
         self.at_end.append(lambda: shutil.rmtree(self.staging, ignore_errors=True))
         self.lives = 0
@@ -128,7 +129,7 @@ class Day(World):
         self.load = self.start(
             "load", self.binary, "load", "--connect", f"127.0.0.1:{self.listen}", "--sessions", options.sessions,
             "--account-prefix", "ACC-CLIENT", "--symbols", options.symbols, "--rate", rate, "--orders", requests,
-            "--mix", options.mix, "--seed", options.seed, "--drain-s", options.drain_s, "--open-max", OPEN_MAX, "--reconnect", "--events",
+            "--mix", options.mix, "--seed", options.seed, "--drain-s", self.drain_s, "--open-max", OPEN_MAX, "--reconnect", "--events",
             "--json-ledger", self.client_ledger, options.waits, "--json", "--quiet",
         )  # fmt: skip
         self.sessions = Lines(self.load, options.sessions)
@@ -197,7 +198,7 @@ class Day(World):
         """Everything ends in order: the client first, what is left is answered. Returns what the ledgers say."""
         self.load.child.send_signal(signal.SIGTERM)
         try:
-            self.load.child.wait(self.options.drain_s + 20)
+            self.load.child.wait(self.drain_s + 20)
         except subprocess.TimeoutExpired:
             raise Failure(f"the client does not end: {self.tails()}") from None
         code = self.gateway_process.child.poll()
@@ -389,7 +390,6 @@ def main():
     # To see that what is wrong at the desk is found: --kills 0 --desk-argument=--fault-double-order=3
     parser.add_argument("--desk-argument", dest="desk_arguments", action="append", default=[], help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.drain_s = DRAIN_S
     options.idle, options.waits, options.staging_bytes = "auto", "--yield", 1 << 26
     places = MATRIX if options.matrix else [(options.layout, options.io, options.durability)]
     root = pathlib.Path(options.directory)

@@ -39,8 +39,9 @@ STEPPED_RATE = 4
 # Of sides and kinds of requests, such that the script has orders that trade and a cancel.
 SEED = 10
 END_S = 60.0
-# A request that was recorded and never left is never answered.
+# A request that was recorded and never left is never answered; what steps may be slow.
 DRAIN_S = 6
+STEPPED_DRAIN_S = 40
 # The script has fewer.
 BURSTS_MAX = 200
 
@@ -50,6 +51,7 @@ class Trial(crash.Day):
 
     def __init__(self, directory, binary, options, kind, burst, kill_at):
         super().__init__(directory, binary, options)
+        self.drain_s = STEPPED_DRAIN_S if kind == "stores" else DRAIN_S
         self.kind = kind
         self.burst = burst
         self.kill_at = kill_at
@@ -231,7 +233,6 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     options.sessions, options.symbols, options.mix, options.seed, options.desk_arguments = 1, 1, "new=70,cancel=30", SEED, []
-    options.drain_s = DRAIN_S
     # What waits is still, so that several trials share a core; small windows are made at once.
     options.idle, options.waits, options.staging_bytes = "park", "--sleep", 1 << 22
     root = pathlib.Path(options.directory) / f"points-{options.layout}-{options.io}-{options.durability}"

@@ -4,6 +4,7 @@
 //! On the starting thread, before new windows take the place of old ones. Long logs say how far they are.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,26 +12,113 @@ use super::boot::{BootError, failed};
 use super::log_reader::LogPlace;
 use super::merge::{Merge, Source};
 use super::snapshots;
+use super::starts;
 use super::takeover::Takeover;
+use super::windows::Windows;
 use crate::config::plan::Plan;
+use crate::domain::Now;
 use crate::journal::LogId;
 use crate::journal::mark::{LOGS, Marks};
 use crate::journal::record::padded;
-use crate::journal::recover::Action;
+use crate::journal::recover::{Action, Row};
+use crate::stage::assembly;
 use crate::stage::replay::{Replay, Resumption};
 
 /// How often a long replay says where it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Reads everything; what stages of the trading day `day` go on with. The windows are held until new ones take their places: a start that
+/// What earlier processes left, and what the new one will have in its place.
+pub(super) struct Before {
+    pub resumption: Resumption,
+    pub takeovers: Vec<Takeover>,
+    pub windows: Windows,
+}
+
+/// What a start on these logs does about each of them: the labels of [`crate::journal::recover`], those of earlier epochs that do not
+/// end well first. Changes nothing.
+pub fn examine(
+    plan: &Arc<Plan>,
+    accept_host_loss: bool,
+) -> Result<Vec<(LogId, &'static str)>, BootError> {
+    let (walked, ()) = walk(plan, accept_host_loss, || Ok(()))?;
+    let logs = walked.takeovers.iter().zip(walked.rows);
+    let labels = logs.flat_map(|((log, Named(_, takeover)), last)| {
+        let rows = takeover.settled().iter().chain([&last]);
+        rows.map(|row| (*log, row.label)).collect::<Vec<_>>()
+    });
+    Ok(labels.collect())
+}
+
+/// All logs, read to their ends.
+struct Walked {
+    takeovers: [(LogId, Named); 3],
+    rows: Vec<&'static Row>,
+    replay: Replay,
+    snapshot: Option<PathBuf>,
+    records: u64,
+    began: Instant,
+}
+
+/// Reads everything; what stages that begin `now` go on with. The windows are held until new ones take their places: a start that
 /// fails changes nothing.
 pub(super) fn read(
     plan: &Arc<Plan>,
-    day: u32,
+    now: Now,
     accept_host_loss: bool,
-) -> Result<(Resumption, Vec<Takeover>), BootError> {
+) -> Result<Before, BootError> {
+    // The new windows are made while the logs are read.
+    let make_windows = || Windows::begin(&plan.state);
+    let (walked, windows) = walk(plan, accept_host_loss, make_windows)?;
+    let Walked {
+        takeovers,
+        rows,
+        replay,
+        snapshot,
+        records,
+        began,
+    } = walked;
+    let mut resumption = replay
+        .finish(assembly::day(now))
+        .map_err(cannot(LogId::Order))?;
+    if rows.iter().any(|row| row.action == Action::GiveUp) {
+        // No more messages than this were in a window, and so were perhaps sent and are not on disk.
+        let most = (plan.state.staging_bytes / padded(0)) as u64;
+        resumption.accept_host_loss(plan, now, most);
+        tracing::warn!(
+            numbers = most,
+            "sequence numbers that the lost end of the logs may have used are skipped"
+        );
+    }
+    if records > 0 || snapshot.is_some() {
+        tracing::info!(
+            snapshot = snapshot.map(|path| path.display().to_string()),
+            records,
+            inputs = resumption.inputs,
+            milliseconds = began.elapsed().as_millis() as u64,
+            goes_on = resumption.risk.is_some(),
+            never_left = resumption.unsent.len(),
+            not_answered = resumption.in_flight.len(),
+            in_doubt = resumption.doubts.len(),
+            not_told = resumption.untold.len(),
+            "the logs of earlier processes are replayed"
+        );
+    }
+    Ok(Before {
+        resumption,
+        takeovers: takeovers.map(|(_, Named(_, it))| it).into(),
+        windows,
+    })
+}
+
+/// `when_held` is called once nobody else has the windows, before anything is read.
+fn walk<T>(
+    plan: &Arc<Plan>,
+    accept_host_loss: bool,
+    when_held: impl FnOnce() -> Result<T, BootError>,
+) -> Result<(Walked, T), BootError> {
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
+    let starts = starts::read(&state.log_directory).map_err(unreadable_starts(plan))?;
     let place = LogPlace::new(&state.log_directory, staging);
     let (began, mut told) = (Instant::now(), Instant::now());
     let newest = snapshots::newest(plan, &place);
@@ -40,12 +128,12 @@ pub(super) fn read(
     let open = |at: usize| {
         let (log, name) = (LOGS[at], Some(plan.name.as_str()));
         let takeover = Takeover::open_behind(place.clone(), log, name, &positions[at]);
-        Ok((log, Named(log, takeover.map_err(cannot(log))?)))
+        let takeover = takeover.map_err(cannot(log))?.knowing(starts);
+        Ok((log, Named(log, takeover)))
     };
-    let (mut merge, mut marks) = (
-        Merge::new([open(0)?, open(1)?, open(2)?])?,
-        Marks::default(),
-    );
+    let logs = [open(0)?, open(1)?, open(2)?];
+    let made = when_held()?;
+    let (mut merge, mut marks) = (Merge::new(logs)?, Marks::default());
     let mut records = 0u64;
     let mut replayed = Ok(());
     while let Some((log, Named(_, takeover))) = merge.next()? {
@@ -67,41 +155,43 @@ pub(super) fn read(
         }
     }
     let takeovers = merge.into_sources();
-    let mut has_lost = false;
+    let decide = |takeover: &Takeover| takeover.decide(&marks, accept_host_loss);
+    // What an operator cannot accept is told before what can be.
+    for is_loss in [false, true] {
+        for (log, Named(_, takeover)) in &takeovers {
+            if let Err(error) = decide(takeover)
+                && error.is_loss() == is_loss
+            {
+                return Err(cannot(*log)(error));
+            }
+        }
+    }
+    let mut rows = Vec::new();
     for (log, Named(_, takeover)) in &takeovers {
-        let row = takeover.decide(&marks, accept_host_loss);
-        let row = row.map_err(cannot(*log))?;
+        let row = decide(takeover).map_err(cannot(*log))?;
         tracing::info!(log = log.name(), case = row.label, "{}", row.meaning);
-        has_lost |= row.action == Action::GiveUp;
+        rows.push(row);
     }
     replayed?;
-    let mut resumption = replay.finish(day).map_err(cannot(LogId::Order))?;
-    if has_lost {
-        // No more messages than this were in a window, and so were perhaps sent and are not on disk.
-        let most = (state.staging_bytes / padded(0)) as u64;
-        resumption.clients.skip(most);
-        resumption.links.skip(most);
-        tracing::warn!(
-            numbers = most,
-            "sequence numbers that the lost end of the logs may have used are skipped"
-        );
-    }
-    if records > 0 || snapshot.is_some() {
-        tracing::info!(
-            snapshot = snapshot.map(|path| path.display().to_string()),
-            records,
-            inputs = resumption.inputs,
-            milliseconds = began.elapsed().as_millis() as u64,
-            goes_on = resumption.risk.is_some(),
-            never_left = resumption.unsent.len(),
-            not_answered = resumption.in_flight.len(),
-            in_doubt = resumption.doubts.len(),
-            not_told = resumption.untold.len(),
-            "the logs of earlier processes are replayed"
-        );
-    }
-    let takeovers = takeovers.map(|(_, Named(_, it))| it);
-    Ok((resumption, takeovers.into()))
+    let walked = Walked {
+        takeovers,
+        rows,
+        replay,
+        snapshot,
+        records,
+        began,
+    };
+    Ok((walked, made))
+}
+
+/// Without what the file says start numbers, and so order ids, might be used again.
+pub(super) fn unreadable_starts(plan: &Plan) -> impl FnOnce(io::Error) -> BootError {
+    let file = starts::path(&plan.state.log_directory);
+    failed(format!(
+        "cannot read {} at byte 0 (put it back from a copy; without one remove it, and if logs were moved away leave an empty file with \
+         the last start's number among them, order-00007-0000.log)",
+        file.display()
+    ))
 }
 
 /// Errors say which log it is.

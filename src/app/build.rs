@@ -6,33 +6,30 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
-use ringbuf::byte_log;
 use ringbuf::spsc::{Consumer, Producer};
 
+use super::before::Before;
 use super::boot::{BootError, failed};
 use super::log_store::{LogStore, SegmentReader};
 use super::runner::{DecodeTurn, Lifecycle, RouteTurn};
-use super::takeover::Takeover;
 use crate::config::plan::{Io, Plan};
 use crate::domain::Now;
 use crate::domain::order::{FromClient, ToDesk};
 use crate::domain::report::{FromDesk, ToClient};
+use crate::journal::mark::LOGS;
 use crate::journal::{Disk, Log, LogId};
 use crate::stage::archive::{self, Archive, ArchiveReader};
 use crate::stage::assembly::{self, Beginning, ClientsBefore, Common, LinksBefore, Rings};
 use crate::stage::control::ControlPorts;
 use crate::stage::journal::{Drain, JournalStage};
-use crate::stage::replay::Resumption;
 use crate::stage::risk::RiskStage;
 use crate::stage::{DictionaryFault, NoRoom};
 use crate::status::page::{Words, page_bytes};
 use crate::status::{Identity, Page, StageWriter, Writers};
 use crate::sys::mmap::SharedWords;
 use crate::sys::sockets::{self, AnySockets, Choice, Chosen};
-use crate::sys::staging::StagingRegion;
 
 /// Everything, ready for its threads.
 pub(super) struct Parts {
@@ -51,35 +48,29 @@ pub(super) struct Parts {
 pub(super) fn parts(
     plan: &Arc<Plan>,
     epoch: u16,
-    resumption: Resumption,
-    takeovers: Vec<Takeover>,
+    before: Before,
     now: Now,
     lifecycle: &Lifecycle,
 ) -> Result<Parts, BootError> {
+    let Before {
+        resumption,
+        takeovers,
+        mut windows,
+    } = before;
     let (writers, page) = make_page(plan, now)?;
     let before = resumption.sequences;
     // All of it is on disk before the new logs say so.
-    let held = takeovers
-        .into_iter()
-        .map(Takeover::finish)
-        .collect::<Result<Vec<_>, _>>();
-    let held = held.map_err(|error| {
-        failed("cannot take the place of an earlier process")(io::Error::other(error))
+    let held = beside(takeovers, |takeover| {
+        takeover.finish().map_err(|error| {
+            failed("cannot take the place of an earlier process")(io::Error::other(error))
+        })
     })?;
+    let mut stores = beside(LOGS.into(), |log| create_log(plan, log, epoch))?.into_iter();
     let mut drains = Vec::new();
     let disk = Disk::default();
     let mut make_log = |log: LogId| -> Result<Log, BootError> {
-        let store = LogStore::create(&plan.state.log_directory, log, epoch)
-            .and_then(|store| match plan.waits_for_disk() {
-                true => store.syncing_beside(),
-                false => Ok(store),
-            })
-            .map_err(failed(format!("cannot create the {} log", log.name())))?;
-        let window = plan
-            .state
-            .staging_directory
-            .join(format!("{}.window", log.name()));
-        let (writer, reader) = make_window(&window, plan.state.staging_bytes)?;
+        let store = stores.next().expect("one for each log");
+        let (writer, reader) = windows.take(log)?;
         let names = assembly::channel_names(plan, log);
         let beginning = Beginning {
             gateway: &plan.name,
@@ -88,7 +79,7 @@ pub(super) fn parts(
             channels: &names,
         };
         let made = assembly::begin_log(Log::new(log, writer), &beginning, now);
-        StagingRegion::install(&window).map_err(failed("cannot use a new window"))?;
+        windows.install(log)?;
         drains.push(Drain::new(log, names, reader, store));
         Ok(made.on_disk(disk.clone()))
     };
@@ -154,11 +145,13 @@ pub(super) struct DecodeSeed {
 
 impl DecodeSeed {
     /// On the thread that will turn it: opens the sockets and listens.
-    pub fn grow(self) -> Result<(DecodeTurn<AnySockets>, Vec<SocketAddr>, Chosen), BootError> {
+    pub fn grow(mut self) -> Result<(DecodeTurn<AnySockets>, Vec<SocketAddr>, Chosen), BootError> {
         let plan = &self.common.plan;
+        let now_ns = self.common.now.wall_ns;
         let connections = assembly::client_connections(plan);
         let wished = plan.listeners.iter().map(|listener| listener.io);
-        let (sockets, chosen) = open_sockets("client", wished, connections)?;
+        let opened = open_sockets("client", wished, connections);
+        let (sockets, chosen) = opened.inspect_err(|_| self.log.end(now_ns))?;
         let mut board = assembly::clients(plan, sockets, self.log).map_err(no_dictionary)?;
         board.set_archive(self.archive);
         let stage = assembly::decode(&self.common, self.before, board, self.rings, self.status);
@@ -170,6 +163,8 @@ impl DecodeSeed {
                 listener.address, listener.name
             );
             let bound = stage.board().listen(at as u32, listener.address);
+            // What does not begin ends in order: nothing of it can be missing.
+            let bound = bound.inspect_err(|_| stage.board().log().end(now_ns));
             addresses.push(bound.map_err(failed(what))?);
         }
         Ok((DecodeTurn::new(stage, self.lifecycle), addresses, chosen))
@@ -187,12 +182,19 @@ pub(super) struct RouteSeed {
 }
 
 impl RouteSeed {
+    /// It will not grow: its log ends in order.
+    pub fn end(mut self) {
+        self.log.end(self.common.now.wall_ns);
+    }
+
     /// On the thread that will turn it: opens the sockets.
-    pub fn grow(self) -> Result<(RouteTurn<AnySockets>, Chosen), BootError> {
+    pub fn grow(mut self) -> Result<(RouteTurn<AnySockets>, Chosen), BootError> {
         let plan = &self.common.plan;
+        let now_ns = self.common.now.wall_ns;
         let wished = assembly::links(plan).map(|(_, link)| link.io);
         let connections = assembly::desk_connections(plan);
-        let (sockets, chosen) = open_sockets("desk", wished, connections)?;
+        let opened = open_sockets("desk", wished, connections);
+        let (sockets, chosen) = opened.inspect_err(|_| self.log.end(now_ns))?;
         let board = assembly::desks(plan, sockets, self.log).map_err(no_dictionary)?;
         let stage = assembly::route(&self.common, self.before, board, self.rings, self.status);
         let stage = stage.map_err(no_room)?;
@@ -238,12 +240,30 @@ fn make_page(plan: &Plan, now: Now) -> Result<(Writers, Words), BootError> {
     Ok((Page::format(words, &shape, identity).into_writers(), words))
 }
 
-/// Memory that the stage appends to and the journal thread drains, beside the place where it belongs.
-pub(super) fn make_window(
-    path: &Path,
-    bytes: usize,
-) -> Result<(byte_log::Writer, byte_log::Reader), BootError> {
-    let what = || format!("cannot make {}", path.display());
-    let region = StagingRegion::beside(path, bytes).map_err(failed(what()))?;
-    byte_log::create(region.into_region()).map_err(|error| failed(what())(io::Error::other(error)))
+/// The files of a log of this epoch.
+fn create_log(plan: &Plan, log: LogId, epoch: u16) -> Result<LogStore, BootError> {
+    LogStore::create(&plan.state.log_directory, log, epoch)
+        .and_then(|store| match plan.waits_for_disk() {
+            true => store.syncing_beside(),
+            false => Ok(store),
+        })
+        .map_err(failed(format!("cannot create the {} log", log.name())))
+}
+
+/// Does the same with each, all at once: what waits for the disk is waited for once.
+fn beside<T: Send, R: Send>(
+    each: Vec<T>,
+    work: impl Fn(T) -> Result<R, BootError> + Sync,
+) -> Result<Vec<R>, BootError> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = each
+            .into_iter()
+            .map(|one| scope.spawn(move || work(one)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("it does not panic"))
+            .collect()
+    })
 }

@@ -17,7 +17,10 @@ mod retention;
 mod runner;
 pub mod session_store;
 pub mod snapshots;
+pub mod starts;
 pub mod takeover;
 mod topology;
+mod windows;
 
+pub use before::examine;
 pub use boot::{BootError, Gateway, start, start_after};

@@ -12,11 +12,11 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use super::boot::{BootError, failed};
-use super::build::make_window;
 use super::log_reader::LogPlace;
 use super::log_store::{self, LogStore, SegmentReader};
 use super::runner::{self, Lifecycle, Phase};
 use super::takeover::{Takeover, TakeoverError};
+use super::windows::make_window;
 use crate::domain::Now;
 use crate::journal::mark::Marks;
 use crate::journal::{Log, LogId};
@@ -132,7 +132,7 @@ impl SessionParts {
         let (recovered, sequence) = take_over(&place, id, names.len()).map_err(|error| {
             failed("cannot go on with the log of earlier processes")(io::Error::other(error))
         })?;
-        let epoch = log_store::next_epoch(&place.directory)
+        let epoch = log_store::next_epoch(&place.directory, 0)
             .map_err(failed(format!("cannot read {}", place.directory.display())))?;
         let store = LogStore::create(&place.directory, id, epoch)
             .map_err(failed("cannot create the log"))?;

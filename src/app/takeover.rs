@@ -12,8 +12,10 @@ use ringbuf::byte_log::foreign::Positions;
 
 use super::log_reader::{LogError, LogPlace, LogReader};
 use super::log_store::{SegmentWriter, segment_path};
-use crate::journal::mark::{Mark, Marks};
+use super::starts::Starts;
+use crate::journal::mark::{LOGS, Mark, Marks};
 use crate::journal::read::{Broken, Why};
+use crate::journal::record::RecordError;
 use crate::journal::recover::{self, Action, Facts, Misfit, Refusal, Row, Tail, Window};
 use crate::journal::snapshot::Position;
 use crate::journal::{LogId, Record, RecordKind, start};
@@ -26,7 +28,8 @@ pub struct Takeover {
     gateway: Option<String>,
     reader: LogReader,
     held: Option<StagingRegion>,
-    rescued: Option<SegmentWriter>,
+    /// What stands in the window alone, perhaps: epoch, offset over its files, bytes
+    rescued: Vec<(u16, u64, Vec<u8>)>,
     facts: Facts,
     /// What stands behind the last whole record of the epoch before the one that is read, or of that
     broken: Option<Broken>,
@@ -34,6 +37,9 @@ pub struct Takeover {
     epoch: u16,
     /// Where that record ends, over the files of its epoch
     end: u64,
+    starts: Option<Starts>,
+    /// What was decided about earlier epochs that do not end well
+    settled: Vec<&'static Row>,
 }
 
 /// Why a log cannot be taken over.
@@ -45,6 +51,13 @@ pub enum TakeoverError {
     /// The system.
     #[error("{0}; nothing was changed")]
     Log(#[from] LogError),
+}
+
+impl TakeoverError {
+    /// Whether it is something that an operator may accept.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.is_loss)
+    }
 }
 
 impl Takeover {
@@ -93,12 +106,43 @@ impl Takeover {
             log,
             gateway: gateway.map(str::to_owned),
             held,
-            rescued: None,
+            rescued: Vec::new(),
             facts,
             broken: None,
             epoch: position.epoch,
             end: position.offset,
+            starts: None,
+            settled: Vec::new(),
         })
+    }
+
+    /// What is known of starts outside the logs.
+    pub fn knowing(mut self, starts: Option<Starts>) -> Self {
+        self.starts = starts;
+        self
+    }
+
+    /// The first record of all must be the one behind what is no longer kept.
+    fn check_first(&self, found: u64) -> Result<(), TakeoverError> {
+        let at = LOGS.iter().position(|log| *log == self.log);
+        let (Some(starts), Some(at), 0) = (self.starts, at, self.epoch) else {
+            return Ok(());
+        };
+        let last = starts.before[at];
+        let wanted = last + 1;
+        if found == wanted {
+            return Ok(());
+        }
+        let file = segment_path(&self.place.directory, self.log, self.reader.epoch(), 0);
+        let facts = Facts {
+            tail: Tail::Broken(Why::Record(RecordError::Sequence { wanted, found })),
+            is_at_start: true,
+            last,
+            ..self.facts
+        };
+        let row = recover::decide(&facts);
+        let what = recover::describe(row, &facts, None);
+        Err(refused(row, self.log, (file, 0), what))
     }
 
     /// Goes to the next record; `false` behind the last.
@@ -129,12 +173,13 @@ impl Takeover {
         if let Some(Some(misfit)) = misfit {
             return Err(self.misfit(misfit));
         }
+        self.check_first(sequence)?;
         self.epoch = self.reader.epoch();
         self.end = self.reader.offset() + self.reader.bytes().len() as u64;
         self.facts.last = sequence;
         self.facts.tail = if is_end { Tail::Ended } else { Tail::Open };
         if self.reader.is_from_window() {
-            self.rescue()?;
+            self.rescue();
         }
         Ok(true)
     }
@@ -153,7 +198,10 @@ impl Takeover {
         };
         let row = recover::decide(&facts);
         match row.action {
-            Action::CutTail => Ok(()),
+            Action::CutTail => {
+                self.settled.push(row);
+                Ok(())
+            }
             _ => Err(self.refuse(row, &facts, mark.filter(|mark| mark.record > 0), &broken)),
         }
     }
@@ -188,14 +236,16 @@ impl Takeover {
         refused(row, self.log, (at.file.clone(), at.offset), what)
     }
 
-    fn rescue(&mut self) -> Result<(), LogError> {
-        let epoch = self.reader.epoch();
-        let known = self.rescued.take().filter(|writer| writer.epoch() == epoch);
-        let writer =
-            known.unwrap_or_else(|| SegmentWriter::new(&self.place.directory, self.log, epoch));
-        let writer = self.rescued.insert(writer);
-        let written = writer.write_at(self.reader.bytes(), self.reader.offset());
-        written.map_err(|error| failed(&self.place, error))
+    /// Kept in memory until all is decided: a start that is refused changes nothing.
+    fn rescue(&mut self) {
+        let place = (self.reader.epoch(), self.reader.offset());
+        let bytes = self.reader.bytes();
+        match self.rescued.last_mut() {
+            Some((epoch, offset, piece)) if (*epoch, *offset + piece.len() as u64) == place => {
+                piece.extend_from_slice(bytes);
+            }
+            _ => self.rescued.push((place.0, place.1, bytes.to_vec())),
+        }
     }
 
     /// The record that [`Takeover::advance`] went to.
@@ -218,6 +268,11 @@ impl Takeover {
         self.facts.last
     }
 
+    /// What was decided about earlier epochs that do not end well.
+    pub fn settled(&self) -> &[&'static Row] {
+        &self.settled
+    }
+
     /// All logs were read: what is done about this one, which the others say these `marks` about.
     pub fn decide(&self, marks: &Marks, accepts_loss: bool) -> Result<&'static Row, TakeoverError> {
         let mark = marks.of(self.log);
@@ -236,6 +291,7 @@ impl Takeover {
         let facts = Facts {
             marked: mark.map_or(0, |mark| mark.through),
             accepts_loss,
+            lacks_start: self.starts.is_some_and(|starts| self.epoch < starts.begun),
             ..facts
         };
         let row = recover::decide(&facts);
@@ -254,10 +310,11 @@ impl Takeover {
     }
 
     /// Everything was read: makes it durable. The window, if there was one, is for the caller to hold until another takes its place.
-    pub fn finish(mut self) -> Result<Option<StagingRegion>, TakeoverError> {
-        if let Some(writer) = &mut self.rescued {
-            let synced = writer.sync();
-            synced.map_err(|error| failed(&self.place, error))?;
+    pub fn finish(self) -> Result<Option<StagingRegion>, TakeoverError> {
+        for (epoch, offset, bytes) in &self.rescued {
+            let mut writer = SegmentWriter::new(&self.place.directory, self.log, *epoch);
+            let written = writer.write_at(bytes, *offset).and_then(|()| writer.sync());
+            written.map_err(|error| failed(&self.place, error))?;
         }
         // What the process before had written and not synced may be in the system's memory alone.
         for epoch in self.epoch..=self.reader.epoch().max(self.epoch) {
@@ -275,6 +332,7 @@ fn refused(row: &Row, log: LogId, (file, offset): (PathBuf, u64), what: String) 
         offset,
         what,
         remedy: row.remedy,
+        is_loss: row.is_loss(),
     }))
 }
 

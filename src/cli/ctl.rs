@@ -179,6 +179,16 @@ enum LinkVerb {
 enum DeskVerb {
     /// Show all
     List,
+    /// Take no new orders for a desk; cancels pass
+    Hold {
+        /// Desk
+        name: String,
+    },
+    /// End a hold, once it is settled what the desk has (raises risk)
+    Release {
+        /// Desk
+        name: String,
+    },
 }
 
 #[derive(Subcommand, Debug, Clone)]
@@ -298,6 +308,8 @@ fn command(command: &CtlCommand) -> Command {
         CtlCommand::Link(LinkVerb::Disable { name }) => Command::LinkDisable { name },
         CtlCommand::Link(LinkVerb::Enable { name }) => Command::LinkEnable { name },
         CtlCommand::Desk(DeskVerb::List) => Command::DeskList,
+        CtlCommand::Desk(DeskVerb::Hold { name }) => Command::DeskHold { name: name.clone() },
+        CtlCommand::Desk(DeskVerb::Release { name }) => Command::DeskRelease { name: name.clone() },
         CtlCommand::Block(of) => Command::Block { scope: scope(of) },
         CtlCommand::Unblock(of) => Command::Unblock { scope: scope(of) },
         CtlCommand::Kill(of) => Command::Kill { scope: scope(of) },
@@ -485,6 +497,8 @@ mod tests {
             "link disable MAIN-A",
             "link enable MAIN-A",
             "desk list",
+            "desk hold D1",
+            "desk release D1",
             "block firm",
             "unblock account ACC1",
             "kill session ALPHA-1",

@@ -2,13 +2,19 @@
 //!
 //! Exit code 0 where no seed found anything, 1 with the seed, the shortest run that still fails and the records of the orders concerned.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::sim::world::campaign::{self, Campaign, Progress};
+use crate::sim::world::counts::Counts;
 use crate::sim::world::shrink::{self, Failure};
+
+/// How often a long run says where it is.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Run the gateway in a virtual world
 #[derive(Args, Debug)]
@@ -22,6 +28,15 @@ pub struct SimArgs {
     /// Events of each
     #[arg(long, default_value_t = 1000)]
     events: usize,
+    /// How many seeds at once
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Remember in this file which seeds are done, and go on with those that are not
+    #[arg(long)]
+    resume: Option<PathBuf>,
+    /// What the file says was run: a commit, say
+    #[arg(long, default_value = "")]
+    label: String,
     /// The gateway's process is never killed
     #[arg(long)]
     without_kills: bool,
@@ -38,61 +53,101 @@ pub struct SimArgs {
 
 /// Runs it.
 pub fn run(args: &SimArgs) -> ExitCode {
-    let started = Instant::now();
-    let (mut ran, mut orders, mut records, mut deaths) = (0u64, 0, 0, 0);
-    let mut failures = Vec::new();
-    for seed in args.seed..args.seed.saturating_add(args.seeds) {
-        let events = shrink::events_of(seed, args.events, !args.without_kills);
-        tell_seed_on_panic(seed);
-        let outcome = shrink::run(seed, &events);
+    let (started, mut told) = (Instant::now(), Instant::now());
+    let mut progress = match &args.resume {
+        None => None,
+        Some(path) => match Progress::open(path, &what_is_run(args)) {
+            Ok(progress) => Some(progress),
+            Err(error) => return super::fail("cannot go on with that run", error),
+        },
+    };
+    let all = args.seed..args.seed.saturating_add(args.seeds);
+    let is_left = |seed: &u64| progress.as_ref().is_none_or(|it| !it.done.contains(seed));
+    let campaign = Campaign {
+        seeds: all.filter(is_left).collect(),
+        events: args.events,
+        with_kills: !args.without_kills,
+        threads: args.threads,
+    };
+    let before = progress.as_ref().map_or(0, |it| it.done.len());
+    let (mut ran, mut counts) = (0usize, Counts::default());
+    let (mut failures, mut broken) = (Vec::new(), None);
+    tell_seed_on_panic();
+    campaign.run(|seed, outcome| {
         ran += 1;
-        orders += outcome.orders;
-        records += outcome.records;
-        deaths += outcome.deaths;
-        if outcome.finding.is_some() {
-            let failure = match args.no_shrink {
-                true => Some(shrink::unshrunk(seed, events, outcome)),
-                false => shrink::shrink(seed, &events),
-            };
-            if let (false, Some(failure)) = (args.json, &failure) {
-                eprint!("{}", as_text(failure));
-            }
-            failures.extend(failure);
-            if !args.keep_going {
-                break;
-            }
+        counts += outcome.counts;
+        if let Some(progress) = &mut progress
+            && let Err(error) = progress.note(seed, &outcome)
+        {
+            broken = Some(error);
+            return false;
         }
+        if args.resume.is_some() && told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            let (of, seconds) = (args.seeds, started.elapsed().as_secs());
+            let (done, bad) = (before + ran, failures.len());
+            eprintln!("{done} of {of} seeds, {bad} failures, {seconds} s");
+        }
+        if outcome.finding.is_none() {
+            return true;
+        }
+        let events = shrink::events_of(seed, args.events, !args.without_kills);
+        let failure = match args.no_shrink {
+            true => Some(shrink::unshrunk(seed, events, outcome)),
+            false => shrink::shrink(seed, &events),
+        };
+        if let (false, Some(failure)) = (args.json, &failure) {
+            eprint!("{}", as_text(failure));
+        }
+        failures.extend(failure);
+        args.keep_going
+    });
+    if let Some(error) = broken {
+        return super::fail("cannot note what is done", error);
+    }
+    // What was done before counts as well.
+    let (mut seeds, mut failed) = (ran, failures.len());
+    if let Some(progress) = &progress {
+        (seeds, counts) = (progress.done.len(), progress.counts);
+        failed = progress.failed.len();
     }
     let seconds = started.elapsed().as_secs_f64();
     let text = match args.json {
         true => {
             let failures: Vec<Value> = failures.iter().map(as_json).collect();
+            let counts: Map<_, _> = counts
+                .all()
+                .map(|(name, number)| (name.replace(' ', "_"), number.into()))
+                .collect();
             let result = json!({
-                "seeds": ran, "events": args.events, "orders": orders, "records": records,
-                "deaths": deaths, "seconds": seconds, "failures": failures,
+                "seeds": seeds, "events": args.events, "counts": counts, "failed": failed,
+                "seconds": seconds, "failures": failures,
             });
             format!("{result:#}\n")
         }
-        false => {
-            let count = failures.len();
-            format!(
-                "{ran} seeds of {} events: {orders} orders, {records} records, {deaths} deaths, {count} failures, {seconds:.1} s\n",
-                args.events
-            )
-        }
+        false => format!(
+            "{seeds} seeds of {} events, {failed} failures, {seconds:.1} s: {counts}\n",
+            args.events
+        ),
     };
     if let Err(error) = super::show(&text) {
         return super::fail("cannot write", error);
     }
-    ExitCode::from(u8::from(!failures.is_empty()))
+    ExitCode::from(u8::from(failed > 0))
+}
+
+fn what_is_run(args: &SimArgs) -> String {
+    let kills = if args.without_kills { "out" } else { "" };
+    let (events, label) = (args.events, &args.label);
+    format!("gatehouse sim: {events} events, with{kills} kills, {label}")
 }
 
 /// A panic of the gateway is a finding too: whoever sees it must know the seed.
-fn tell_seed_on_panic(seed: u64) {
+fn tell_seed_on_panic() {
     std::panic::set_hook(Box::new(move |info| {
         // Where panics can be caught, what they say is shown with the run made small.
         if cfg!(panic = "abort") {
-            eprintln!("gatehouse: seed {seed}: {info}");
+            eprintln!("gatehouse: seed {}: {info}", campaign::seed_of_thread());
         }
     }));
 }

@@ -197,6 +197,7 @@ pub struct Session {
     pub message_burst: Item<i64>,
     pub pending_new: Item<bool>,
     pub cancel_on_disconnect: Item<bool>,
+    pub durability_tag: Item<i64>,
     pub drop_copy_clients: Item<Vec<Spanned<String>>>,
     pub drop_copy_sessions: Item<Vec<Spanned<String>>>,
     pub drop_copy_accounts: Item<Vec<Spanned<String>>>,

@@ -222,6 +222,7 @@ keys! {
         "message_burst", BURST, "messages", Value(1), "Messages at once.";
         "pending_new", Flag, "", Bool(false), "Every accepted order is told 150=A before the desk answers.";
         "cancel_on_disconnect", Flag, "", Bool(false), "Open orders are cancelled when the session is lost.";
+        "durability_tag", Number(0, USER_TAG_MAX), "tag", Value(0), "ExecutionReports say in this field (user-defined, from 5000) what they and the order have survived where it is read: `process` or `host`, the level of the order's desk; zero: they do not.";
         "drop_copy_clients", Names, "", Empty, "Drop copy: it receives copies of the ExecutionReports and OrderCancelRejects of all sessions of these clients, and may order nothing.";
         "drop_copy_sessions", Names, "", Empty, "Likewise, of these sessions.";
         "drop_copy_accounts", Names, "", Empty, "Likewise, of the orders of these accounts, whichever session sends them. At most 4 sessions receive copies of one account, or of one session.";

@@ -267,6 +267,8 @@ pub struct SessionPlan {
     pub pending_new: bool,
     /// Whether open orders are cancelled when the session is lost
     pub cancel_on_disconnect: bool,
+    /// The user-defined field of ExecutionReports that has the level of durability; zero: none
+    pub durability_tag: u32,
     /// What it receives copies of, where it does: then it asks for nothing, and has no accounts
     pub drop_copy: Option<DropCopyPlan>,
 }

@@ -163,6 +163,7 @@ impl Sample {
             message_burst: 1,
             pending_new: false,
             cancel_on_disconnect: false,
+            durability_tag: 0,
             drop_copy: None,
         }
     }

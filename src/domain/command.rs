@@ -2,7 +2,7 @@
 //!
 //! Plain values that fit into the queues between control thread and stages.
 
-use super::ids::{AccountIndex, InstrumentIndex, LinkIndex, SessionIndex};
+use super::ids::{AccountIndex, DeskIndex, InstrumentIndex, LinkIndex, SessionIndex};
 use super::price::Money;
 use super::text::Text;
 
@@ -43,6 +43,10 @@ pub enum RiskCommand {
     Release(Scope),
     /// Sets a limit.
     Limit(AccountIndex, LimitChange),
+    /// No new orders and replaces to a desk: after a loss of the host it may have more than is known here.
+    Hold(DeskIndex),
+    /// Ends a hold: what the desk has is settled.
+    ReleaseDesk(DeskIndex),
 }
 
 /// A command on its way to the risk stage. `ticket` comes back with the answer.

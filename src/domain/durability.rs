@@ -26,7 +26,15 @@ pub enum Durability {
 }
 
 impl Durability {
-    /// As operators and acknowledgements call it.
+    /// As the configuration and acknowledgements call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Host => "host",
+        }
+    }
+
+    /// As operators call it.
     pub fn level(self) -> &'static str {
         match self {
             Self::Process => "L0",

@@ -232,6 +232,8 @@ pub struct FromClient {
     pub cause_sequence: u64,
     /// An earlier process received it: too late for anything that adds risk.
     pub is_late: bool,
+    /// A repetition from before a loss of the host: it may have been sent.
+    pub may_be_sent: bool,
     /// What it asks.
     pub request: ClientRequest,
 }
@@ -244,6 +246,7 @@ impl Default for FromClient {
             decoded_ns: 0,
             cause_sequence: 0,
             is_late: false,
+            may_be_sent: false,
             request: ClientRequest::Status(StatusRequest {
                 client_order_id: Text::EMPTY,
                 request_id: Text::EMPTY,
@@ -267,6 +270,16 @@ pub enum DeskRequest {
         /// The request at the desk that is to be replaced (its 41).
         original: OrderId,
     },
+}
+
+impl DeskRequest {
+    /// The request that it is about.
+    pub fn original(&self) -> OrderId {
+        match *self {
+            Self::New => OrderId::NONE,
+            Self::Cancel { original } | Self::Replace { original } => original,
+        }
+    }
 }
 
 /// Epochs of the scopes that may stop an order on its way: what the risk stage saw. See `risk::kill_switch`.

@@ -105,6 +105,10 @@ reject_table! {
     InDoubt, "in_doubt", "In doubt: the link was lost before the desk answered", 0, 99, 2;
     /// The logs cannot be written any more: what is left of them is for reports and cancels.
     LogUnavailable, "log_unavailable", "Log unavailable: no new orders", 0, 99, 2;
+    /// After a loss of the host the desk may have orders that are not known here; an operator must release it.
+    DeskHeld, "desk_held", "Desk is held after a failure of the host, try later", 0, 99, 2;
+    /// A repetition from before a loss of the host: whether it was sent is not known here.
+    MayBeSent, "may_be_sent", "May have been sent before a failure of the host: ask the desk", 0, 99, 2;
 }
 
 impl RejectReason {

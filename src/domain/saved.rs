@@ -90,6 +90,30 @@ impl<'a> Saved<'a> {
     }
 }
 
+/// For `#[serde(with)]`: arrays of more than 32.
+pub mod array {
+    use serde::de::{DeserializeOwned, Error};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// As a slice.
+    pub fn serialize<S: Serializer, T: Serialize, const N: usize>(
+        array: &[T; N],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        array.as_slice().serialize(serializer)
+    }
+
+    /// Of as many.
+    pub fn deserialize<'de, D: Deserializer<'de>, T: DeserializeOwned, const N: usize>(
+        deserializer: D,
+    ) -> Result<[T; N], D::Error> {
+        let rows = Vec::<T>::deserialize(deserializer)?;
+        let count = rows.len();
+        rows.try_into()
+            .map_err(|_| D::Error::custom(format!("{count} rows where {N} belong")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,8 +13,8 @@ use crate::domain::report::{
     DeskCancelReject, DeskExec, DeskInput, DeskReport, FromDesk, LinkEvent,
 };
 use crate::domain::{
-    AccountIndex, InstrumentIndex, LinkIndex, Money, OrderId, Price, Quantity, RejectReason,
-    SessionIndex,
+    AccountIndex, DeskIndex, InstrumentIndex, LinkIndex, Money, OrderId, Price, Quantity,
+    RejectReason, SessionIndex,
 };
 
 /// Longest body.
@@ -32,7 +32,7 @@ pub struct Outcome {
     /// Messages to clients that it caused at once.
     pub client_outputs: u8,
     /// What the stage knew and the input does not say: bit 0 entitled, bit 1 pressure, bit 2 desk ready, bit 3 log
-    /// unavailable.
+    /// unavailable, bit 4 perhaps sent before a loss of the host.
     pub facts: u8,
     /// The stage's monotonic clock when it took the input: rates are measured by it.
     pub taken_ns: u64,
@@ -223,6 +223,12 @@ pub fn write_command(input: &CommandInput, taken_ns: u64, out: &mut [u8]) -> Opt
             put.bytes(&value.to_le_bytes())?;
             return Some(put.at);
         }
+        RiskCommand::Hold(desk) | RiskCommand::ReleaseDesk(desk) => {
+            let is_hold = matches!(input.command, RiskCommand::Hold(_));
+            put.u8(if is_hold { 6 } else { 7 })?;
+            put.u32(desk.0)?;
+            return Some(put.at);
+        }
     };
     put.u8(code)?;
     let (code, index) = match scope {
@@ -302,6 +308,7 @@ pub fn read_client(body: &[u8]) -> Option<(FromClient, Outcome)> {
     };
     get.end(FromClient {
         is_late: false,
+        may_be_sent: false,
         session,
         received_ns,
         decoded_ns,
@@ -397,6 +404,10 @@ pub fn read_command(body: &[u8]) -> Option<(CommandInput, u64)> {
                 _ => return None,
             },
         )
+    } else if code == 6 {
+        RiskCommand::Hold(DeskIndex(get.u32()?))
+    } else if code == 7 {
+        RiskCommand::ReleaseDesk(DeskIndex(get.u32()?))
     } else {
         let scope = match (get.u8()?, get.u32()?) {
             (0, _) => Scope::Firm,

@@ -82,6 +82,11 @@ impl Chain {
                     found: record.sequence,
                 })
             }
+            // No checksum covers the filling.
+            Ok((_, taken)) if bytes.len() < taken => Step::More(taken),
+            Ok((_, taken)) if bytes[length..taken].iter().any(|&b| b != 0) => {
+                Step::Broken(RecordError::Padding)
+            }
             Ok((record, taken)) => Step::Record(record, taken),
             Err(error) => Step::Broken(error),
         }
@@ -134,7 +139,8 @@ pub fn is_torn(chain: Chain, rest: &[u8], nothing_behind: bool) -> bool {
     let goes_on = record
         .get(BODY_OFFSET..)
         .is_some_and(|body| body.chunks_exact(8).any(|word| word == next));
-    !goes_on && (record.len() < length || record.last() == Some(&0))
+    let is_cut = rest.len() < length.next_multiple_of(8);
+    !goes_on && (is_cut || record.last() == Some(&0))
 }
 
 /// Why the next record of a log cannot be read.

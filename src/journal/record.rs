@@ -208,6 +208,9 @@ pub enum RecordError {
     /// The checksum does not follow from the previous record.
     #[error("the checksum does not match: damaged, or not the record that followed here")]
     Checksum,
+    /// It is whole, and what fills it up to eight bytes is not zero.
+    #[error("the filling behind the record is not zero")]
+    Padding,
     /// A length that no record has.
     #[error("a record of {0} bytes: none is as long")]
     Length(usize),

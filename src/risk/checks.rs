@@ -21,6 +21,8 @@ pub(super) struct Context<'a> {
     pub desk_ready: bool,
     pub pressure: bool,
     pub log_ready: bool,
+    pub desk_held: bool,
+    pub may_be_sent: bool,
     pub has_capacity: bool,
     pub session_in_time: bool,
     pub account_in_time: bool,
@@ -89,6 +91,8 @@ checks! {
     not_killed => Killed,
     not_blocked => Blocked,
     client_order_id_is_new => DuplicateClientOrderId,
+    was_not_sent_before => MayBeSent,
+    desk_is_released => DeskHeld,
     desk_is_ready => NoDesk,
     log_is_ready => LogUnavailable,
     no_pressure => Pressure,
@@ -134,6 +138,14 @@ fn not_blocked(c: &Context) -> bool {
 
 fn client_order_id_is_new(c: &Context) -> bool {
     !c.duplicate
+}
+
+fn was_not_sent_before(c: &Context) -> bool {
+    !c.may_be_sent
+}
+
+fn desk_is_released(c: &Context) -> bool {
+    !c.desk_held
 }
 
 fn desk_is_ready(c: &Context) -> bool {

@@ -21,6 +21,7 @@ pub struct Counters {
     /// Gateway's cancels that the desk refused or that did not reach it.
     pub gateway_cancels_failed: u64,
     /// Requests refused here, by reason.
+    #[serde(with = "crate::domain::saved::array")]
     pub refused: [u64; REJECTS.len()],
     /// Orders that the desk rejected.
     pub desk_rejects: u64,

@@ -212,15 +212,19 @@ impl Risk {
 
     pub(super) fn cancelled(&mut self, m: Matched, out: &mut Outputs) {
         let order = self.orders.order(m.at);
-        if order.done.is_some() {
-            self.counters.after_done += 1;
-            return;
-        }
+        let was_done = order.done.is_some();
         let asked = self.orders.pending_kind(order) == Some(RequestKind::Cancel);
         let ids = if asked { self.pending_ids(m.at) } else { None };
-        self.close(m.at, OrderStatus::Cancelled);
+        match was_done {
+            true => self.ended_before(m.at, OrderStatus::Cancelled),
+            false => self.close(m.at, OrderStatus::Cancelled),
+        }
         if asked {
             self.resolve_pending(m.at);
+        }
+        // One that is done says nothing more, but to the client that asked.
+        if was_done && ids.is_none_or(|(id, _)| id.is_empty()) {
+            return;
         }
         let detail = desk_words(m.report.text);
         self.forward_as(m, ClientExec::Cancelled, ids, detail, out);
@@ -235,11 +239,19 @@ impl Risk {
         out: &mut Outputs,
     ) {
         if self.orders.order(m.at).done.is_some() {
-            self.counters.after_done += 1;
-            return;
+            return self.ended_before(m.at, status);
         }
         self.close(m.at, status);
         self.forward_as(m, exec, None, desk_words(m.report.text), out);
+    }
+
+    /// The desk ends an order that is done: one that is filled ends like that should the trade be taken back.
+    fn ended_before(&mut self, at: u32, status: OrderStatus) {
+        self.counters.after_done += 1;
+        let order = self.orders.order_mut(at);
+        if order.done == Some(OrderStatus::Filled) {
+            order.ended = Some(status);
+        }
     }
 
     fn replaced(&mut self, m: Matched, out: &mut Outputs) {
@@ -264,8 +276,15 @@ impl Risk {
         order.quantity = new.quantity.max(order.cumulated);
         order.cancelled = Quantity::ZERO;
         let filled = order.cumulated >= order.quantity;
+        if !filled && order.ended.is_some() {
+            // The desk's end of it came before, over another link.
+            order.done = order.ended;
+            order.cancelled = order.quantity.saturating_sub(order.cumulated);
+        }
+        let has_ended = order.ended.is_some();
         self.resolve_pending(m.at);
         match (was_done, filled) {
+            (true, false) if has_ended => self.rebook(m.at),
             (false, true) => self.close(m.at, OrderStatus::Filled),
             (true, false) => self.reopen(m.at),
             _ => self.rebook(m.at),

@@ -38,6 +38,8 @@ pub struct OrderRow {
     pub in_doubt: bool,
     /// A cancel or replace is under way
     pub pending: bool,
+    /// The gateway is to cancel it
+    pub cancel_wanted: bool,
     /// OrderQty(38)
     pub quantity: Quantity,
     /// CumQty(14)
@@ -71,6 +73,7 @@ impl Risk {
                 acknowledged: order.acked,
                 in_doubt: self.is_in_doubt(at as u32),
                 pending: order.pending != NONE,
+                cancel_wanted: order.cancel_wanted,
                 quantity: order.quantity,
                 cumulated: order.cumulated,
                 leaves: order.leaves(),

@@ -173,6 +173,14 @@ impl Risk {
                 self.change_limit(account, change);
                 0
             }
+            RiskCommand::Hold(desk) => {
+                self.holds.set(desk, true);
+                0
+            }
+            RiskCommand::ReleaseDesk(desk) => {
+                self.holds.set(desk, false);
+                0
+            }
         };
         CommandDone {
             ticket: input.ticket,

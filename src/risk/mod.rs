@@ -16,6 +16,7 @@ mod doubt;
 mod executions;
 mod exposure;
 mod gather;
+mod holds;
 mod instruments;
 mod kill_switch;
 mod ledger;
@@ -36,13 +37,14 @@ use crate::domain::order::{ClientRequest, FromClient};
 use crate::domain::rate::{Gcra, RateLimit};
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
 use crate::domain::{
-    Account, AccountIndex, Instrument, InstrumentIndex, Now, OrderId, SessionIndex,
+    Account, AccountIndex, DeskIndex, Instrument, InstrumentIndex, Now, OrderId, SessionIndex,
 };
 
 use book::Book;
 use client_ids::ClientIds;
 use continuation::Work;
 use executions::Executions;
+use holds::Holds;
 use instruments::InstrumentRow;
 use orders::OrderTable;
 use slot_index::HashKey;
@@ -75,6 +77,8 @@ pub struct RiskPlan<'a> {
     pub accounts: &'a [Account],
     /// At the start of the day.
     pub positions: &'a [Position],
+    /// The desk that has each account's book; by `AccountIndex`.
+    pub account_desks: &'a [DeskIndex],
     /// By `SessionIndex`.
     pub sessions: &'a [SessionLimits],
     /// Orders, cancels and replaces of one day; new orders stop at 90 %.
@@ -98,6 +102,8 @@ pub struct Facts {
     pub desk_ready: bool,
     /// The logs reach the disk.
     pub log_ready: bool,
+    /// A repetition from before a loss of the host.
+    pub may_be_sent: bool,
 }
 
 impl Facts {
@@ -107,6 +113,7 @@ impl Facts {
             | (self.pressure as u8) << 1
             | (self.desk_ready as u8) << 2
             | (!self.log_ready as u8) << 3
+            | (self.may_be_sent as u8) << 4
     }
 
     /// Of such a byte.
@@ -116,6 +123,7 @@ impl Facts {
             pressure: bits & 2 != 0,
             desk_ready: bits & 4 != 0,
             log_ready: bits & 8 == 0,
+            may_be_sent: bits & 16 != 0,
         }
     }
 }
@@ -140,6 +148,7 @@ pub struct Risk {
     client_ids: ClientIds,
     executions: Executions,
     kill_switch: KillSwitch,
+    holds: Holds,
     work: Work,
     counters: Counters,
     digest: Digest,
@@ -178,6 +187,7 @@ impl Risk {
                 sessions,
                 plan.instruments.len() + 1,
             ),
+            holds: Holds::new(plan.account_desks),
             work: Work::new(sessions),
             counters: Counters::default(),
             digest: Digest::default(),
@@ -325,14 +335,19 @@ impl Risk {
             .is_some_and(|slot| self.orders.request(slot).state != orders::RequestState::Answered)
     }
 
-    /// What is blocked and killed now, as the commands that make it so.
+    /// Whether a desk takes no new orders until it is released.
+    pub fn is_held(&self, desk: DeskIndex) -> bool {
+        self.holds.is_held(desk)
+    }
+
+    /// What is held, blocked and killed now, as the commands that make it so.
     pub fn stops(&self) -> Vec<RiskCommand> {
         let accounts =
             (0..self.book.accounts.len() as u32 - 1).map(|at| Scope::Account(AccountIndex(at)));
         let sessions = (0..self.sessions.len() as u32).map(|at| Scope::Session(SessionIndex(at)));
         let instruments =
             (0..self.instruments() as u32).map(|at| Scope::Instrument(InstrumentIndex(at)));
-        let mut stops = Vec::new();
+        let mut stops: Vec<_> = self.holds.desks().map(RiskCommand::Hold).collect();
         for scope in [Scope::Firm]
             .into_iter()
             .chain(accounts)

@@ -79,6 +79,8 @@ pub(super) struct Order {
     pub time_in_force: TimeInForce,
     /// Final status; `None` while it is open.
     pub done: Option<OrderStatus>,
+    /// The desk has ended it, and it counts as filled: should a trade be taken back, it does not work again.
+    pub ended: Option<OrderStatus>,
     /// The desk has accepted it.
     pub acked: bool,
     /// The client was told that the pending request is pending.
@@ -399,6 +401,7 @@ impl Order {
             order_type: OrderType::Limit,
             time_in_force: TimeInForce::Day,
             done: None,
+            ended: None,
             acked: false,
             pending_told: false,
             cancel_wanted: false,

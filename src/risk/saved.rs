@@ -20,6 +20,7 @@ impl Risk {
             client_ids: _, // An index over the requests.
             executions,
             kill_switch,
+            holds,
             work,
             counters,
             digest,
@@ -29,7 +30,7 @@ impl Risk {
         book.save(saver);
         orders.save(saver);
         executions.save(saver);
-        saver.put(&(kill_switch, work, counters, digest));
+        saver.put(&(kill_switch, holds, work, counters, digest));
         saver.put(&self.state_hash());
     }
 
@@ -49,7 +50,13 @@ impl Risk {
             risk.client_ids.restore(request, slot);
         }
         risk.executions.load(saved)?;
-        (risk.kill_switch, risk.work, risk.counters, risk.digest) = saved.take()?;
+        (
+            risk.kill_switch,
+            risk.holds,
+            risk.work,
+            risk.counters,
+            risk.digest,
+        ) = saved.take()?;
         let hash: u64 = saved.take()?;
         (is_ours && hash == risk.state_hash()).then_some(risk)
     }

@@ -64,6 +64,7 @@ impl Risk {
             client_ids: _, // An index over the requests.
             executions,
             kill_switch,
+            holds,
             work,
             counters,
             digest,
@@ -71,7 +72,15 @@ impl Risk {
         let mut hash = Fold(0);
         (epoch, execution_counter, last_failures, sessions).hash(&mut hash);
         (&book.accounts, &book.positions, orders).hash(&mut hash);
-        (executions.rows(), kill_switch, work, counters, digest).hash(&mut hash);
+        (
+            executions.rows(),
+            kill_switch,
+            holds,
+            work,
+            counters,
+            digest,
+        )
+            .hash(&mut hash);
         hash.finish()
     }
 }

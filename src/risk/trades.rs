@@ -186,7 +186,10 @@ impl Risk {
         match (was_done, is_filled) {
             (None, true) => self.close(m.at, OrderStatus::Filled),
             (None, false) => self.rebook(m.at),
-            (Some(_), true) => {
+            (Some(before), true) => {
+                if before != OrderStatus::Filled {
+                    order.ended = Some(before);
+                }
                 order.done = Some(OrderStatus::Filled);
                 order.cancelled = Quantity::ZERO;
                 self.rebook(m.at);
@@ -197,6 +200,7 @@ impl Risk {
                 order.cancelled = rest;
                 // A fill taken back leaves a filled order working only where the desk says so.
                 if before == OrderStatus::Filled
+                    && order.ended.is_none()
                     && !report.status.is_final()
                     && !report.leaves.is_zero()
                 {
@@ -204,11 +208,11 @@ impl Risk {
                     return self.reopen(m.at);
                 }
                 if before == OrderStatus::Filled {
-                    order.done = Some(match report.status {
+                    order.done = order.ended.or(Some(match report.status {
                         OrderStatus::Filled => OrderStatus::Cancelled,
                         status if status.is_final() => status,
                         _ => OrderStatus::Cancelled,
-                    });
+                    }));
                 }
                 self.rebook(m.at);
             }

@@ -42,15 +42,16 @@ impl Doubts {
         }
     }
 
-    /// A desk spoke of the request.
+    /// A desk spoke of the request. Returns what that one is about, if it was in doubt.
     #[inline]
-    pub fn settle(&mut self, id: OrderId) {
-        if !self.table.is_empty()
-            && let Some(entry) = self.table.remove(id)
-        {
-            let open = &mut self.links[entry.link as usize];
-            open.count -= (open.epoch == entry.incarnation) as u32;
+    pub fn settle(&mut self, id: OrderId) -> Option<OrderId> {
+        if self.table.is_empty() {
+            return None;
         }
+        let entry = self.table.remove(id)?;
+        let open = &mut self.links[entry.link as usize];
+        open.count -= (open.epoch == entry.incarnation) as u32;
+        Some(entry.original)
     }
 
     /// The numbers of a link were set.
@@ -98,7 +99,9 @@ mod tests {
         for slot in 10..40 {
             doubts.add(entry(slot, 0));
         }
-        (10..40).for_each(|slot| doubts.settle(entry(slot, 0).id));
+        for slot in 10..40 {
+            doubts.settle(entry(slot, 0).id);
+        }
         assert!(doubts.of(0) > 0, "what found no room is never settled");
         doubts.forget(0);
         assert_eq!(doubts.of(0), 0);

@@ -18,6 +18,8 @@ pub struct Entry {
     pub msg_seq_num: u64,
     /// When, monotonic.
     pub written_ns: u64,
+    /// The request that it cancels or replaces; a report on it shows that one as well.
+    pub original: OrderId,
 }
 
 /// The table.
@@ -160,7 +162,7 @@ mod tests {
             for (insert, slot) in ops {
                 let id = OrderId::new(1, 0, slot);
                 if insert && !model.contains_key(&id) && table.has_room() {
-                    let entry = Entry { id, link: slot % 3, incarnation: 0, msg_seq_num: slot as u64, written_ns: 0 };
+                    let entry = Entry { id, link: slot % 3, incarnation: 0, msg_seq_num: slot as u64, ..Entry::default() };
                     table.insert(entry);
                     model.insert(id, entry);
                 } else if !insert {

@@ -148,6 +148,21 @@ impl ResendCursor {
         }
     }
 
+    /// None of the numbers from `wanted` up to `last` was ever used: all of them but the last one in question join the run at once.
+    pub fn pass(&mut self, last: u64) {
+        let mut last = last.min(self.end);
+        if self.split > self.next {
+            last = last.min(self.split - 1);
+        }
+        if last <= self.next || (self.run_first != 0 && self.next == self.split) {
+            return;
+        }
+        if self.run_first == 0 {
+            (self.run_first, self.run_original_ns) = (self.next, 0);
+        }
+        self.next = last;
+    }
+
     /// One step. `stored`: the bytes of `wanted`, where the log has them. `out` has room for a frame and
     /// [`RESEND_GROWTH_BYTES`]; without room nothing changes. What it asks to send must be sent: look for room before.
     pub fn step(

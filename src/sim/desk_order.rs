@@ -42,6 +42,8 @@ pub struct Order {
     pub value: Money,
     /// OrdStatus(39)
     pub status: OrderStatus,
+    /// How it had ended before a late fill filled it up: should that be taken back, it does not work again
+    ended: Option<OrderStatus>,
     /// Link of the last request about it: its reports go there.
     pub link: usize,
     /// What the desk does with it.
@@ -68,6 +70,7 @@ impl Order {
             cumulated: Quantity::ZERO,
             value: Money::ZERO,
             status: OrderStatus::PendingNew,
+            ended: None,
             link,
             script,
             place: None,
@@ -98,17 +101,23 @@ impl Order {
     pub fn fill(&mut self, quantity: Quantity, price: Price) {
         self.cumulated = Quantity(self.cumulated.0 + quantity.0);
         self.change_value(quantity, price, 1);
+        if self.status.is_final() && self.status != OrderStatus::Filled {
+            self.ended = Some(self.status);
+        }
         if !self.status.is_final() || self.cumulated >= self.quantity {
             self.status = self.open_status();
         }
     }
 
-    /// Takes a fill back. An order that was filled is open again, outside the book.
+    /// Takes a fill back. An order that was filled is open again, outside the book; but not one that had ended before.
     pub fn unfill(&mut self, quantity: Quantity, price: Price) {
         self.cumulated = self.cumulated.saturating_sub(quantity);
         self.change_value(quantity, price, -1);
         if !self.status.is_final() || self.status == OrderStatus::Filled {
-            self.status = self.open_status();
+            self.status = match (self.open_status(), self.ended) {
+                (status, Some(ended)) if status != OrderStatus::Filled => ended,
+                (status, _) => status,
+            };
         }
     }
 

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use ringbuf::spsc::{Consumer, Producer, spsc};
 
+use super::acknowledged::Acknowledged;
 use super::control::ControlPorts;
 use super::copies::Copies;
 use super::decode::{DecodeParts, DecodeStage};
+use super::host_loss::Loss;
 use super::peer::{PeerConfig, Role};
 use super::recovered::Recovered;
 use super::replay::Resumption;
@@ -20,7 +22,7 @@ use super::scopes::ScopeBoard;
 use super::switchboard::Switchboard;
 use super::{Dictionaries, DictionaryFault};
 use crate::access::Entitlements;
-use crate::config::plan::{LinkPlan, Plan};
+use crate::config::plan::{LinkPlan, Plan, SessionPlan};
 use crate::domain::command::{CommandInput, RiskCommand, Scope};
 use crate::domain::directory::Directory;
 use crate::domain::order::{FromClient, ToDesk};
@@ -29,8 +31,9 @@ use crate::domain::time::{NS_PER_MS, NS_PER_S};
 use crate::domain::{DeskIndex, Now, SessionIndex, Text};
 use crate::io::Sockets;
 use crate::journal::begin::{self, Begin};
+use crate::journal::entry::{self, ENTRY_BYTES_MAX};
 use crate::journal::{Cause, Log, LogId, RecordKind, mark, names, start};
-use crate::limits::CONNECTIONS_MAX;
+use crate::limits::{CONNECTIONS_MAX, STOPS_MAX};
 use crate::risk::{Risk, RiskPlan, SessionLimits};
 use crate::route::Entry;
 use crate::session::ResendPolicy;
@@ -108,6 +111,7 @@ impl Common {
 pub struct ClientsBefore {
     recovered: Recovered,
     untold: Vec<ToClient>,
+    loss_wall_ns: u64,
     copies: Vec<(u16, u16, Cause)>,
 }
 
@@ -131,6 +135,7 @@ pub fn share(resumption: Resumption) -> (ClientsBefore, RiskBefore, LinksBefore)
     let clients = ClientsBefore {
         recovered: resumption.clients,
         untold: resumption.untold,
+        loss_wall_ns: resumption.loss_wall_ns,
         copies: resumption.copies,
     };
     let risk = RiskBefore {
@@ -183,7 +188,9 @@ pub fn decode<S: Sockets>(
         directory: common.directory.clone(),
         sole_account: sole_account.collect(),
         cancel_on_disconnect: cancel.collect(),
+        loss: Loss::new(plan, before.loss_wall_ns),
         copies,
+        acknowledged: Acknowledged::new(plan),
         commands: common.ports.sessions.clone(),
         answers: common.ports.numbers_done.clone(),
         status,
@@ -277,7 +284,7 @@ pub fn risk(
     };
     let (cause, time_ns) = (Cause::default(), common.now.wall_ns);
     log.append(RecordKind::Begin, 0, cause, time_ns, &begin::body(&begin));
-    let risk = match before.risk {
+    let mut risk = match before.risk {
         Some(mut risk) => {
             risk.restart(common.epoch);
             risk
@@ -287,7 +294,7 @@ pub fn risk(
             make_risk(plan, common.epoch, seed)
         }
     };
-    stop_again(&common.ports, before.stops);
+    stop_again(common.now, &mut risk, &mut log, before.stops);
     let accounts: Vec<_> = plan
         .sessions
         .iter()
@@ -426,7 +433,14 @@ pub(super) fn with_risk_plan<T>(
     hash_seed: u64,
     make: impl FnOnce(RiskPlan<'_>) -> T,
 ) -> T {
-    let sessions = plan.sessions.iter().map(|session| SessionLimits {
+    // Those behind the last one that orders receive copies, and are nothing to it.
+    let orders = |session: &SessionPlan| session.drop_copy.is_none();
+    let count = plan
+        .sessions
+        .iter()
+        .rposition(orders)
+        .map_or(0, |at| at + 1);
+    let sessions = plan.sessions[..count].iter().map(|session| SessionLimits {
         messages_per_second: session.messages_per_second,
         message_burst: session.message_burst,
         pending_new: session.pending_new,
@@ -435,6 +449,7 @@ pub(super) fn with_risk_plan<T>(
         instruments: &plan.instruments,
         accounts: &plan.accounts,
         positions: &plan.positions,
+        account_desks: &plan.account_desks,
         sessions: &sessions.collect::<Vec<_>>(),
         requests_max: plan.state.requests_per_day_max,
         executions_max: plan.state.executions_per_day_max,
@@ -443,12 +458,15 @@ pub(super) fn with_risk_plan<T>(
     })
 }
 
-/// What the order log's records mean by their numbers: with other files they would mean something else.
+/// What the order log's records mean by their numbers, and with what they lead to what they led to: with other files they would mean
+/// something else. Sessions that receive copies, and how sessions speak, have no part in it.
 pub fn reference(plan: &Plan) -> u64 {
-    let sessions = plan.sessions.iter();
+    let sessions = plan.sessions.iter().enumerate();
     let sessions: Vec<_> = sessions
-        .map(|it| {
+        .filter(|(_, it)| it.drop_copy.is_none())
+        .map(|(at, it)| {
             (
+                at,
                 &it.name,
                 it.messages_per_second,
                 it.message_burst,
@@ -471,10 +489,13 @@ pub fn reference(plan: &Plan) -> u64 {
     ))
 }
 
-/// What was stopped the day before stays so until somebody releases it: the first commands that the risk stage takes and logs.
-fn stop_again(ports: &ControlPorts, mut stops: Vec<RiskCommand>) {
-    if stops.len() > ports.risk.capacity() {
-        stops = vec![RiskCommand::Kill(Scope::Firm)];
+/// What was stopped the day before, and desks that are held after a loss of the host, stay so until somebody releases them: the first
+/// inputs of the stage, before anybody else can have one.
+fn stop_again(now: Now, risk: &mut Risk, log: &mut Log, mut stops: Vec<RiskCommand>) {
+    let is_hold = |command: &RiskCommand| matches!(command, RiskCommand::Hold(_));
+    if stops.len() > STOPS_MAX {
+        stops.retain(is_hold);
+        stops.push(RiskCommand::Kill(Scope::Firm));
     }
     for command in stops {
         let input = CommandInput {
@@ -482,8 +503,10 @@ fn stop_again(ports: &ControlPorts, mut stops: Vec<RiskCommand>) {
             user: Text::cut(b"restart"),
             command,
         };
-        // The queue is empty and has room for all.
-        let _ = ports.risk.push(input);
+        risk.on_command(now, &input);
+        let (kind, cause) = (RecordKind::Command, Cause::default());
+        let fill = |out: &mut [u8]| entry::write_command(&input, now.mono_ns, out);
+        log.append_with(kind, 0, cause, now.wall_ns, ENTRY_BYTES_MAX, fill);
     }
 }
 

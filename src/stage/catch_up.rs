@@ -288,6 +288,11 @@ impl<S: Sockets> Switchboard<S> {
             ResendPolicy::GapFillAll if repeats => Stored::Gone,
             ResendPolicy::GapFillAll => peer.sent.get(number),
         };
+        if repeats && place == Stored::Gone && peer.resend == ResendPolicy::Replay {
+            // There may be a million numbers that were never used.
+            let used = peer.sent.used_from(number);
+            peer.cursor.pass(used.saturating_sub(1));
+        }
         if let Stored::Recent(position) = place
             && peer.fix().durability == Durability::Host
             && !may_leave(&mut self.log, position)

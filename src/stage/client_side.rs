@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use ringbuf::spsc::Producer;
 
+use super::acknowledged::Acknowledged;
 use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
 use super::copies::Copies;
+use super::host_loss::Loss;
 use super::peer::Peer;
 use super::tally;
 use crate::domain::directory::Directory;
@@ -39,8 +41,12 @@ pub struct ClientSide {
     sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
     cancel_on_disconnect: Vec<bool>,
+    /// The last loss of the host.
+    loss: Option<Loss>,
     /// Who receives copies of what.
     pub(super) copies: Copies,
+    /// Who is told levels of durability.
+    pub(super) acknowledged: Acknowledged,
     /// Sessions that are lost and of which the risk stage has not been told. Each at most once; no request is taken before
     /// they are told, so that what a session sends when it is back is not cancelled with the rest.
     lost: Vec<Lost>,
@@ -58,7 +64,9 @@ impl ClientSide {
         versions: Vec<FixVersion>,
         sole_account: Vec<Option<AccountIndex>>,
         cancel_on_disconnect: Vec<bool>,
+        loss: Option<Loss>,
         copies: Copies,
+        acknowledged: Acknowledged,
         status: StageWriter,
     ) -> Self {
         let sessions = cancel_on_disconnect.len();
@@ -69,7 +77,9 @@ impl ClientSide {
             versions,
             sole_account,
             cancel_on_disconnect,
+            loss,
             copies,
+            acknowledged,
             lost: Vec::with_capacity(sessions),
             reasons: vec![Reason::None; sessions],
             next_row: 0,
@@ -92,16 +102,24 @@ impl ClientSide {
         let mut told = 0;
         while !self.lost.is_empty() && self.to_risk.has_room(1) {
             let Some(lost) = self.lost.pop() else { break };
-            self.push(lost.session, now, lost.sequence, ClientRequest::Lost);
+            self.push(lost.session, now, lost.sequence, false, ClientRequest::Lost);
             told += 1;
         }
         told
     }
 
-    fn push(&mut self, at: usize, now: Now, cause_sequence: u64, request: ClientRequest) {
+    fn push(
+        &mut self,
+        at: usize,
+        now: Now,
+        cause_sequence: u64,
+        may_be_sent: bool,
+        request: ClientRequest,
+    ) {
         let session = SessionIndex(at as u32);
         let input = FromClient {
             is_late: self.is_late,
+            may_be_sent,
             session,
             received_ns: now.mono_ns,
             decoded_ns: now.mono_ns,
@@ -195,7 +213,11 @@ impl Application for ClientSide {
                     ClientRequest::MassCancel(_) | ClientRequest::Lost => Counter::MassCancelsIn,
                 };
                 self.status.add(counter, 1);
-                self.push(peer, now, sequence, request);
+                let loss = self.loss.as_ref();
+                let may_be_sent = loss.is_some_and(|loss| {
+                    loss.may_be_sent(peer, now, message, self.is_late, &request)
+                });
+                self.push(peer, now, sequence, may_be_sent, request);
                 Verdict::Taken
             }
             Err(error) => {

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use crossbeam_queue::ArrayQueue;
 use ringbuf::spsc::{Consumer, Producer};
 
+use super::acknowledged::Acknowledged;
 use super::client_side::ClientSide;
 use super::copies::Copies;
+use super::host_loss::Loss;
 use super::peer::Ordered;
 use super::switchboard::Switchboard;
 use super::tally;
@@ -39,8 +41,12 @@ pub struct DecodeParts<S: Sockets> {
     pub sole_account: Vec<Option<AccountIndex>>,
     /// Per session: whether its open orders are cancelled when it is lost.
     pub cancel_on_disconnect: Vec<bool>,
+    /// The last loss of the host.
+    pub(super) loss: Option<Loss>,
     /// Who receives copies of what.
     pub copies: Copies,
+    /// Who is told how durable what it is told is.
+    pub acknowledged: Acknowledged,
     /// From the control thread.
     pub commands: Arc<ArrayQueue<SessionCommand>>,
     /// To the control thread.
@@ -75,7 +81,9 @@ impl<S: Sockets> DecodeStage<S> {
             versions,
             parts.sole_account,
             parts.cancel_on_disconnect,
+            parts.loss,
             parts.copies,
+            parts.acknowledged,
             parts.status,
         );
         Self {
@@ -227,15 +235,17 @@ fn send<S: Sockets>(
         if side.copies.take_written(receiver, cause) {
             continue;
         }
+        let level = side.acknowledged.level(receiver, &output.output);
         let copied = board.send_copy(receiver.get(), now, cause, |header, time, out| {
-            fix::encode_copy(out, header, time, directory, &output.output)
+            fix::encode_copy(out, header, time, directory, &output.output, level)
         });
         debug_assert!(copied.is_some(), "the log had room for it");
         side.copies.count(receiver);
         side.status.add(Counter::CopiesOut, 1);
     }
+    let level = side.acknowledged.level(output.session, &output.output);
     let sent = board.send(output.session.get(), now, cause, |header, time, out| {
-        fix::encode_output(out, header, time, directory, &output.output)
+        fix::encode_output(out, header, time, directory, &output.output, level)
     });
     debug_assert!(
         sent.is_some(),

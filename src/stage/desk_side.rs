@@ -12,7 +12,7 @@ use super::tally;
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent};
 use crate::domain::{DeskIndex, DeskText, LinkIndex, Now, OrderId, RejectReason};
 use crate::io::CloseReason;
-use crate::limits::IN_FLIGHT_SLOTS_PER_CYCLE;
+use crate::limits::{DOUBTS_MIN, IN_FLIGHT_SLOTS_PER_CYCLE};
 use crate::route::{Doubts, Entry, InFlight, Link};
 use crate::session::{Notice, ResetCause};
 use crate::status::{Counter, ErrorCode, Histogram, LinkState, Reason, StageWriter};
@@ -81,7 +81,7 @@ impl DeskSide {
             links,
             // Twice: what a lost link left stays until it is reported.
             in_flight: InFlight::new(2 * window),
-            doubts: Doubts::new(count, 2 * window),
+            doubts: Doubts::new(count, DOUBTS_MIN.max(2 * window)),
             numbers_since: vec![0; count],
             status,
             told_ready: vec![false; count],
@@ -98,19 +98,28 @@ impl DeskSide {
 
     /// Goes on after an earlier process, whose connections are gone.
     pub(super) fn resume(&mut self, in_flight: Vec<Entry>, doubts: Vec<Entry>) {
-        for link in &mut self.links {
-            link.incarnation = 1;
+        // Entries are of incarnation 1, or of 0 where the numbers were set since.
+        for (link, since) in self.links.iter_mut().zip(&mut self.numbers_since) {
+            (link.incarnation, *since) = (2, 1);
         }
         // The windows may be smaller now.
         if in_flight.len() > self.in_flight.slots() / 4 {
             self.in_flight = InFlight::new(4 * in_flight.len());
         }
+        let room = doubts.len() + in_flight.len() + self.in_flight.slots();
+        self.doubts = Doubts::new(self.links.len(), DOUBTS_MIN.max(2 * room));
         for entry in in_flight {
             self.links[entry.link as usize].stale += 1;
             self.in_flight.insert(entry);
         }
         doubts.into_iter().for_each(|entry| self.doubts.add(entry));
         self.look_for_doubts();
+    }
+
+    /// Requests in doubt over all links.
+    pub(super) fn in_doubt(&self) -> usize {
+        let links = 0..self.links.len();
+        links.map(|link| self.doubts.of(link) as usize).sum()
     }
 
     /// Room was made sure of.
@@ -221,15 +230,20 @@ impl DeskSide {
         self.doubts_left = 2 * self.in_flight.slots();
     }
 
-    /// Whatever the desk said about a request settles it.
-    fn settle(&mut self, now: Now, id: OrderId) {
-        if let Some(entry) = self.in_flight.remove(id) {
-            self.links[entry.link as usize].settled(entry.incarnation);
-            let ns = now.mono_ns.saturating_sub(entry.written_ns);
-            self.status.record_latency(Histogram::DeskAck, ns);
-            self.status.link(LinkIndex(entry.link)).set_last_ack(ns);
-        } else {
-            self.doubts.settle(id);
+    /// Whatever the desk said about a request settles it. Where it `shows` the order, what the request is about is settled too.
+    fn settle(&mut self, now: Now, id: OrderId, shows: bool) {
+        let original = match self.in_flight.remove(id) {
+            Some(entry) => {
+                self.links[entry.link as usize].settled(entry.incarnation);
+                let ns = now.mono_ns.saturating_sub(entry.written_ns);
+                self.status.record_latency(Histogram::DeskAck, ns);
+                self.status.link(LinkIndex(entry.link)).set_last_ack(ns);
+                Some(entry.original)
+            }
+            None => self.doubts.settle(id),
+        };
+        if let Some(original) = original.filter(|it| shows && *it != OrderId::NONE) {
+            self.doubts.settle(original);
         }
     }
 
@@ -246,7 +260,7 @@ impl DeskSide {
         self.status.add(Counter::DeskRejects, 1);
         match id {
             Some(id) => {
-                self.settle(now, id);
+                self.settle(now, id, false);
                 self.push(FromDesk {
                     link: LinkIndex(peer as u32),
                     received_ns: now.mono_ns,
@@ -389,6 +403,7 @@ impl Application for DeskSide {
                 });
             }
         };
+        let shows = matches!(input, DeskInput::Report(_));
         let id = match &input {
             DeskInput::Report(report) => {
                 self.status.add(Counter::DeskReportsIn, 1);
@@ -400,7 +415,7 @@ impl Application for DeskSide {
             }
             _ => OrderId::NONE,
         };
-        self.settle(now, id);
+        self.settle(now, id, shows);
         let link = LinkIndex(peer as u32);
         self.push(FromDesk {
             link,

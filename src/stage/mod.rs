@@ -8,6 +8,7 @@
 //! A stage is a state machine with one owner thread and one shape: `duty_cycle(now) -> work done`. It takes bounded work,
 //! reserves its outputs before it takes an input, and never blocks, locks, logs or allocates. The runner (`app`) pins and idles it.
 
+mod acknowledged;
 mod application;
 pub mod archive;
 pub mod assembly;
@@ -19,6 +20,7 @@ pub mod decode;
 mod desk_side;
 mod dictionaries;
 pub mod event_record;
+mod host_loss;
 mod hours;
 mod inbound;
 pub mod journal;

@@ -174,6 +174,14 @@ impl Recovery {
         }
     }
 
+    /// First epoch that has numbers of a session of these names, or a message without an outcome.
+    pub fn oldest_needed(&self, names: &[String]) -> Option<u16> {
+        let known = names.iter().filter_map(|name| self.by_name.get(name));
+        let numbers = known.filter_map(|at| self.peers[*at].1.epoch);
+        let unanswered = self.unanswered.values().map(|(_, epoch, _)| *epoch);
+        numbers.chain(unanswered).min()
+    }
+
     /// After the last record.
     pub fn finish(mut self) -> Recovered {
         self.settle();
@@ -283,7 +291,7 @@ impl Recovery {
             return;
         };
         if number != track.sent.next() {
-            track.sent.reset(number);
+            track.sent.skip_to(number);
         }
         track.sent.push(number, 0, place);
         track.next_out = number + 1;
@@ -330,7 +338,7 @@ impl Recovery {
                 (track.next_in, track.next_out) = (next_in, next_out);
                 track.epoch = Some(epoch);
                 if track.sent.next() != next_out {
-                    track.sent.reset(next_out);
+                    track.sent.skip_to(next_out);
                 }
                 return;
             }
@@ -426,7 +434,7 @@ impl Recovered {
     pub fn skip(&mut self, numbers: u64) {
         for peer in self.peers.values_mut() {
             peer.next_out += numbers;
-            peer.sent.reset(peer.next_out);
+            peer.sent.skip_to(peer.next_out);
         }
     }
 

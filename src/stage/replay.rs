@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::assembly;
 use super::event_record::{Numbers, numbers};
+use super::host_loss::Standing;
 use super::quick::{QuickMap, QuickSet};
 use super::recovered::{Recovery, number_of};
 use super::rejections::{Number, Rejections};
@@ -26,13 +27,13 @@ use crate::journal::entry::{self, Outcome};
 use crate::journal::snapshot::Position;
 use crate::journal::{Cause, LogId, Record, RecordKind, begin};
 use crate::risk::{Facts, Outputs, Risk};
-use crate::route;
 use crate::session::ResetCause;
 
 mod resumption;
 mod saved;
 
 pub use resumption::Resumption;
+use resumption::is_past;
 
 /// Which output of which record of the order log.
 type Key = (u64, u16);
@@ -56,6 +57,7 @@ struct Written {
     /// See [`Rejections`]
     incarnation: u32,
     msg_seq_num: u64,
+    original: OrderId,
 }
 
 /// How the receiver closed an output that is not known yet.
@@ -88,6 +90,8 @@ pub struct Replay {
     closed: QuickMap<Key, (u16, Closing)>,
     in_flight: QuickMap<OrderId, Written>,
     doubts: QuickMap<OrderId, Written>,
+    /// Per link: its incarnation when its numbers were last set
+    numbers_since: QuickMap<u16, u32>,
     /// In doubt, and not known to be written
     doubted: QuickSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
@@ -96,12 +100,15 @@ pub struct Replay {
     rejections: Rejections,
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
+    standing: Standing,
     sequences: [u64; 3],
     /// How far each log was read
     positions: [Position; 3],
     inputs: u64,
     /// Trading day of the last input
     last_input_day: u32,
+    /// Start whose risk state began anew and was gone on with since
+    fresh_epoch: u16,
 }
 
 impl Replay {
@@ -119,15 +126,18 @@ impl Replay {
             closed: QuickMap::default(),
             in_flight: QuickMap::default(),
             doubts: QuickMap::default(),
+            numbers_since: QuickMap::default(),
             doubted: QuickSet::default(),
             refusals: QuickMap::default(),
             refusals_known: QuickMap::default(),
             rejections: Rejections::default(),
             copies: Vec::new(),
+            standing: Standing::default(),
             sequences: [0; 3],
             positions: [Position::START; 3],
             inputs: 0,
             last_input_day: 0,
+            fresh_epoch: 0,
         }
     }
 
@@ -190,6 +200,7 @@ impl Replay {
                     link,
                     incarnation: self.rejections.incarnation(link),
                     msg_seq_num: number_of(record.body).unwrap_or(0),
+                    original: OrderId::NONE,
                 };
                 self.close(epoch, key, Closing::Written(written));
             }
@@ -207,10 +218,12 @@ impl Replay {
             }
             RecordKind::Connection => match numbers(record.body) {
                 Numbers::Set { cause, .. } => {
-                    // Nothing is proved by the numbers of what was sent before.
-                    self.doubts.retain(|_, it| it.link != link);
                     if cause != ResetCause::PeerSequenceReset as u8 {
+                        // Nothing is proved by the numbers of what was sent before.
+                        self.doubts.retain(|_, it| it.link != link);
                         self.rejections.ended(link);
+                        let incarnation = self.rejections.incarnation(link);
+                        self.numbers_since.insert(link, incarnation);
                     }
                 }
                 Numbers::Disconnected => self.rejections.ended(link),
@@ -230,7 +243,7 @@ impl Replay {
         }
         match (self.open.remove(&key), closing) {
             (Some((_, Open::Desk(request))), Closing::Written(written)) => {
-                self.note_written(request.id, written);
+                self.note_written(&request, written);
             }
             (Some(_), _) => {}
             (None, closing) => {
@@ -250,6 +263,11 @@ impl Replay {
         );
         if is_input {
             self.last_input_day = self.last_input_day.max(assembly::day_of(record.time_ns));
+        }
+        if record.kind == RecordKind::Command
+            && let Some((input, _)) = entry::read_command(record.body)
+        {
+            self.standing.take(&input, record.time_ns);
         }
         let Some(mut risk) = self.risk.take() else {
             // Of other reference data: nothing can be made of it, but that it was dealt with.
@@ -366,7 +384,7 @@ impl Replay {
             }
             DeskInput::InDoubt { id } => {
                 match self.in_flight.remove(id) {
-                    Some(written) => drop(self.doubts.insert(*id, written)),
+                    Some(written) => self.note_doubt(*id, written),
                     None => drop(self.doubted.insert(*id)),
                 }
                 return;
@@ -382,11 +400,23 @@ impl Replay {
         self.doubts.remove(&id);
     }
 
-    fn note_written(&mut self, id: OrderId, written: Written) {
-        match self.doubted.remove(&id) {
-            true => self.doubts.insert(id, written),
-            false => self.in_flight.insert(id, written),
+    fn note_written(&mut self, request: &ToDesk, written: Written) {
+        let id = request.id;
+        let written = Written {
+            original: request.request.original(),
+            ..written
         };
+        match self.doubted.remove(&id) {
+            true => self.note_doubt(id, written),
+            false => drop(self.in_flight.insert(id, written)),
+        }
+    }
+
+    /// One that was written under numbers that are over proves nothing by the present ones.
+    fn note_doubt(&mut self, id: OrderId, written: Written) {
+        if !is_past(&self.numbers_since, &written) {
+            self.doubts.insert(id, written);
+        }
     }
 
     fn settle_outputs(&mut self, epoch: u16, sequence: u64) {
@@ -410,13 +440,13 @@ impl Replay {
                     self.open.insert(key, (epoch, open));
                 }
                 (Some(Closing::Written(written)), Open::Desk(request)) => {
-                    written_now.push((request.id, written));
+                    written_now.push((request, written));
                 }
                 (Some(_), _) => {}
             }
         }
-        for (id, written) in written_now {
-            self.note_written(id, written);
+        for (request, written) in written_now {
+            self.note_written(&request, written);
         }
     }
 
@@ -440,6 +470,9 @@ impl Replay {
                 self.risk = None;
             }
         }
+        if begin.is_fresh {
+            self.fresh_epoch = begin.epoch;
+        }
         self.begin = Some(begin);
         Ok(())
     }
@@ -454,98 +487,17 @@ impl Replay {
         self.refusals.retain(|_, (of, _)| *of >= epoch);
     }
 
-    /// After the last record: what stages of the trading day `day` go on with.
-    pub fn finish(mut self, day: u32) -> Result<Resumption, ReplayError> {
-        // A process that worked into the day brings its orders with it.
-        let last = self
-            .begin
-            .map_or(0, |begin| begin.day.max(self.last_input_day));
-        let goes_on = self.begin.is_some() && last == day;
-        if last > day {
-            return Err(ReplayError {
-                log: LogId::Order,
-                sequence: self.sequences[1],
-                what: "the logs end on a later day than the clock shows: set the clock".to_owned(),
-            });
-        }
-        let stops = match (&self.risk, goes_on) {
-            (Some(risk), false) => risk.stops(),
-            _ => Vec::new(),
-        };
-        if goes_on && self.risk.is_none() {
-            return Err(ReplayError {
-                log: LogId::Order,
-                sequence: self.sequences[1],
-                what: "the orders of today were taken with other accounts, instruments, positions, sessions or desks: put the \
-                       files back as they were, or move the logs away to begin anew (open orders are then unknown here)"
-                    .to_owned(),
-            });
-        }
-        if !goes_on {
-            self.forget(u16::MAX);
-            self.risk = None;
-        }
-        let risk = self.risk;
-        let is_open = |id: OrderId| risk.as_ref().is_some_and(|risk| risk.is_unanswered(id));
-        let entry = |(id, written): (OrderId, Written)| route::Entry {
-            id,
-            link: written.link as u32,
-            msg_seq_num: written.msg_seq_num,
-            ..route::Entry::default()
-        };
-        // What a desk has refused by its number is no longer in flight.
-        let mut refusals: Vec<_> = self.refusals.into_values().map(|(_, it)| it).collect();
-        let (rejections, links) = (self.rejections, &mut self.links);
-        self.in_flight.retain(|id, written| {
-            let rejection = rejections.get(&written.number());
-            let Some((sequence, text)) = rejection.filter(|_| is_open(*id)) else {
-                return true;
-            };
-            let link = LinkIndex(written.link as u32);
-            let reason = RejectReason::DeskRejected;
-            refusals.push(refused(link, sequence, *id, reason, text));
-            links.close(u16::MAX, sequence);
-            false
-        });
-        refusals.sort_by_key(|refusal| refusal.cause_sequence);
-        // A copy stands for its original only while that is due: its sequence may be another's.
-        let open = &self.open;
-        self.copies.retain(|(epoch, _, cause)| {
-            let original = open.get(&(cause.sequence, cause.output));
-            original.is_some_and(|(of, _)| of <= epoch)
-        });
-        let entries = |of: QuickMap<OrderId, Written>| {
-            let mut entries: Vec<_> = of
-                .into_iter()
-                .filter(|(id, _)| is_open(*id))
-                .map(entry)
-                .collect();
-            entries.sort_by_key(|entry| entry.id.slot());
-            entries
-        };
-        let (mut unsent, mut untold) = (Vec::new(), Vec::new());
-        let mut open: Vec<_> = self.open.into_iter().collect();
-        open.sort_unstable_by_key(|(key, _)| *key);
-        for (_, (_, open)) in open {
-            match open {
-                Open::Desk(request) => unsent.push(request),
-                Open::Client(output) => untold.push(output),
-            }
-        }
-        Ok(Resumption {
-            clients: self.clients.finish(),
-            links: self.links.finish(),
-            unsent,
-            untold,
-            copies: self.copies,
-            in_flight: entries(self.in_flight),
-            doubts: entries(self.doubts),
-            refusals,
-            sequences: self.sequences,
-            inputs: self.inputs,
-            stops,
-            risk,
-        })
+    /// First start whose logs this was made from, as far as anything of it is still needed: the risk state since it began anew, numbers of
+    /// sessions and links, outputs that are not closed, messages without an outcome.
+    fn oldest_needed(&self) -> u16 {
+        let names = |log| assembly::channel_names(&self.plan, log);
+        let peers = [(&self.clients, LogId::Client), (&self.links, LogId::Desk)];
+        let peers = peers.map(|(peers, log)| peers.oldest_needed(&names(log)));
+        let open = self.open.values().map(|(epoch, _)| *epoch);
+        let refusals = self.refusals.values().map(|(epoch, _)| *epoch);
+        let begin = self.begin.map(|_| self.fresh_epoch);
+        let all = peers.into_iter().flatten().chain(begin);
+        all.chain(open).chain(refusals).min().unwrap_or(0)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::report::{
     ClientExec, ClientOutput, DeskExec, DeskInput, FromDesk, LinkEvent, ToClient,
 };
 use crate::domain::{
-    AccountIndex, DeskIndex, InstrumentIndex, Now, OrderId, RejectReason, SessionIndex,
+    AccountIndex, DeskIndex, InstrumentIndex, LinkIndex, Now, OrderId, RejectReason, SessionIndex,
 };
 use crate::journal::entry::{self, ENTRY_BYTES_MAX, Outcome};
 use crate::journal::{Cause, Log, LogId, RecordKind, begin};
@@ -238,7 +238,7 @@ impl RiskStage {
                 .parts
                 .scopes
                 .publish(scope, self.parts.risk.epoch(scope)),
-            RiskCommand::Limit(..) => {}
+            RiskCommand::Limit(..) | RiskCommand::Hold(_) | RiskCommand::ReleaseDesk(_) => {}
         }
         self.parts.status.add(Counter::CommandsApplied, 1);
         self.parts
@@ -311,6 +311,7 @@ impl RiskStage {
                 desk_ready: !input.is_late
                     && self.links_ready[parts.account_desks[account.get()].get()] > 0,
                 log_ready,
+                may_be_sent: input.may_be_sent,
             },
             // Cancels and replaces concern an order that the session already has; the route stage knows whether they can leave.
             None => Facts {
@@ -318,6 +319,7 @@ impl RiskStage {
                 pressure,
                 desk_ready: !input.is_late,
                 log_ready,
+                may_be_sent: input.may_be_sent,
             },
         }
     }
@@ -497,6 +499,10 @@ impl RiskStage {
         parts
             .status
             .set(Counter::RecordsAppendedBytes, parts.log.bytes());
+        for (link, desk) in (0u32..).zip(&parts.link_desks) {
+            let is_held = parts.risk.is_held(*desk);
+            parts.status.set_link_held(LinkIndex(link), is_held);
+        }
         let accounts = parts.account_desks.len();
         for _ in 0..ROWS_PER_PUBLISH.min(accounts) {
             let account = AccountIndex(self.next_account as u32);

@@ -151,6 +151,17 @@ impl<S: Sockets> RouteStage<S> {
         self.side.in_flight.len()
     }
 
+    /// Requests of lost connections that the risk stage was not told of yet.
+    pub fn unreported(&self) -> usize {
+        let stale = self.side.links.iter().map(|link| link.stale as usize);
+        stale.sum()
+    }
+
+    /// Requests in doubt that no desk has spoken of since.
+    pub fn in_doubt(&self) -> usize {
+        self.side.in_doubt()
+    }
+
     /// Writer of this stage's part of the status page.
     pub fn status(&self) -> &StageWriter {
         &self.side.status
@@ -334,6 +345,7 @@ impl<S: Sockets> RouteStage<S> {
             incarnation: state.incarnation,
             msg_seq_num: sent.msg_seq_num,
             written_ns: now.mono_ns,
+            original: request.request.original(),
         });
         self.side.status.add(Counter::RequestsWritten, 1);
         self.side.status.record_latency(

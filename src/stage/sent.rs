@@ -43,6 +43,8 @@ pub struct SentIndex {
     stride: u64,
     /// Offset of the newest message
     newest_offset: u64,
+    /// Those before numbers that were left out, since the end of a log was lost
+    before: Option<Box<SentIndex>>,
 }
 
 /// An index as a snapshot has it: positions in the memory of a process are gone with it.
@@ -95,6 +97,7 @@ impl SentIndex {
             anchor_count: 0,
             stride: RESEND_ANCHOR_STRIDE_MIN,
             newest_offset: 0,
+            before: None,
         }
     }
 
@@ -128,7 +131,12 @@ impl SentIndex {
 
     /// The message with this number.
     pub fn get(&self, number: u64) -> Stored {
-        if number < self.oldest || number >= self.next {
+        if number < self.oldest {
+            match &self.before {
+                Some(before) => before.get(number),
+                None => Stored::Gone,
+            }
+        } else if number >= self.next {
             Stored::Gone
         } else if number < self.first {
             Stored::Older
@@ -139,6 +147,11 @@ impl SentIndex {
 
     /// The nearest message from this number on whose place in the file is known; the number is one of ours.
     pub fn anchor(&self, number: u64) -> Anchor {
+        if let Some(before) = &self.before
+            && number < self.oldest
+        {
+            return before.anchor(number);
+        }
         let at = (number - self.oldest) / self.stride;
         match self.anchors[..self.anchor_count].get(at as usize) {
             Some(&offset) => Anchor {
@@ -162,6 +175,11 @@ impl SentIndex {
         (self.oldest, self.first, self.next) = (before.oldest, before.next, before.next);
         (self.stride, self.newest_offset) = (before.stride, before.newest_offset);
         self.anchor_count = 0;
+        self.before = before.before.as_ref().map(|older| {
+            let mut own = Self::new(1, older.anchors.len(), older.oldest);
+            own.resume(older);
+            Box::new(own)
+        });
         let anchors = &before.anchors[..before.anchor_count];
         let mut thin = 1;
         while anchors.len() / thin >= self.anchors.len() {
@@ -179,8 +197,31 @@ impl SentIndex {
         (self.next > self.oldest).then_some(self.newest_offset)
     }
 
+    /// The numbers from here on to `next` are never used. What was sent before stays known.
+    pub fn skip_to(&mut self, next: u64) {
+        if next <= self.next {
+            return self.reset(next);
+        }
+        if self.next > self.oldest {
+            let mut before = Self::new(1, self.anchors.len(), self.oldest);
+            before.resume(self);
+            self.before = Some(Box::new(before));
+        }
+        (self.oldest, self.first, self.next) = (next, next, next);
+        (self.anchor_count, self.stride) = (0, RESEND_ANCHOR_STRIDE_MIN);
+    }
+
+    /// The next number from this one on that was used, or is to be.
+    pub fn used_from(&self, number: u64) -> u64 {
+        match &self.before {
+            Some(before) if number < before.next => before.used_from(number),
+            _ => number.max(self.oldest),
+        }
+    }
+
     /// Forgets everything: numbers start anew at `next`.
     pub fn reset(&mut self, next: u64) {
+        self.before = None;
         (self.oldest, self.first, self.next) = (next, next, next);
         (self.anchor_count, self.stride) = (0, RESEND_ANCHOR_STRIDE_MIN);
     }
@@ -212,6 +253,33 @@ mod tests {
                 offset: 9
             }
         );
+    }
+
+    #[test]
+    fn what_was_sent_before_numbers_that_were_left_out_stays_known() {
+        let mut sent = SentIndex::new(4, 4, 1);
+        (1..=9).for_each(|number| sent.push(number, number * 8, number * 100));
+        sent.skip_to(1_000);
+        sent.skip_to(2_000);
+        sent.push(2_000, 8, 77);
+        let mut later = SentIndex::new(4, 4, 1);
+        later.resume(&sent);
+        for (sent, newest) in [(&sent, Stored::Recent(8)), (&later, Stored::Older)] {
+            assert_eq!((sent.get(0), sent.get(9)), (Stored::Gone, Stored::Older));
+            assert_eq!(
+                (sent.get(10), sent.get(1_999)),
+                (Stored::Gone, Stored::Gone)
+            );
+            assert_eq!((sent.get(2_000), sent.get(2_001)), (newest, Stored::Gone));
+            let anchor = sent.anchor(9);
+            assert_eq!((anchor.number, anchor.offset), (9, 900));
+            assert_eq!(
+                [9, 10, 1_500, 2_000].map(|it| sent.used_from(it)),
+                [9, 2_000, 2_000, 2_000]
+            );
+        }
+        later.reset(1);
+        assert_eq!(later.get(9), Stored::Gone);
     }
 
     #[test]

@@ -278,8 +278,10 @@ pub struct LinkRow {
     pub schedule_wall_ns: u64,
     /// Level of durability: 1 host (L1)
     pub durability: u64,
+    /// 1: its desk is held until an operator releases it. Written by the risk stage
+    pub held: u64,
     /// Room to grow
-    pub reserved: [u64; 7],
+    pub reserved: [u64; 6],
 }
 
 /// One account. Written by the risk stage.

@@ -274,6 +274,11 @@ impl LinkCells {
         at!(self, LinkRow, schedule_wall_ns).store(wall_ns, Relaxed);
     }
 
+    /// Whether its desk is held.
+    pub(super) fn set_held(self, is_held: bool) {
+        at!(self, LinkRow, held).store(is_held as u64, Relaxed);
+    }
+
     /// Its level of durability.
     pub fn set_durability(self, level: Durability) {
         at!(self, LinkRow, durability).store(level as u64, Relaxed);

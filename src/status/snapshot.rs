@@ -238,6 +238,8 @@ pub struct LinkSnapshot {
     pub schedule_wall_ns: u64,
     /// Level of durability: `process` (L0) or `host` (L1)
     pub durability: Durability,
+    /// Its desk takes no new orders until an operator releases it
+    pub held: bool,
 }
 
 /// One account.
@@ -466,6 +468,7 @@ impl LinkSnapshot {
             last_out_wall_ns: row.last_out_wall_ns,
             schedule_wall_ns: row.schedule_wall_ns,
             durability: Durability::from_code(row.durability),
+            held: row.held != 0,
         }
     }
 }

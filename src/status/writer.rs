@@ -216,6 +216,12 @@ impl StageWriter {
         LinkCells(row(self.words, self.sections.links, link.get()))
     }
 
+    /// Whether the desk of a link is held: the risk stage's part of its row.
+    pub fn set_link_held(&self, link: LinkIndex, is_held: bool) {
+        debug_assert!(self.stage == Stage::Risk);
+        LinkCells(row(self.words, self.sections.links, link.get())).set_held(is_held);
+    }
+
     /// An account's row.
     #[inline]
     pub fn account(&self, account: AccountIndex) -> AccountCells {

@@ -121,6 +121,7 @@ pub const ERRORS: &[Case] = cases! {
     C: "fix_version = \"4.2\"" => "fix_version = \"5.0SP2\"\ndictionary = \"FIXT11.xml\"", "dictionary = \"FIXT11", "clients.sessions.dictionary", "has the session layer only, and the session is FIX.5.0SP2";
     C: "fix_version = \"4.2\"" => "fix_version = \"4.1\"\ntimestamp_precision = \"millis\"", "timestamp_precision", "clients.sessions.timestamp_precision", "is too fine: FIX.4.1 has whole seconds";
     C: "pending_new = true" => "timestamp_precision = \"milli\"", "timestamp_precision", "clients.sessions.timestamp_precision", "is no known word: \"milli\"; write one of \"seconds\"";
+    C: "pending_new = true" => "durability_tag = 58", "durability_tag = 58", "clients.sessions.durability_tag", "is a tag of FIX itself: 58; write one from 5000 to 39999";
     C: "pending_new = true" => "takeover_s = 301", "takeover_s", "clients.sessions.takeover_s", "from 0 to 300";
     G: "heartbeat_interval_s = 30" => "takeover_s = 5", "takeover_s", "desks.links.takeover_s", "it is a key of [clients.sessions]";
     G: "heartbeat_interval_s = 30" => "application_dictionary = \"FIX50.xml\"", "application_dictionary", "desks.links.application_dictionary", "stands alone";

@@ -142,26 +142,39 @@ impl Bench {
         self.restart_without(0);
     }
 
+    /// The host goes down: so many last records of the client, order and desk log are missing, and the next process is told to go on. It
+    /// skips `numbers` sequence numbers.
+    pub fn lose_host(&mut self, missing: [usize; 3], numbers: u64) {
+        self.restart_after(missing, Some(numbers));
+    }
+
     /// As [`Bench::restart`], killed before it wrote the last so many records of the client log.
     pub fn restart_without(&mut self, records: usize) {
+        self.restart_after([records, 0, 0], None);
+    }
+
+    fn restart_after(&mut self, missing: [usize; 3], lost_numbers: Option<u64>) {
         let epoch = self.past.len() as u16 + 1;
         let mut files = self.stages.borrow_mut().take_files();
-        let before = self.past.iter().map(|(_, files)| &files[0][..]);
-        let mut sequence = 0;
-        let mut ends = vec![0];
-        for log in before.chain([&files[0][..]]) {
-            let mut chain = Chain::behind(sequence);
-            ends = vec![0];
-            while let Step::Record(_, taken) = chain.take(&log[*ends.last().unwrap()..]) {
-                ends.push(ends.last().unwrap() + taken);
+        for at in 0..3 {
+            let before = self.past.iter().map(|(_, files)| &files[at][..]);
+            let mut sequence = 0;
+            let mut ends = vec![0];
+            for log in before.chain([&files[at][..]]) {
+                let mut chain = Chain::behind(sequence);
+                ends = vec![0];
+                while let Step::Record(_, taken) = chain.take(&log[*ends.last().unwrap()..]) {
+                    ends.push(ends.last().unwrap() + taken);
+                }
+                sequence = chain.sequence;
             }
-            sequence = chain.sequence;
+            let end = ends[ends.len() - 1 - missing[at]];
+            files[at].truncate(end);
         }
-        files[0].truncate(ends[ends.len() - 1 - records]);
         self.past.push((epoch, files));
         self.pass(1_000_000);
         // Whichever log is read first, the same comes of it.
-        let found = replayed(&self.plan, &self.past, [0, 1, 2], self.now());
+        let mut found = replayed(&self.plan, &self.past, [0, 1, 2], self.now());
         // And whether it is read in one go, or a snapshot is taken on the way and read back.
         let records = match self.saves_each_record {
             true => found.sequences.iter().sum::<u64>(),
@@ -186,6 +199,9 @@ impl Bench {
             let (found, other) = (words(&self.plan, &found), words(&self.plan, &other));
             assert_eq!(found, other, "{order:?}, saved at {saved_at}");
         }
+        if let Some(numbers) = lost_numbers {
+            found.accept_host_loss(&self.plan, self.now(), numbers);
+        }
         self.network = SharedNetwork::default();
         self.desk_host = listen(&self.network, self.plan.desks[0].links[0].address);
         let connections = assembly::client_connections(&self.plan);
@@ -209,7 +225,12 @@ impl Bench {
         self.turn(2);
         let stream = MemoryStream::accept(&self.network, self.desk_host, self.turner());
         desk.attach_stream(stream);
-        desk.expect("A");
+        let logon = desk.read_any().expect("a Logon");
+        assert!(
+            logon.kind() == "A" && logon.seq() >= desk.next_in,
+            "{logon:?}"
+        );
+        desk.next_in = logon.seq() + 1;
         desk.send("A", &fields("98=0 108=30"));
         self.turn(10);
     }
@@ -373,6 +394,8 @@ impl<S: Sockets> Stages<S> {
 
     /// All that the logs hold; the stages are of no use any more.
     fn take_files(&mut self) -> [Vec<u8>; 3] {
+        // The windows survive the process, whatever the disk does.
+        self.is_stalled = false;
         self.drain();
         self.files.take()
     }

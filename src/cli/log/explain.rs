@@ -260,7 +260,9 @@ impl Commands {
             RiskCommand::Unblock(scope) => ("unblock", scope),
             RiskCommand::Kill(scope) => ("kill", scope),
             RiskCommand::Release(scope) => ("release", scope),
-            RiskCommand::Limit(..) => return None,
+            RiskCommand::Limit(..) | RiskCommand::Hold(_) | RiskCommand::ReleaseDesk(_) => {
+                return None;
+            }
         };
         match scope {
             Scope::Firm => Some(format!("{verb} firm")),

@@ -276,6 +276,8 @@ fn command(names: &Names<'_>, epoch: u16, input: &CommandInput) -> String {
         RiskCommand::Unblock(scope) => format!("unblock {}", of(scope)),
         RiskCommand::Kill(scope) => format!("kill {}", of(scope)),
         RiskCommand::Release(scope) => format!("release {}", of(scope)),
+        RiskCommand::Hold(desk) => format!("hold desk {}", desk.0),
+        RiskCommand::ReleaseDesk(desk) => format!("release desk {}", desk.0),
         RiskCommand::Limit(account, change) => {
             let (limit, value) = match change {
                 LimitChange::OrderValueMax(value) => ("order value", value.to_string()),

@@ -157,9 +157,13 @@ pub(super) fn links(span: &Span) -> Panel {
             "closed" => Tone::Plain,
             _ => Tone::Warn,
         };
+        let (state, tone) = match link.held && link.state == "ready" {
+            true => ("held", Tone::Bad),
+            false => (link.state, tone),
+        };
         vec![
             cell(format!("{}/{}", link.desk, link.name)),
-            toned(link.state, tone),
+            toned(state, tone),
             cell(link.durability.level()),
             cell(format!("{}/{}", link.in_flight, link.window)),
             unwanted(link.in_doubt, Tone::Bad),

@@ -49,7 +49,7 @@ pub fn names(cx: &mut Context, id: FileId, f: &Parsed<ClientsFile>) -> Vec<Clien
     plans
 }
 
-/// Sessions of all clients, in the order of the file.
+/// Sessions of all clients, in the order of the file; those that receive copies behind the others.
 pub fn sessions(
     cx: &mut Context,
     id: FileId,
@@ -118,7 +118,7 @@ pub fn sessions(
         }
     }
     drop_copy::settle(cx, id, f, &names, &mut plans);
-    plans
+    drop_copy::receivers_last(plans)
 }
 
 fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> SessionPlan {
@@ -195,10 +195,23 @@ fn session_plan(s: &mut Section, t: &file::Session, client: ClientIndex) -> Sess
         message_burst,
         pending_new: s.flag("pending_new", &t.pending_new),
         cancel_on_disconnect: s.flag("cancel_on_disconnect", &t.cancel_on_disconnect),
+        durability_tag: durability_tag(s, t),
         drop_copy: None,
     };
     messages::settle(s, &keys, preset, &mut plan.fix);
     plan
+}
+
+/// A tag that FIX does not use itself.
+fn durability_tag(s: &mut Section, t: &file::Session) -> u32 {
+    let tag = s.number("durability_tag", &t.durability_tag);
+    if tag > 0 && tag < USER_TAG_MIN {
+        let message = format!("is a tag of FIX itself: {tag}");
+        let help = format!("write one from {USER_TAG_MIN} to {USER_TAG_MAX}, or 0 for none");
+        s.contradicts("durability_tag", &t.durability_tag, message, &help);
+        return 0;
+    }
+    tag as u32
 }
 
 /// The accounts that a session may use: known, of its client, each once.

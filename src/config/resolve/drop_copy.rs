@@ -91,6 +91,25 @@ impl<K: Hash + Eq + Copy> Shares<K> {
     }
 }
 
+/// Puts the sessions that receive copies behind those that order: the logs know these by their places, which receivers that come and
+/// go must not change.
+pub fn receivers_last(plans: Vec<SessionPlan>) -> Vec<SessionPlan> {
+    let receives: Vec<bool> = plans.iter().map(|plan| plan.drop_copy.is_some()).collect();
+    let place = |session: &SessionIndex| {
+        let before = &receives[..session.get()];
+        let ordering = before.iter().filter(|receives| !**receives).count();
+        SessionIndex(ordering as u32)
+    };
+    let (mut receivers, mut all): (Vec<_>, Vec<_>) =
+        (plans.into_iter()).partition(|plan| plan.drop_copy.is_some());
+    for copy in receivers.iter_mut().filter_map(|it| it.drop_copy.as_mut()) {
+        // None of them receives copies itself.
+        copy.sessions.iter_mut().for_each(|of| *of = place(of));
+    }
+    all.append(&mut receivers);
+    all
+}
+
 /// Settles who receives copies of what; the plans are in the order of the file.
 pub fn settle(
     cx: &mut Context,
@@ -191,5 +210,33 @@ fn unknown(
     if let Some((message, help)) = names(s.cx).unknown(name.get_ref(), what, full) {
         let one = &Some(Spanned::new(name.span(), ()));
         s.contradicts(key, one, message, &help);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::sample::Sample;
+
+    #[test]
+    fn receivers_stand_behind_those_that_order_and_find_them_there() {
+        let mut sample = Sample::new("/nowhere");
+        (sample.sessions, sample.accounts) = (4, 4);
+        let mut plans = sample.plan().sessions;
+        let names: Vec<_> = plans.iter().map(|plan| plan.name.clone()).collect();
+        for (at, of) in [(0, [1, 3]), (2, [3, 1])] {
+            let sessions = of.map(SessionIndex).to_vec();
+            plans[at].drop_copy = Some(DropCopyPlan {
+                sessions,
+                ..DropCopyPlan::default()
+            });
+        }
+        let plans = receivers_last(plans);
+        let now: Vec<_> = plans.iter().map(|plan| plan.name.clone()).collect();
+        assert_eq!(now, [1, 3, 0, 2].map(|at: usize| names[at].clone()));
+        let of = |at: usize| plans[at].drop_copy.as_ref().map(|it| it.sessions.clone());
+        assert_eq!(of(2), Some([0, 1].map(SessionIndex).to_vec()));
+        assert_eq!(of(3), Some([1, 0].map(SessionIndex).to_vec()));
+        assert_eq!((of(0), of(1)), (None, None));
     }
 }

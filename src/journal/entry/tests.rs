@@ -121,7 +121,7 @@ proptest! {
     fn client_inputs_survive(request in request(), session: u32, times: [u64; 3], raw in 0u64..1 << 59) {
         let [received_ns, decoded_ns, cause_sequence] = times;
         let input =
-            FromClient { is_late: false, session: SessionIndex(session), received_ns, decoded_ns, cause_sequence, request };
+            FromClient { is_late: false, may_be_sent: false, session: SessionIndex(session), received_ns, decoded_ns, cause_sequence, request };
         let outcome = Outcome {
             desk_request: OrderId::from_raw(raw).unwrap(),
             reason: RejectReason::Lot,
@@ -255,6 +255,7 @@ fn the_longest_inputs_fit() {
     };
     let client = FromClient {
         is_late: false,
+        may_be_sent: false,
         request: ClientRequest::New(new),
         ..FromClient::default()
     };

@@ -199,6 +199,95 @@ fn a_correction_and_a_correction_of_it() {
 }
 
 #[test]
+fn a_cancel_may_overtake_what_takes_the_fill_back_on_another_link() {
+    let mut bench = Setup::default().build();
+    let id = bench.accepted(buy("a"));
+    bench.report(report(id, fill(100, px(10))));
+    let filled = bench.last_exec_id();
+    assert_eq!(bench.told().status, OrderStatus::Filled);
+    bench.report(report(id, DeskExec::Cancelled));
+    bench.report(DeskReport {
+        exec_ref_id: filled,
+        status: OrderStatus::New,
+        leaves: Quantity(100),
+        ..report(id, DeskExec::TradeCancel)
+    });
+    let told = bench.told();
+    assert_eq!(
+        (told.exec, told.status),
+        (ClientExec::TradeCancel, OrderStatus::Cancelled)
+    );
+    assert_eq!(
+        (told.cumulated, told.leaves),
+        (Quantity::ZERO, Quantity::ZERO)
+    );
+    assert_eq!(bench.risk.open_orders(), 0);
+    assert_eq!(
+        (bench.cash(), bench.reserved()),
+        (money(100_000), Money::ZERO)
+    );
+}
+
+#[test]
+fn what_a_desk_ended_stays_ended_whatever_comes_late_over_another_link() {
+    let open_again = |id, trade| DeskReport {
+        exec_ref_id: trade,
+        status: OrderStatus::New,
+        leaves: Quantity(100),
+        ..report(id, DeskExec::TradeCancel)
+    };
+    // End, then the fill, then what takes it back.
+    let mut bench = Setup::default().build();
+    let id = bench.accepted(buy("a"));
+    bench.report(report(id, DeskExec::Expired));
+    bench.report(report(id, fill(100, px(10))));
+    let late = bench.last_exec_id();
+    assert_eq!(bench.told().status, OrderStatus::Filled);
+    bench.report(open_again(id, late));
+    assert_eq!(bench.told().status, OrderStatus::Expired);
+    assert_eq!(bench.risk.open_orders(), 0);
+
+    // Fill and end of the replaced order, then the replace; and the client's cancel is answered although the order counts as filled.
+    let mut bench = Setup::default().build();
+    let id = bench.accepted(buy("a"));
+    let larger = bench.replace("b", "a", px(10), 300).unwrap();
+    bench.report(report(id, fill(100, px(10))));
+    assert_eq!(bench.told().status, OrderStatus::Filled);
+    bench.report(report(larger, DeskExec::Cancelled));
+    assert!(bench.told_nothing());
+    bench.report(report(larger, DeskExec::Replaced));
+    let told = bench.told();
+    assert_eq!(
+        (told.exec, told.status, told.quantity, told.leaves),
+        (
+            ClientExec::Replaced,
+            OrderStatus::Cancelled,
+            Quantity(300),
+            Quantity::ZERO
+        )
+    );
+    assert_eq!(
+        (bench.risk.open_orders(), bench.reserved()),
+        (0, Money::ZERO)
+    );
+    bench.risk.check_invariants().unwrap();
+}
+
+#[test]
+fn a_cancel_that_the_desk_granted_is_answered_although_the_order_counts_as_filled() {
+    let mut bench = Setup::default().build();
+    let id = bench.accepted(buy("a"));
+    let cancel = bench.cancel("b", "a").unwrap();
+    bench.report(report(id, fill(100, px(10))));
+    bench.report(report(cancel, DeskExec::Cancelled));
+    let told = bench.told();
+    assert_eq!(
+        (told.exec, told.status, told.client_order_id.as_bytes()),
+        (ClientExec::Cancelled, OrderStatus::Filled, &b"b"[..])
+    );
+}
+
+#[test]
 fn what_undoes_a_trade_may_overtake_it_on_another_link() {
     let late = ExecId::cut(b"late");
     let trade = |order| DeskReport {

@@ -31,6 +31,7 @@ pub(super) const GOOD: Facts = Facts {
     pressure: false,
     desk_ready: true,
     log_ready: true,
+    may_be_sent: false,
 };
 
 /// Whole currency units.
@@ -149,6 +150,7 @@ impl Setup {
             instruments: &self.instruments,
             accounts: &self.accounts,
             positions: &self.positions,
+            account_desks: &[DeskIndex(0), DeskIndex(1)],
             sessions: &self.sessions,
             requests_max: self.requests_max,
             executions_max: self.executions_max,
@@ -231,6 +233,7 @@ impl Bench {
     pub fn client(&mut self, session: u32, request: ClientRequest, facts: Facts) {
         let input = FromClient {
             is_late: false,
+            may_be_sent: false,
             session: SessionIndex(session),
             received_ns: 11,
             decoded_ns: 12,

@@ -60,6 +60,7 @@ struct Row {
     price: i64,
     quantity: i128,
     done: Option<OrderStatus>,
+    ended: Option<OrderStatus>,
     acked: bool,
     name: ClientOrderId,
     first: OrderId,

@@ -9,26 +9,83 @@ use super::client::Client;
 use super::client_ledger::{Asked, NONSENSE, NONSENSE_QUANTITY};
 use super::desk::Desk;
 use crate::config::plan::Plan;
+use crate::config::sample::account_name;
 use crate::domain::{AccountIndex, ClientOrderId, InstrumentIndex, OrderId, OrderStatus, Side};
 use crate::risk::{OrderRow, Risk};
 use crate::sim::desk_ledger::FillState;
 use crate::sim::desk_message::RequestKind;
+use crate::sim::desk_order::Order;
+
+/// What is compared: all but what the gateway never promised to know.
+pub struct Extent<'a> {
+    /// The clients that trade; client `i` has session and account `i`
+    pub clients: &'a [Client],
+    /// First process of the gateway's trading day
+    pub first_epoch: u16,
+}
+
+impl Extent<'_> {
+    fn is_certain(&self, client: usize) -> bool {
+        self.clients
+            .get(client)
+            .is_none_or(|it| !it.ledger.is_uncertain)
+    }
+
+    /// Whether it is an order of today, of an account that is certain.
+    fn has(&self, order: &Order) -> bool {
+        let epoch = OrderId::parse(order.first_id.as_bytes()).map_or(0, OrderId::epoch);
+        let account = order.account.to_string_lossy();
+        let client = (0..self.clients.len()).find(|at| account_name(*at) == account);
+        epoch >= self.first_epoch && client.is_none_or(|at| self.is_certain(at))
+    }
+}
 
 /// Compares everything; the first contradiction, in words.
-pub fn ledgers(plan: &Plan, risk: &Risk, clients: &[Client], desk: &Desk) -> Result<(), String> {
-    let rows: Vec<OrderRow> = risk.orders().collect();
-    gateway_and_desk(&rows, desk)?;
-    gateway_and_clients(&rows, clients)?;
+pub fn ledgers(plan: &Plan, risk: &Risk, extent: &Extent<'_>, desk: &Desk) -> Result<(), String> {
+    let rows = risk.orders();
+    let rows: Vec<OrderRow> = rows
+        .filter(|row| extent.is_certain(row.session.get()))
+        .collect();
+    gateway_and_desk(&rows, extent, desk)?;
+    gateway_and_clients(&rows, extent)?;
     never_twice(desk)?;
-    money(plan, risk, desk)
+    money(plan, risk, extent, desk)
+}
+
+/// The receiver of copies was told what the others were, each once.
+pub fn copies(clients: &[Client], receiver: &Client) -> Result<(), String> {
+    if clients.iter().any(|client| client.ledger.is_uncertain) {
+        return Ok(());
+    }
+    let told = clients.iter().flat_map(|client| &client.told);
+    if let Some(missing) = told.clone().find(|it| !receiver.told.contains(*it)) {
+        return Err(format!("no copy was told of {missing}"));
+    }
+    match told.count() < receiver.told.len() {
+        true => Err("copies were told of what nobody was told".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// What the gateway is to cancel it has cancelled: where nothing is under way and the desk cancels what it has, nothing of it is open.
+pub fn cancels(risk: &Risk, extent: &Extent<'_>, desk: &Desk) -> Result<(), String> {
+    let is_left = |row: &OrderRow| {
+        row.cancel_wanted && row.acknowledged && !row.status.is_final() && !row.pending
+    };
+    let mut left = risk.orders().filter(is_left);
+    let left = left.find(|row| !row.in_doubt && extent.is_certain(row.session.get()));
+    match left.filter(|_| !desk.refuses_cancels) {
+        None => Ok(()),
+        Some(row) => Err(format!("to be cancelled, and left alone: {row:?}")),
+    }
 }
 
 /// ClOrdID(11) towards desks.
-fn desk_id(id: OrderId) -> ClientOrderId {
+pub fn desk_id(id: OrderId) -> ClientOrderId {
     ClientOrderId::cut(&id.to_base62())
 }
 
-fn gateway_and_desk(rows: &[OrderRow], desk: &Desk) -> Result<(), String> {
+fn gateway_and_desk(rows: &[OrderRow], extent: &Extent<'_>, desk: &Desk) -> Result<(), String> {
     let mut known = 0;
     for row in rows {
         let say = |what: &str| Err(format!("{what}: {row:?}"));
@@ -64,7 +121,8 @@ fn gateway_and_desk(rows: &[OrderRow], desk: &Desk) -> Result<(), String> {
             return say("the desk has rejected it");
         }
     }
-    let there = desk.book().orders().len();
+    let orders = desk.book().orders().iter();
+    let there = orders.filter(|order| extent.has(order)).count();
     match known == there {
         true => Ok(()),
         false => Err(format!(
@@ -73,7 +131,8 @@ fn gateway_and_desk(rows: &[OrderRow], desk: &Desk) -> Result<(), String> {
     }
 }
 
-fn gateway_and_clients(rows: &[OrderRow], clients: &[Client]) -> Result<(), String> {
+fn gateway_and_clients(rows: &[OrderRow], extent: &Extent<'_>) -> Result<(), String> {
+    let clients = extent.clients;
     let mut by_id: HashMap<(usize, String), &OrderRow> = HashMap::new();
     for row in rows {
         if row.quantity.0 == NONSENSE_QUANTITY {
@@ -85,11 +144,14 @@ fn gateway_and_clients(rows: &[OrderRow], clients: &[Client]) -> Result<(), Stri
         }
     }
     for (at, client) in clients.iter().enumerate() {
+        if client.ledger.is_uncertain {
+            continue;
+        }
         for order in &client.ledger.orders {
             let row = by_id.remove(&(at, order.id.clone()));
             let say = |what: &str| Err(format!("{what}: client {at} {order:?}, gateway {row:?}"));
             let Some(row) = row else {
-                match order.refused || order.status == "8" {
+                match order.refused || order.is_past || order.status == "8" {
                     true => continue,
                     false => return say("an order was lost"),
                 }
@@ -116,7 +178,8 @@ fn gateway_and_clients(rows: &[OrderRow], clients: &[Client]) -> Result<(), Stri
                 let id = row.client_order_id.to_string_lossy();
                 row.session.get() == at && id == client.ledger.orders[request.order].id
             });
-            let may_wait = row.is_some_and(|row| row.pending || row.in_doubt);
+            let is_past = client.ledger.orders[request.order].is_past;
+            let may_wait = is_past || row.is_some_and(|row| row.pending || row.in_doubt);
             !request.answered && request.asked != Asked::New && !may_wait
         });
         if let Some((id, request)) = silent {
@@ -149,15 +212,16 @@ fn never_twice(desk: &Desk) -> Result<(), String> {
 }
 
 /// Cash and positions as the desk's good fills make them.
-fn money(plan: &Plan, risk: &Risk, desk: &Desk) -> Result<(), String> {
+fn money(plan: &Plan, risk: &Risk, extent: &Extent<'_>, desk: &Desk) -> Result<(), String> {
     let mut cash: BTreeMap<String, i128> = BTreeMap::new();
     let mut held: BTreeMap<(String, String), i64> = BTreeMap::new();
     let orders = desk.book().orders();
     for fill in desk.book().ledger().fills() {
-        if fill.state == FillState::Cancelled {
+        let order = &orders[fill.order as usize - 1];
+        if fill.state == FillState::Cancelled || !extent.has(order) {
             continue;
         }
-        let account = orders[fill.order as usize - 1].account.to_string_lossy();
+        let account = order.account.to_string_lossy();
         let value = fill.price.0 as i128 * fill.quantity.0 as i128;
         let (sign, symbol) = match fill.side {
             Side::Buy => (1, fill.symbol.to_string_lossy()),
@@ -166,7 +230,8 @@ fn money(plan: &Plan, risk: &Risk, desk: &Desk) -> Result<(), String> {
         *cash.entry(account.clone()).or_default() -= sign as i128 * value;
         *held.entry((account, symbol)).or_default() += sign * fill.quantity.0 as i64;
     }
-    for (at, account) in plan.accounts.iter().enumerate() {
+    let accounts = plan.accounts.iter().enumerate();
+    for (at, account) in accounts.filter(|(at, _)| extent.is_certain(*at)) {
         let index = AccountIndex(at as u32);
         let name = account.name.to_string_lossy();
         let change = cash.get(&name).copied().unwrap_or(0);

@@ -5,7 +5,7 @@
 //! holds: whatever it is sent that breaks the session's or the ledger's rules is a finding.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -77,6 +77,10 @@ pub struct Client {
     last_in_ns: u64,
     tested: bool,
     orders_made: u64,
+    /// Receives copies of what the others are told, and asks for nothing
+    pub is_receiver: bool,
+    /// What it was told of orders: ExecIDs, and ClOrdIDs of cancel rejects
+    pub told: HashSet<String>,
     /// Application messages received
     pub received: u64,
     /// Kind, number and what else moves numbers of every message that came, the last ones
@@ -114,6 +118,8 @@ impl Client {
             last_in_ns: 0,
             tested: false,
             orders_made: 0,
+            is_receiver: false,
+            told: HashSet::new(),
             received: 0,
             heard: VecDeque::new(),
         }
@@ -286,11 +292,20 @@ impl Client {
             }
             "8" => {
                 self.received += 1;
-                self.ledger.on_report(message)?;
+                let is_news = message.get(150) != "I";
+                let is_new = !is_news || self.told.insert(message.get(17).to_owned());
+                if !self.is_receiver {
+                    self.ledger.on_report(message)?;
+                } else if !is_new && !self.ledger.is_uncertain {
+                    return Err(format!("a copy came twice: {message:?}"));
+                }
             }
             "9" => {
                 self.received += 1;
-                self.ledger.on_cancel_reject(message)?;
+                self.told.insert(format!("9 of {}", message.get(11)));
+                if !self.is_receiver {
+                    self.ledger.on_cancel_reject(message)?;
+                }
             }
             _ => {}
         }
@@ -498,7 +513,7 @@ impl Client {
         let used = self.ledger.orders.first().map(|order| order.id.clone());
         let used = used.unwrap_or_else(|| "XNONE".to_owned());
         let account = self.account.clone();
-        match random.below(6) {
+        match random.below(9) {
             0 => {
                 // An order with an id that was used before.
                 let fields = format!(
@@ -517,12 +532,29 @@ impl Client {
             3 => {
                 self.say(now, "ZZ", "58=what?|".to_owned());
             }
-            4 => {
+            7 => {
                 let fields = format!(
                     "1=NOBODY|11=Z{}|21=1|38=10|40=2|44=10.00|54=1|55=SYM1|59=0|60={time}|",
                     self.next_out
                 );
                 self.say(now, "D", fields);
+            }
+            4 => {
+                // A number that was used before.
+                if self.state == State::On {
+                    let bytes = self.message(now, "1", 1, "", "112=again|");
+                    self.put(now, &bytes);
+                }
+            }
+            5 => {
+                // A number that is left out.
+                self.number(now, None);
+                self.say_admin(now, "1", "112=after a gap|");
+            }
+            6 if self.state == State::On => {
+                for _ in 0..random.between(50, 400) {
+                    self.say_admin(now, "1", "112=flood|");
+                }
             }
             _ => {
                 // Bytes that are no message; TCP may still bring a whole one behind them.

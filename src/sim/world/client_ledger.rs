@@ -65,6 +65,8 @@ pub struct ClientOrder {
     pub order_id: String,
     /// What stands of each execution: quantity and price by ExecID(17)
     pub fills: BTreeMap<String, (u64, String)>,
+    /// Of a day that is over for the gateway
+    pub is_past: bool,
     /// Was ended by a Reject of the session or a business reject
     pub refused: bool,
 }
@@ -84,9 +86,18 @@ pub struct ClientLedger {
     /// By ClOrdID
     pub requests: HashMap<String, Request>,
     executions: HashMap<String, usize>,
+    /// The gateway's host went down, and what it knew of these orders only its memory had: at level L0 nothing is promised then
+    pub is_uncertain: bool,
 }
 
 impl ClientLedger {
+    /// The gateway's day is over: it knows nothing of these orders any more.
+    pub fn end_day(&mut self) {
+        self.orders
+            .iter_mut()
+            .for_each(|order| order.is_past = true);
+    }
+
     /// A new order was given to the session.
     pub fn sent_new(&mut self, order: ClientOrder, number: u64) {
         let request = Request {
@@ -125,7 +136,7 @@ impl ClientLedger {
     /// An OrderCancelReject.
     pub fn on_cancel_reject(&mut self, message: &FixText) -> Result<(), String> {
         let id = message.get(11);
-        if id.starts_with(NONSENSE) {
+        if id.starts_with(NONSENSE) || self.is_uncertain {
             return Ok(());
         }
         let request = self.requests.get_mut(id);
@@ -143,7 +154,8 @@ impl ClientLedger {
     pub fn on_report(&mut self, message: &FixText) -> Result<(), String> {
         let id = message.get(11);
         let exec_type = message.get(150);
-        if id.starts_with(NONSENSE) || message.number(38) == NONSENSE_QUANTITY {
+        let is_nonsense = id.starts_with(NONSENSE) || message.number(38) == NONSENSE_QUANTITY;
+        if is_nonsense || self.is_uncertain {
             return Ok(());
         }
         let by_chain = self.requests.get(id).or_else(|| {

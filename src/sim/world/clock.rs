@@ -21,12 +21,12 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
-    /// In the afternoon, or a moment before midnight, UTC.
-    pub fn new(before_midnight: bool) -> Self {
+    /// In the afternoon, or so long before midnight, UTC.
+    pub fn new(before_midnight_ns: Option<u64>) -> Self {
         let day_ns = S_PER_DAY * NS_PER_S;
-        let wall_ns = match before_midnight {
-            true => (START_WALL_NS / day_ns + 1) * day_ns - NS_PER_S / 4,
-            false => START_WALL_NS,
+        let wall_ns = match before_midnight_ns {
+            Some(before_ns) => (START_WALL_NS / day_ns + 1) * day_ns - NS_PER_S / 4 - before_ns,
+            None => START_WALL_NS,
         };
         let mono_ns = START_MONO_NS;
         Self {
@@ -62,5 +62,10 @@ impl VirtualClock {
     /// Somebody sets the gateway's clock.
     pub fn jump(&mut self, by_ns: i64) {
         self.off_ns = (self.off_ns + by_ns).clamp(-OFF_NS_MAX, OFF_NS_MAX);
+    }
+
+    /// Somebody sets the gateway's clock right.
+    pub fn set_right(&mut self) {
+        self.off_ns = 0;
     }
 }

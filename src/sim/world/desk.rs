@@ -32,6 +32,8 @@ const SCRIPTS: [&str; 8] = [
 /// The desk.
 pub struct Desk {
     server: DeskServer<VirtualSockets>,
+    /// It may refuse to cancel what is open
+    pub refuses_cancels: bool,
 }
 
 impl Desk {
@@ -70,6 +72,7 @@ impl Desk {
         let server = DeskServer::new(sockets.collect(), config);
         Self {
             server: server.expect("virtual sockets listen anywhere"),
+            refuses_cancels: script.contains("too-late"),
         }
     }
 

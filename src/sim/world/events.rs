@@ -59,6 +59,14 @@ kinds! {
     Operator 3 true;
     /// The process is killed, at some call to the outside.
     Kill 3 true;
+    /// The host goes down: windows and what was not synced are gone.
+    HostLoss 2 true;
+    /// The disk fails, until somebody repairs it and starts the gateway anew.
+    DiskFails 1 true;
+    /// What the disk has is damaged, in a copy that a start then reads.
+    Damage 1 true;
+    /// Strangers come, with garbage and floods.
+    Flood 2 true;
 }
 
 /// One thing that happens.
@@ -101,7 +109,7 @@ impl fmt::Display for Event {
 
 /// The events of a seed. Each world has only some kinds of faults: where all of them happen at once each hides the others.
 pub fn draw(random: &mut Random, count: usize, with_restarts: bool) -> Vec<Event> {
-    let needs_restart = |kind| matches!(kind, Kind::Kill);
+    let needs_restart = |kind| matches!(kind, Kind::Kill | Kind::HostLoss | Kind::DiskFails);
     let share = random.between(0, 4);
     let chosen: Vec<(Kind, u64)> = KINDS
         .iter()

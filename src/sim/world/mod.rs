@@ -5,18 +5,26 @@
 //! ```
 //!
 //! One thread owns all of it. The same seed and the same events give the same bytes, which the trace proves. After every turn the witness
-//! reads the logs; after every event the book's sums are proved; at the end the ledgers of clients, gateway and desk must agree.
+//! reads the logs; after every event the book's sums are proved; at the end the ledgers of clients, gateway and desk must agree, and what a
+//! replay of the logs knows must be what the stages know.
 
+pub mod campaign;
 pub mod checks;
 pub mod client;
 pub mod client_ledger;
 pub mod clock;
+pub mod counts;
 pub mod desk;
 pub mod disk;
 pub mod events;
+mod faults;
 pub mod fix_text;
+pub mod hostile;
 pub mod net;
+mod plan;
 pub mod process;
+pub mod restart;
+mod settle;
 pub mod shrink;
 pub mod sockets;
 pub mod story;
@@ -27,20 +35,21 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use self::client::{Client, Manner};
-use self::client_ledger::Asked;
+use self::client::Client;
 use self::clock::VirtualClock;
+use self::counts::Counts;
 use self::desk::Desk;
 use self::disk::Disk;
-use self::events::{Event, Kind};
-use self::net::{Network, Weather};
+use self::events::Event;
+use self::hostile::Strangers;
+use self::net::Network;
 use self::process::{HOSTS, Process};
 use self::witness::Witness;
 use crate::config::plan::Plan;
-use crate::config::sample::{Sample, account_name, client_comp_id};
-use crate::domain::command::{CommandInput, RiskCommand, Scope};
+use crate::config::sample::{account_name, client_comp_id};
+use crate::domain::DeskIndex;
+use crate::domain::command::RiskCommand;
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
-use crate::domain::{AccountIndex, InstrumentIndex, SessionIndex, Text};
 use crate::sim::random::Random;
 
 const CLIENTS: usize = 3;
@@ -48,12 +57,10 @@ const LINKS: usize = 2;
 const INSTRUMENTS: usize = 2;
 /// Turns of everything at one time, at most.
 const ROUNDS: usize = 12;
-/// Virtual time in which everything must have settled once faults have stopped.
-const SETTLE_NS: u64 = 180 * NS_PER_S;
-/// A message that was lost unseen is missed at the next heartbeat: everybody has sent one by then, and what it led to is done.
-const HEARTBEATS_NS: u64 = 65 * NS_PER_S;
 /// Longest step of time: timers are not missed by more.
 const STRIDE_NS: u64 = NS_PER_S;
+/// Turns after which what a lost link left must have been reported in doubt.
+const TURNS_OF_DOUBT: u32 = 200;
 
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,12 +69,8 @@ pub struct Outcome {
     pub finding: Option<(Option<usize>, String)>,
     /// Hash over everything delivered, the state and the logs
     pub trace: u64,
-    /// Orders that clients gave to their sessions
-    pub orders: u64,
-    /// Records in the logs
-    pub records: u64,
-    /// Process deaths lived through
-    pub deaths: u64,
+    /// What happened
+    pub counts: Counts,
     /// What happened to the orders concerned, where something was wrong
     pub story: Vec<String>,
 }
@@ -81,12 +84,28 @@ pub struct World {
     process: Option<Process>,
     desk: Desk,
     clients: Vec<Client>,
+    /// Receives copies of what they are told
+    receiver: Client,
+    strangers: Strangers,
     witness: Witness,
     /// The journal does nothing until then
     stalled_until_ns: u64,
     /// Where there is no process: when the next one starts
     start_at_ns: u64,
-    deaths: u64,
+    /// When somebody has repaired the disk, and starts the gateway anew
+    repaired_at_ns: u64,
+    /// The process dies with its host
+    host_goes: bool,
+    /// The next start is told to accept that
+    has_lost: bool,
+    /// When an operator has settled with the desk what it has, and releases it
+    release_at_ns: Option<u64>,
+    /// Start number of the process, and of the first one of its trading day
+    epoch: u16,
+    first_epoch: u16,
+    /// Turns since requests of a lost link wait to be reported
+    turns_of_doubt: u32,
+    counts: Counts,
 }
 
 /// Where clients connect, and where the links listen.
@@ -94,53 +113,36 @@ fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-fn make_plan(random: &mut Random) -> Plan {
-    let mut sample = Sample::new("/nowhere");
-    (sample.sessions, sample.accounts) = (CLIENTS, CLIENTS);
-    (sample.instruments, sample.lot) = (INSTRUMENTS, 10);
-    sample.listen = address(1);
-    sample.links = (0..LINKS).map(|at| address(10 + at as u16)).collect();
-    sample.staging_bytes = 1 << 18;
-    sample.requests_per_day_max = 1 << 12;
-    sample.executions_per_day_max = 1 << 13;
-    sample.window = random.between(4, 64) as usize;
-    let mut plan = sample.plan();
-    plan.threads.ring_slots = crate::limits::RING_SLOTS_MIN;
-    plan.listeners[0].connections_max = 64;
-    for link in plan.desks.iter_mut().flat_map(|desk| &mut desk.links) {
-        (link.reconnect_min_ms, link.reconnect_max_ms) = (20, 400);
-    }
-    plan.sessions[1].pending_new = random.below(2) == 0;
-    plan.sessions[2].cancel_on_disconnect = random.below(3) == 0;
-    plan
-}
-
 impl World {
-    /// Everything is there but the process, and nobody is connected. The day ends soon in some worlds, where it `may_end`: orders end with it
-    /// for a process that starts.
-    pub fn new(seed: u64, may_end: bool) -> Self {
+    /// Everything is there but the process, and nobody is connected. In some worlds the day ends soon.
+    pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let plan = Arc::new(make_plan(&mut random));
-        let net = Network::new(HOSTS.len() + LINKS + CLIENTS, random.next_u64());
+        let plan = Arc::new(plan::make(&mut random));
+        let others = LINKS + CLIENTS + 2;
+        let net = Network::new(HOSTS.len() + others, random.next_u64());
         let net = Rc::new(RefCell::new(net));
         let disk = Rc::new(RefCell::new(Disk::default()));
-        let links: Vec<_> = plan.desks[0]
-            .links
-            .iter()
-            .map(|link| link.address)
-            .collect();
-        let desk = Desk::new(&links, &net, HOSTS.len(), &mut random);
-        let clients = (0..CLIENTS).map(|at| {
-            let host = HOSTS.len() + LINKS + at;
-            let mut client =
-                Client::new(client_comp_id(at), account_name(at), address(1), &net, host);
+        let desk = Desk::new(&plan::links(&plan), &net, HOSTS.len(), &mut random);
+        let first = HOSTS.len() + LINKS;
+        let client = |at: usize| {
+            let (name, account) = (client_comp_id(at), account_name(at));
+            let mut client = Client::new(name, account, address(1), &net, first + at);
             client.wants = true;
             client
-        });
-        let clients = clients.collect();
-        let clock = VirtualClock::new(random.below(4) == 0 && may_end);
+        };
+        let mut receiver = client(CLIENTS);
+        receiver.is_receiver = true;
+        let clients = (0..CLIENTS).map(client).collect();
+        let strangers = Strangers::new(&net, first + CLIENTS + 1, address(1));
+        let before_midnight = random.below(4) == 0;
+        let clock = VirtualClock::new(before_midnight.then(|| random.below(8 * NS_PER_S)));
         net.borrow_mut().set_now(clock.now().mono_ns);
+        let witness = Witness::new(plan.waits_for_disk());
         Self {
+            counts: Counts {
+                at_l1: plan.waits_for_disk() as u64,
+                ..Counts::default()
+            },
             plan,
             clock,
             net,
@@ -148,10 +150,18 @@ impl World {
             process: None,
             desk,
             clients,
-            witness: Witness::default(),
+            receiver,
+            strangers,
+            witness,
             stalled_until_ns: 0,
             start_at_ns: 0,
-            deaths: 0,
+            repaired_at_ns: 0,
+            host_goes: false,
+            has_lost: false,
+            release_at_ns: None,
+            epoch: 0,
+            first_epoch: 1,
+            turns_of_doubt: 0,
         }
     }
 
@@ -165,16 +175,15 @@ impl World {
             let concerned = clients.filter(|(at, _)| what.contains(&format!("client {at}")));
             story.extend(concerned.flat_map(|(_, client)| client.heard.iter().cloned()));
         }
+        let ledgers = self.clients.iter().map(|it| &it.ledger);
+        self.counts.orders = ledgers.map(|it| it.orders.len() as u64).sum();
+        self.counts.records += self.witness.records.len() as u64;
+        self.counts.copies = self.receiver.received;
+        self.counts.strangers = self.strangers.came;
         Outcome {
             finding,
             trace: self.trace(),
-            orders: self
-                .clients
-                .iter()
-                .map(|it| it.ledger.orders.len() as u64)
-                .sum(),
-            records: self.witness.records.len() as u64,
-            deaths: self.deaths,
+            counts: self.counts,
             story,
         }
     }
@@ -212,97 +221,6 @@ impl World {
         })
     }
 
-    fn happen(&mut self, event: &Event) -> Result<(), String> {
-        let mut random = event.random();
-        let now = self.clock.now();
-        let at = random.below(CLIENTS as u64) as usize;
-        let client = &mut self.clients[at];
-        match event.kind {
-            Kind::Order => client.new_order(now, &mut random, INSTRUMENTS as u64),
-            Kind::Burst => {
-                for _ in 0..random.between(2, 30) {
-                    client.new_order(now, &mut random, INSTRUMENTS as u64);
-                }
-            }
-            Kind::Cancel => client.change(now, &mut random, Asked::Cancel),
-            Kind::Replace => client.change(now, &mut random, Asked::Replace),
-            Kind::MassStatus => client.mass(now, false),
-            Kind::MassCancel => client.mass(now, true),
-            Kind::Desk => self.desk.act(now, &mut random),
-            Kind::Wait => {}
-            Kind::Nonsense => {
-                client.manner = Manner::Buggy;
-                client.nonsense(now, &mut random);
-            }
-            Kind::Sleep => {
-                let until_ns = now.mono_ns + random.between(NS_PER_MS, 3 * NS_PER_S);
-                client.sleeps_until_ns = until_ns;
-            }
-            Kind::Leave => client.leave(now, random.below(2) == 0),
-            Kind::Logout => client.log_out(now),
-            Kind::Reset | Kind::Silence => self.break_wire(event.kind, &mut random),
-            Kind::Weather => {
-                let slow = [100_000, 1_000_000, 30 * NS_PER_MS][random.below(3) as usize];
-                self.net.borrow_mut().weather = Weather {
-                    delay_min_ns: 1_000,
-                    delay_max_ns: slow,
-                    split_percent: random.below(90),
-                };
-            }
-            Kind::Jump => {
-                let by_s = random.between(0, 100) as i64 - 50;
-                self.clock.jump(by_s * NS_PER_S as i64);
-            }
-            Kind::Stall => {
-                self.stalled_until_ns = now.mono_ns + random.between(NS_PER_MS, 2 * NS_PER_S);
-            }
-            Kind::Operator => self.command(&mut random),
-            Kind::Kill => {
-                if let Some(process) = &self.process {
-                    process.die_after(random.below(60));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn break_wire(&mut self, kind: Kind, random: &mut Random) {
-        let mut net = self.net.borrow_mut();
-        let alive = net.alive(&HOSTS);
-        if alive.is_empty() {
-            return;
-        }
-        let wire = alive[random.below(alive.len() as u64) as usize];
-        match kind {
-            Kind::Silence => net.silence(wire, random.below(2) as usize),
-            _ => net.reset(wire),
-        }
-    }
-
-    fn command(&mut self, random: &mut Random) {
-        let scope = match random.below(4) {
-            0 => Scope::Firm,
-            1 => Scope::Account(AccountIndex(random.below(CLIENTS as u64) as u32)),
-            2 => Scope::Session(SessionIndex(random.below(CLIENTS as u64) as u32)),
-            _ => Scope::Instrument(InstrumentIndex(random.below(INSTRUMENTS as u64) as u32)),
-        };
-        let command = match random.below(6) {
-            0 => RiskCommand::Block(scope),
-            1 => RiskCommand::Kill(scope),
-            2 | 3 => RiskCommand::Unblock(scope),
-            _ => RiskCommand::Release(scope),
-        };
-        if let Some(process) = &mut self.process {
-            let input = CommandInput {
-                ticket: random.next_u64(),
-                user: Text::cut(b"operator"),
-                command,
-            };
-            let _ = process.gateway.ports.risk.push(input);
-            while process.gateway.ports.risk_done.pop().is_some() {}
-        }
-    }
-
     /// Time passes, and whatever is due is done.
     fn go_on(&mut self, ns: u64) -> Result<(), String> {
         let until_ns = self.clock.now().mono_ns + ns;
@@ -328,24 +246,35 @@ impl World {
         let (now, at_gateway) = (self.clock.now(), self.clock.of_gateway());
         self.net.borrow_mut().set_now(now.mono_ns);
         for _ in 0..ROUNDS {
-            let mut work = self.desk.step(now);
-            for client in &mut self.clients {
+            let mut work = self.desk.step(now) + self.strangers.step(now);
+            for client in self.clients.iter_mut().chain([&mut self.receiver]) {
                 work += client.step(now)?;
             }
             if self.process.is_none() && now.mono_ns >= self.start_at_ns {
                 self.start()?;
             }
-            if let Some(process) = &mut self.process {
-                work += process.turn(at_gateway);
-                process.show(&mut self.witness)?;
-                if process.is_dead() {
-                    self.bury();
-                    continue;
+            let Some(process) = &mut self.process else {
+                if work == 0 {
+                    break;
                 }
-                if now.mono_ns >= self.stalled_until_ns {
-                    work += process.journal(at_gateway);
-                }
+                continue;
+            };
+            if self.release_at_ns.is_some_and(|at_ns| now.mono_ns >= at_ns) {
+                self.release_at_ns = None;
+                process.command(RiskCommand::ReleaseDesk(DeskIndex(0)), now.mono_ns);
             }
+            work += process.turn(at_gateway);
+            process.show(&mut self.witness)?;
+            if !process.is_dead() && now.mono_ns >= self.stalled_until_ns {
+                work += process.journal(at_gateway);
+            }
+            if process.is_dead() {
+                process.show(&mut self.witness)?;
+                self.bury()?;
+                continue;
+            }
+            self.look_at_disk();
+            self.look_at_doubts()?;
             if work == 0 {
                 break;
             }
@@ -353,34 +282,21 @@ impl World {
         Ok(())
     }
 
-    fn start(&mut self) -> Result<(), String> {
-        let epoch = self.deaths as u16 + 1;
-        let now = self.clock.of_gateway();
-        let process = Process::start(&self.plan, epoch, now, &self.net, &self.disk)?;
-        self.process = Some(process);
-        Ok(())
-    }
-
-    /// What the process left in its windows goes to the disk, as the next start takes it over; its connections end.
-    fn bury(&mut self) {
-        let Some(process) = self.process.take() else {
-            return;
+    /// What a lost link left unanswered is reported, and soon.
+    fn look_at_doubts(&mut self) -> Result<(), String> {
+        let waiting = self.process.as_ref();
+        let waiting = waiting.map_or(0, |process| process.gateway.route.unreported());
+        self.turns_of_doubt = if waiting == 0 {
+            0
+        } else {
+            self.turns_of_doubt + 1
         };
-        self.deaths += 1;
-        let mut random = Random::new(self.trace_seed());
-        for (log, left) in process.windows().into_iter().enumerate() {
-            self.disk.borrow_mut().take_over(log, &left);
+        match self.turns_of_doubt > TURNS_OF_DOUBT {
+            true => Err(format!(
+                "{waiting} requests of lost links are not reported in doubt"
+            )),
+            false => Ok(()),
         }
-        self.witness.new_windows();
-        let lose = random.below(2) == 0;
-        self.net.borrow_mut().host_dies(&HOSTS, lose);
-        let now_ns = self.clock.now().mono_ns;
-        self.start_at_ns = now_ns + random.between(NS_PER_MS, 500 * NS_PER_MS);
-    }
-
-    /// A number that depends on how often it died, and when.
-    fn trace_seed(&self) -> u64 {
-        self.clock.elapsed_ns() ^ self.deaths.rotate_left(40)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -388,64 +304,5 @@ impl World {
             Some(process) => process.gateway.risk.risk().check_invariants(),
             None => Ok(()),
         }
-    }
-
-    /// Faults stop. Everything must settle, and then all must agree.
-    fn settle(&mut self) -> Result<(), String> {
-        self.net.borrow_mut().weather = Weather::default();
-        self.net.borrow_mut().break_silent();
-        self.stalled_until_ns = 0;
-        for client in &mut self.clients {
-            client.sleeps_until_ns = 0;
-        }
-        let from_ns = self.clock.now().mono_ns;
-        let until_ns = from_ns + SETTLE_NS;
-        let (mut before, mut quiet) = (None, 0);
-        while quiet < 3 || self.clock.now().mono_ns < from_ns + HEARTBEATS_NS {
-            self.go_on(STRIDE_NS)?;
-            self.check()?;
-            let seen = (self.witness.sequences()[witness::ORDER], self.state());
-            quiet = match before.as_ref() == Some(&seen) && seen.1 == "settled" {
-                true => quiet + 1,
-                false => 0,
-            };
-            if self.clock.now().mono_ns > until_ns {
-                return Err(format!("not settled: {}", seen.1));
-            }
-            before = Some(seen);
-        }
-        self.witness.unfinished()?;
-        match &self.process {
-            Some(process) => {
-                let risk = process.gateway.risk.risk();
-                checks::ledgers(&self.plan, risk, &self.clients, &self.desk)
-            }
-            None => Err("the gateway is not there".to_owned()),
-        }
-    }
-
-    /// `settled`, or what is not.
-    fn state(&self) -> String {
-        if let Some(client) = self.clients.iter().find(|client| !client.is_settled()) {
-            return client.describe();
-        }
-        let ready = self
-            .process
-            .as_ref()
-            .map(|process| process.gateway.route.links_ready());
-        if ready != Some(LINKS) || self.desk.links_up() != LINKS {
-            return format!(
-                "links: {ready:?} at the gateway, {} at the desk",
-                self.desk.links_up()
-            );
-        }
-        let in_flight = self
-            .process
-            .as_ref()
-            .map_or(0, |process| process.gateway.route.in_flight());
-        if in_flight > 0 {
-            return format!("{in_flight} requests are in flight");
-        }
-        "settled".to_owned()
     }
 }

@@ -15,16 +15,14 @@ use super::net::{Host, Network};
 use super::sockets::{Life, Sent, VirtualSockets};
 use super::witness::{CLIENT, DESK, ORDER, Witness};
 use crate::config::plan::Plan;
-use crate::domain::Now;
+use crate::domain::command::{CommandInput, RiskCommand};
+use crate::domain::{Now, Text};
 use crate::journal::LogId;
-use crate::journal::read::{Chain, Step};
-use crate::journal::record::Record;
 use crate::sim::gateway::{self, Gateway};
 use crate::stage::archive::{self, ArchiveReader};
 use crate::stage::assembly;
 use crate::stage::journal::{Drain, JournalStage};
-use crate::stage::merge::Merge;
-use crate::stage::replay::{Replay, Resumption};
+use crate::stage::replay::Resumption;
 
 /// The hosts that it is: its clients' side and its desks' side.
 pub const HOSTS: [Host; 2] = [0, 1];
@@ -45,15 +43,15 @@ thread_local! {
 }
 
 impl Process {
-    /// Goes on with what the disk has of earlier processes. Fails with what a start would refuse.
+    /// Goes on with what was made of the logs of earlier processes.
     pub fn start(
         plan: &Arc<Plan>,
         epoch: u16,
+        resumption: Resumption,
         now: Now,
         net: &Rc<RefCell<Network>>,
         disk: &Rc<RefCell<Disk>>,
-    ) -> Result<Self, String> {
-        let resumption = replay(plan, now, &disk.borrow())?;
+    ) -> Self {
         let names = assembly::channel_names(plan, LogId::Client);
         let (archive, reader) = archive::archive(DiskReader::new(disk, LogId::Client));
         let reader = reader.with_channels(resumption.clients.channels(&names));
@@ -70,7 +68,8 @@ impl Process {
         }
         let plan = plan.clone();
         let listeners: Vec<_> = plan.listeners.iter().map(|it| it.address).collect();
-        let (mut gateway, status) = Gateway::over(plan, epoch, resumption, now, sockets, page);
+        let (mut gateway, status) =
+            Gateway::over(plan.clone(), epoch, resumption, now, sockets, page);
         PAGES.with_borrow_mut(|pages| pages.push(page));
         gateway.decode.board().set_archive(archive);
         let logs = gateway.take_logs();
@@ -78,21 +77,24 @@ impl Process {
         *life.gauges.borrow_mut() = gauges;
         let ids = [LogId::Client, LogId::Order, LogId::Desk];
         let drains = ids.into_iter().zip(logs).map(|(id, reader)| {
-            let file = Disk::create(disk, id, epoch);
+            let file = Disk::create(disk, id, epoch, &life);
             Drain::new(id, Vec::new(), reader, file)
         });
-        let journal = JournalStage::new(drains.collect(), status).telling(gateway.disk.clone());
+        let mut journal = JournalStage::new(drains.collect(), status).telling(gateway.disk.clone());
+        if plan.waits_for_disk() {
+            journal = journal.promptly();
+        }
         for address in listeners {
             let bound = gateway.decode.board().listen(0, address);
             debug_assert!(bound.is_ok());
         }
-        Ok(Self {
+        Self {
             gateway,
             journal,
             archive: reader,
             life,
             sent,
-        })
+        }
     }
 
     /// One turn of the stages; returns how much was done.
@@ -103,6 +105,28 @@ impl Process {
     /// One turn of the journal, and of what reads old messages for it.
     pub fn journal(&mut self, now: Now) -> usize {
         self.journal.duty_cycle(now) + self.archive.duty_cycle()
+    }
+
+    /// An operator's command. What became of the ones before is not looked at.
+    pub fn command(&mut self, command: RiskCommand, ticket: u64) {
+        let user = Text::cut(b"operator");
+        let input = CommandInput {
+            ticket,
+            user,
+            command,
+        };
+        let _ = self.gateway.ports.risk.push(input);
+        while self.gateway.ports.risk_done.pop().is_some() {}
+    }
+
+    /// All that is committed goes to the disk.
+    pub fn finish_journal(&mut self, now: Now) {
+        self.journal.finish(now);
+    }
+
+    /// Positions before which the logs were durable when it died, by the gateway's own word.
+    pub fn durable(&self) -> [u64; 3] {
+        self.life.durable_ends.get()
     }
 
     /// Whether the journal has given up.
@@ -158,55 +182,4 @@ impl Process {
         }
         left
     }
-}
-
-/// The logs.
-const LOGS: [LogId; 3] = [LogId::Client, LogId::Order, LogId::Desk];
-
-/// A record, and its place.
-struct Placed<'a> {
-    epoch: u16,
-    offset: u64,
-    record: Record<'a>,
-}
-
-/// What the disk has, fed in the order of time as a start does it.
-fn replay(plan: &Arc<Plan>, now: Now, disk: &Disk) -> Result<Resumption, String> {
-    let mut records = [const { Vec::new() }; 3];
-    for (at, log) in LOGS.into_iter().enumerate() {
-        let mut sequence = 0;
-        for (epoch, bytes) in disk.read(at) {
-            let mut chain = Chain::behind(sequence);
-            let mut offset = 0;
-            while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
-                let Step::Record(record, taken) = chain.take(rest) else {
-                    let name = log.name();
-                    return Err(format!("the {name} log cannot be read at {epoch}/{offset}"));
-                };
-                let place = offset as u64;
-                records[at].push(Placed {
-                    epoch,
-                    offset: place,
-                    record,
-                });
-                offset += taken;
-            }
-            sequence = chain.sequence;
-        }
-    }
-    let mut replay = Replay::new(plan.clone());
-    let (mut merge, mut at) = (Merge::default(), [0; 3]);
-    while let Some(log) = merge.next([0, 1, 2].map(|log| {
-        let next: Option<&Placed<'_>> = records[log].get(at[log]);
-        next.map(|placed| placed.record.time_ns)
-    })) {
-        let placed = &records[log][at[log]];
-        at[log] += 1;
-        replay
-            .feed(LOGS[log], placed.epoch, placed.offset, &placed.record)
-            .map_err(|error| format!("a start refuses the logs: {error}"))?;
-    }
-    replay
-        .finish(assembly::day(now))
-        .map_err(|error| format!("a start refuses the logs: {error}"))
 }

@@ -2,7 +2,7 @@
 //!
 //! Cold. What always holds: what is reported was run as it is reported.
 
-use super::events::{self, Event, Kind};
+use super::events::{self, Event};
 use super::{Outcome, World};
 use crate::sim::random::Random;
 
@@ -18,8 +18,7 @@ pub fn events_of(seed: u64, count: usize, with_kills: bool) -> Vec<Event> {
 
 /// Runs a seed. A panic is a finding, where panics do not end the process.
 pub fn run(seed: u64, events: &[Event]) -> Outcome {
-    let may_end = !events.iter().any(|event| event.kind == Kind::Kill);
-    let run = || World::new(seed, may_end).run(events);
+    let run = || World::new(seed).run(events);
     std::panic::catch_unwind(run).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));

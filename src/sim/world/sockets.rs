@@ -22,6 +22,8 @@ const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr
 pub struct Sent {
     /// Committed end of the host's log
     pub position: u64,
+    /// End of what of it was durable
+    pub durable: u64,
     /// The bytes of one call
     pub bytes: Vec<u8>,
 }
@@ -36,6 +38,8 @@ pub struct Life {
     dead: Cell<bool>,
     /// Where the logs' ends were at that moment
     pub ends: Cell<[u64; 3]>,
+    /// How far they were durable at that moment
+    pub durable_ends: Cell<[u64; 3]>,
     /// The logs' gauges
     pub gauges: RefCell<Vec<ringbuf::byte_log::LogGauge>>,
 }
@@ -50,6 +54,8 @@ impl Life {
     pub fn die(&self) {
         if !self.dead.replace(true) {
             self.ends.set(self.positions());
+            self.durable_ends
+                .set([0, 1, 2].map(|log| self.durable(log)));
         }
     }
 
@@ -59,8 +65,14 @@ impl Life {
         std::array::from_fn(|at| gauges.get(at).map_or(0, |gauge| gauge.position()))
     }
 
+    /// How far a log is durable, by its own word.
+    fn durable(&self, log: usize) -> u64 {
+        let gauges = self.gauges.borrow();
+        gauges.get(log).map_or(0, |gauge| gauge.released())
+    }
+
     /// One call; false where it never happens.
-    fn step(&self) -> bool {
+    pub fn step(&self) -> bool {
         if self.dead.get() {
             return false;
         }
@@ -293,6 +305,7 @@ impl Sockets for VirtualSockets {
         if let Some(log) = self.log {
             self.sent.borrow_mut().push(Sent {
                 position: self.life.positions()[log],
+                durable: self.life.durable(log),
                 bytes: bytes.to_vec(),
             });
         }

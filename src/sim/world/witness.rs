@@ -8,8 +8,12 @@ use std::collections::{HashMap, HashSet};
 
 use ringbuf::byte_log::Reader;
 
+use super::client_ledger::NONSENSE_QUANTITY;
+use super::disk::Disk;
 use super::fix_text::{self, FixText};
+use super::restart;
 use super::sockets::Sent;
+use crate::domain::order::ClientRequest;
 use crate::domain::report::DeskInput;
 use crate::journal::{LogId, Record, RecordKind, entry, record};
 
@@ -31,6 +35,8 @@ pub struct Seen {
     pub kind: RecordKind,
     /// Session or link
     pub channel: u16,
+    /// Sequence of its cause
+    pub cause: u64,
     /// Its content
     pub body: Vec<u8>,
 }
@@ -59,16 +65,116 @@ pub struct Witness {
     numbers: [HashSet<Number>; 3],
     last_number: HashMap<(usize, u16), u64>,
     waiting: [Vec<Sent>; 3],
+    /// Level L1: nothing leaves before its record is durable
+    pub waits_for_disk: bool,
+    /// The disk has failed: no new order may leave
+    pub disk_has_failed: bool,
+    /// The highest number ever used on a channel; and, where the end of the logs was lost, the channels that have left some out since
+    highest: HashMap<(usize, u16), u64>,
+    skipped: Option<HashSet<(usize, u16)>>,
+    /// Ends of records in the present windows
+    ends: [Vec<(u64, u64)>; 3],
+    /// Whose the requests are, by order id, and the order log's records; `None`: anybody's
+    owners: HashMap<u64, usize>,
+    owners_of_records: HashMap<u64, Option<usize>>,
+    /// Under which ids an order of a client was sent to the desk
+    sendings: HashMap<(usize, Vec<u8>), Vec<u64>>,
+    /// Inputs that came from desks
+    of_desks: HashSet<u64>,
+    /// What clients were told of the market: the order log's records that led to it
+    told: Vec<(u64, String)>,
+    copied: HashSet<(u64, u16, u16)>,
+    /// Requests of the day before ended with it: those of records up to this one
+    ended_through: u64,
+}
+
+/// What went with the host.
+#[derive(Clone, Debug, Default)]
+pub struct Lost {
+    /// Records, log by log
+    pub records: [u64; 3],
+    /// Whose orders it may be about; all of them, where it is not known
+    pub whose: Vec<Option<usize>>,
 }
 
 impl Witness {
+    /// Nothing was seen yet.
+    pub fn new(waits_for_disk: bool) -> Self {
+        Self {
+            waits_for_disk,
+            ..Self::default()
+        }
+    }
+
     /// A new process begins with windows of its own.
     pub fn new_windows(&mut self) {
         self.position = [0; 3];
+        self.ends = Default::default();
+        self.disk_has_failed = false;
         for log in [CLIENT, DESK] {
             self.logged[log].clear();
             self.waiting[log].clear();
         }
+    }
+
+    /// The host went down: what is known is what the disk has. What was durable by the gateway's own word, up to these positions, must
+    /// be there; what is missing is told.
+    pub fn lose_host(&mut self, disk: &Disk, durable: [u64; 3]) -> Result<Lost, String> {
+        let records = restart::records(disk)?;
+        let mut kept = [0; 3];
+        for placed in &records {
+            kept[placed.log] = placed.record.sequence;
+        }
+        for (log, kept) in kept.into_iter().enumerate() {
+            let safe = self.ends[log].iter().rev();
+            let safe = safe.clone().find(|(end, _)| *end <= durable[log]);
+            if let Some((_, safe)) = safe.filter(|(_, safe)| *safe > kept) {
+                return Err(format!(
+                    "record {safe} of log {log} was durable, and the disk has only {kept}"
+                ));
+            }
+        }
+        let mut lost = Lost::default();
+        for seen in self.records.iter().filter(|it| it.sequence > kept[it.log]) {
+            lost.records[seen.log] += 1;
+            let owner = |sequence: u64| self.owners_of_records.get(&sequence).copied().flatten();
+            match (seen.log, seen.kind) {
+                (CLIENT, RecordKind::MessageOut | RecordKind::CopyOut) => {
+                    lost.whose.push(Some(seen.channel as usize));
+                }
+                (ORDER, RecordKind::ClientInput | RecordKind::DeskInput) => {
+                    lost.whose.push(owner(seen.sequence));
+                }
+                (ORDER, RecordKind::Continuation) => lost.whose.push(None),
+                (DESK, RecordKind::MessageOut) => lost.whose.push(owner(seen.cause)),
+                _ => {}
+            }
+        }
+        let mut after = Self {
+            waits_for_disk: self.waits_for_disk,
+            owners: std::mem::take(&mut self.owners),
+            sendings: std::mem::take(&mut self.sendings),
+            ended_through: self.ended_through.min(kept[ORDER]),
+            ..Self::default()
+        };
+        // What was found wrong about them was found when they were written.
+        for log in [CLIENT, DESK, ORDER] {
+            for placed in records.iter().filter(|placed| placed.log == log) {
+                let _ = after.take(log, 0, &placed.record);
+            }
+            after.closed[log].retain(|output| output.0 <= kept[ORDER]);
+        }
+        after.highest = std::mem::take(&mut self.highest);
+        after.skipped = Some(HashSet::new());
+        after.told.clear();
+        *self = after;
+        self.new_windows();
+        Ok(lost)
+    }
+
+    /// A day began anew: requests of the one before that did not leave ended with it.
+    pub fn new_day(&mut self) {
+        self.ended_through = self.sequence[ORDER];
     }
 
     /// Sequence of the last record of each log.
@@ -84,9 +190,11 @@ impl Witness {
                     continue;
                 }
                 self.position[log] = frame.end();
+                let end = frame.end();
                 let (record, _) = record::view(frame.bytes)
                     .map_err(|error| format!("log {log}: a record cannot be read: {error}"))?;
-                self.take(log, frame.end(), &record)
+                self.ends[log].push((end, record.sequence));
+                self.take(log, end, &record)
                     .map_err(|what| format!("{what}; record {log}/{}", record.sequence))?;
             }
         }
@@ -103,6 +211,7 @@ impl Witness {
             sequence: record.sequence,
             kind: record.kind,
             channel: record.channel,
+            cause: record.cause.sequence,
             body: record.body.to_vec(),
         });
         match record.kind {
@@ -117,9 +226,18 @@ impl Witness {
                 self.number(log, record)?;
                 if record.kind == RecordKind::MessageOut {
                     self.close(log, record)?;
+                    self.note_told(log, record)?;
                 } else if log == CLIENT || log == DESK {
                     // A Reject answers a message.
                     self.follow(log, record, log);
+                }
+            }
+            RecordKind::CopyOut => {
+                self.logged[log].insert(record.body.to_vec(), end);
+                self.number(log, record)?;
+                let copy = (record.cause.sequence, record.cause.output, record.channel);
+                if !self.copied.insert(copy) {
+                    return Err(format!("a copy is told twice: {copy:?}"));
                 }
             }
             RecordKind::Refused => self.close(log, record)?,
@@ -129,6 +247,7 @@ impl Witness {
                 if let [desk, client, ..] = record.body {
                     self.outputs.insert(record.sequence, (*desk, *client));
                 }
+                self.of_desks.insert(record.sequence);
             }
             RecordKind::Carried => {
                 // The process before did not finish with it: this record stands for it from here on.
@@ -162,8 +281,18 @@ impl Witness {
         }
         let names = (message.get(49).to_owned(), message.get(56).to_owned());
         self.numbers[log].insert((names.0, names.1, number));
-        let last = self.last_number.insert((log, record.channel), number);
-        match last.unwrap_or(0) + 1 == number {
+        let channel = (log, record.channel);
+        let last = self.last_number.insert(channel, number);
+        let highest = self.highest.entry(channel).or_default();
+        if number <= *highest {
+            return Err(format!(
+                "number {number} is used again, {highest} was the last: {message:?}"
+            ));
+        }
+        *highest = number;
+        let skipped = self.skipped.as_mut();
+        let may_skip = skipped.is_some_and(|skipped| skipped.insert(channel));
+        match last.unwrap_or(0) + 1 == number || may_skip {
             true => Ok(()),
             false => Err(format!("number {number} after {last:?}: {message:?}")),
         }
@@ -189,6 +318,20 @@ impl Witness {
             .ok_or_else(|| "a client's request cannot be read back".to_owned())?;
         let outputs = (outcome.desk_outputs, outcome.client_outputs);
         self.outputs.insert(record.sequence, outputs);
+        let owner = input.session.get();
+        self.owners_of_records.insert(record.sequence, Some(owner));
+        let id = outcome.desk_request.raw();
+        self.owners.insert(id, owner);
+        if let ClientRequest::New(new) = &input.request
+            && new.quantity.0 != NONSENSE_QUANTITY
+            && outcome.desk_outputs > 0
+        {
+            let name = (owner, new.client_order_id.as_bytes().to_vec());
+            let ids = self.sendings.entry(name).or_default();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
         if input.cause_sequence == 0 || !self.received[CLIENT].contains(&record.cause.sequence) {
             // A disconnect, or seen later in this turn: see `settle`.
             return Ok(());
@@ -207,6 +350,15 @@ impl Witness {
         let input = entry::read_desk(record.body)
             .ok_or_else(|| "a desk's input cannot be read back".to_owned())?;
         let sequence = record.cause.sequence;
+        self.of_desks.insert(record.sequence);
+        let id = match &input.input {
+            DeskInput::Report(report) => report.id.raw(),
+            DeskInput::CancelReject(reject) => reject.id.raw(),
+            DeskInput::Refused { id, .. } | DeskInput::InDoubt { id } => id.raw(),
+            DeskInput::Link(_) => 0,
+        };
+        let owner = self.owners.get(&id).copied();
+        self.owners_of_records.insert(record.sequence, owner);
         match input.input {
             DeskInput::Report(_) | DeskInput::CancelReject(_) => {
                 if !self.received[DESK].contains(&sequence) {
@@ -229,6 +381,23 @@ impl Witness {
         Ok(())
     }
 
+    /// What only a desk can say needs a desk's word; and no order leaves that the disk does not have.
+    fn note_told(&mut self, log: usize, record: &Record<'_>) -> Result<(), String> {
+        let message = read(record.body)?;
+        let kind = message.kind();
+        if log == DESK && self.disk_has_failed && matches!(kind, "D" | "G") {
+            return Err(format!(
+                "a new order leaves, and the disk has failed: {message:?}"
+            ));
+        }
+        let of_market = ["0", "1", "2", "4", "5", "C", "3", "D", "F", "G", "H"];
+        if log == CLIENT && kind == "8" && of_market.contains(&message.get(150)) {
+            let what = format!("{message:?}");
+            self.told.push((record.cause.sequence, what));
+        }
+        Ok(())
+    }
+
     /// What a stage handed to its sockets since the last time.
     pub fn sent(&mut self, log: usize, sent: &mut Vec<Sent>) {
         self.waiting[log].append(sent);
@@ -243,9 +412,16 @@ impl Witness {
                     let Some((message, length)) = fix_text::first(rest)? else {
                         return Err(format!("log {log}: a part of a message is sent"));
                     };
-                    self.check_sent(log, &message, &rest[..length], sent.position)?;
+                    self.check_sent(log, &message, &rest[..length], &sent)?;
                     rest = &rest[length..];
                 }
+            }
+        }
+        for (cause, what) in std::mem::take(&mut self.told) {
+            if !self.of_desks.contains(&cause) {
+                return Err(format!(
+                    "order record {cause} is no word of a desk, and led to {what}"
+                ));
             }
         }
         for log in [CLIENT, DESK] {
@@ -265,7 +441,7 @@ impl Witness {
         log: usize,
         message: &FixText,
         bytes: &[u8],
-        position: u64,
+        sent: &Sent,
     ) -> Result<(), String> {
         let is_order = matches!(message.kind(), "D" | "F" | "G");
         if message.poss_dup() {
@@ -281,10 +457,19 @@ impl Witness {
             };
         }
         match self.logged[log].get(bytes) {
-            Some(&end) if end <= position => Ok(()),
+            Some(&end) if self.waits_for_disk && end > sent.durable && !is_admin(message) => {
+                Err(format!("sent before it was durable: {message:?}"))
+            }
+            Some(&end) if end <= sent.position => Ok(()),
             Some(_) => Err(format!("sent before its record stood: {message:?}")),
             None => Err(format!("sent without a record: {message:?}")),
         }
+    }
+
+    /// Orders of clients that were sent under more than one id.
+    pub fn sent_twice(&self) -> impl Iterator<Item = (String, &[u64])> {
+        let twice = self.sendings.iter().filter(|(_, ids)| ids.len() > 1);
+        twice.map(|((_, name), ids)| (String::from_utf8_lossy(name).into_owned(), &ids[..]))
     }
 
     /// Requests of clients and messages of desks that nothing followed, and outputs that are not closed; all of them by now.
@@ -299,6 +484,9 @@ impl Witness {
         outputs.sort();
         for (&sequence, &(desk, client)) in outputs {
             for output in 0..(desk + client) as u16 {
+                if output < desk as u16 && sequence <= self.ended_through {
+                    continue;
+                }
                 let log = if output < desk as u16 { DESK } else { CLIENT };
                 if !self.closed[log].contains(&(sequence, output)) {
                     return Err(format!(
@@ -316,4 +504,9 @@ fn read(bytes: &[u8]) -> Result<FixText, String> {
         Some((message, length)) if length == bytes.len() => Ok(message),
         _ => Err("a record holds something else than one message".to_owned()),
     }
+}
+
+/// What the session layer says by itself.
+fn is_admin(message: &FixText) -> bool {
+    matches!(message.kind(), "0" | "1" | "2" | "3" | "4" | "5" | "A")
 }

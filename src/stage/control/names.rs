@@ -5,7 +5,7 @@
 use super::protocol::{ErrorKind, LimitName, Response, ScopeName, SetSequence};
 use crate::config::plan::Plan;
 use crate::domain::command::{LimitChange, NumbersChange, Scope};
-use crate::domain::{AccountIndex, InstrumentIndex, LinkIndex, Money, SessionIndex};
+use crate::domain::{AccountIndex, DeskIndex, InstrumentIndex, LinkIndex, Money, SessionIndex};
 use crate::limits::SEQUENCE_NUMBER_MAX;
 
 /// A result whose error is the answer to the operator.
@@ -36,6 +36,11 @@ pub(super) fn instrument(plan: &Plan, name: &str) -> Answer<InstrumentIndex> {
 pub(super) fn link(plan: &Plan, name: &str) -> Answer<LinkIndex> {
     let links = || plan.desks.iter().flat_map(|desk| &desk.links);
     find("link", name, || links().map(|link| link.name.as_bytes())).map(LinkIndex)
+}
+
+pub(super) fn desk(plan: &Plan, name: &str) -> Answer<DeskIndex> {
+    let names = || plan.desks.iter().map(|desk| desk.name.as_bytes());
+    find("desk", name, names).map(DeskIndex)
 }
 
 pub(super) fn scope(plan: &Plan, scope: &ScopeName) -> Answer<Scope> {

@@ -211,6 +211,12 @@ impl Operations {
                 names::account(plan, account)?,
                 names::limit(*limit, value)?,
             ))),
+            Command::DeskHold { name } => {
+                Ok(Action::Risk(RiskCommand::Hold(names::desk(plan, name)?)))
+            }
+            Command::DeskRelease { name } => Ok(Action::Risk(RiskCommand::ReleaseDesk(
+                names::desk(plan, name)?,
+            ))),
             Command::SessionDisable { name } => Ok(Action::Session(SessionCommand::Disable(
                 names::session(plan, name)?,
             ))),
@@ -250,8 +256,12 @@ impl Operations {
 
     fn raises_risk(&self, action: Action) -> bool {
         match action {
-            Action::Risk(RiskCommand::Block(_) | RiskCommand::Kill(_)) => false,
-            Action::Risk(RiskCommand::Unblock(_) | RiskCommand::Release(_)) => true,
+            Action::Risk(RiskCommand::Block(_) | RiskCommand::Kill(_) | RiskCommand::Hold(_)) => {
+                false
+            }
+            Action::Risk(
+                RiskCommand::Unblock(_) | RiskCommand::Release(_) | RiskCommand::ReleaseDesk(_),
+            ) => true,
             Action::Risk(RiskCommand::Limit(account, change)) => {
                 // A change on its way may lower what is in force: until it is answered, any other one counts as raising.
                 let under_way = |waiting: &Waiting| matches!(waiting.risk, Some(RiskCommand::Limit(of, _)) if of == account);

@@ -65,6 +65,16 @@ pub enum Command {
     LinkSetSequence(SetSequence),
     /// All desks with their links.
     DeskList,
+    /// No new orders and replaces to a desk; cancels pass.
+    DeskHold {
+        /// Of the desk.
+        name: String,
+    },
+    /// End a hold: what the desk has is settled.
+    DeskRelease {
+        /// Of the desk.
+        name: String,
+    },
     /// No new orders; cancels pass.
     Block {
         /// Of what.
@@ -198,6 +208,8 @@ impl fmt::Display for Command {
             Self::LinkEnable { name } => write!(f, "link enable {name}"),
             Self::LinkSetSequence(set) => write!(f, "link set-sequence {set}"),
             Self::DeskList => f.write_str("desk list"),
+            Self::DeskHold { name } => write!(f, "desk hold {name}"),
+            Self::DeskRelease { name } => write!(f, "desk release {name}"),
             Self::Block { scope } => write!(f, "block {scope}"),
             Self::Unblock { scope } => write!(f, "unblock {scope}"),
             Self::Kill { scope } => write!(f, "kill {scope}"),

@@ -63,6 +63,8 @@ impl Operations {
                 |of: fn(&LinkSnapshot) -> u64| -> u64 { links.iter().map(|link| of(link)).sum() };
             json!({
                 "name": desk.name,
+                "level": desk.durability.level(),
+                "held": links.iter().any(|link| link.held),
                 "links": links.len(),
                 "links_ready": links.iter().filter(|link| link.state == "ready").count(),
                 "in_flight": sum(|link| link.in_flight),

@@ -54,6 +54,8 @@ impl Replay {
             in_flight,
             doubts,
             doubted,
+            numbers_since,
+            standing,
             rejections,
             refusals,
             refusals_known,
@@ -62,13 +64,15 @@ impl Replay {
             positions,
             inputs,
             last_input_day,
+            fresh_epoch,
         } = self;
         let mut saver = Saver::default();
         saver.put(&(clients, links));
         saver.put(&(begin, open, closed, in_flight));
-        saver.put(&(doubts, doubted, rejections));
+        saver.put(&(doubts, doubted, rejections, numbers_since, standing));
         saver.put(&(refusals, refusals_known, copies));
         saver.put(&(sequences, positions, inputs, last_input_day));
+        saver.put(fresh_epoch);
         saver.put(&risk.is_some());
         if let Some(risk) = risk {
             risk.save(&mut saver);
@@ -82,7 +86,13 @@ impl Replay {
         let mut replay = Self::new(plan);
         (replay.clients, replay.links) = saved.take()?;
         (replay.begin, replay.open, replay.closed, replay.in_flight) = saved.take()?;
-        (replay.doubts, replay.doubted, replay.rejections) = saved.take()?;
+        (
+            replay.doubts,
+            replay.doubted,
+            replay.rejections,
+            replay.numbers_since,
+            replay.standing,
+        ) = saved.take()?;
         (replay.refusals, replay.refusals_known, replay.copies) = saved.take()?;
         (
             replay.sequences,
@@ -90,6 +100,7 @@ impl Replay {
             replay.inputs,
             replay.last_input_day,
         ) = saved.take()?;
+        replay.fresh_epoch = saved.take()?;
         if saved.take::<bool>()? {
             let plan = replay.plan.clone();
             let risk = assembly::with_risk_plan(&plan, 0, |plan| Risk::load(plan, &mut saved));

@@ -19,13 +19,23 @@ use crate::domain::report::{
     ClientCancelReject, ClientExec, ClientOutput, ClientReport, MassCancelReport, ReportDetail,
 };
 use crate::domain::{
-    Directory, FixVersion, OrderId, OrderStatus, OrderType, Price, Quantity, RejectReason,
+    Directory, Durability, FixVersion, OrderId, OrderStatus, OrderType, Price, Quantity,
+    RejectReason,
 };
 
 /// Symbol(55) where the message is about none: the value that the specification provides.
 const NO_SYMBOL: &[u8] = b"[N/A]";
 /// ExecRestatementReason(378): broker option.
 const RESTATED_BY_BROKER: u8 = b'4';
+
+/// A level of durability, and the user-defined field that a session wants it in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Level {
+    /// Above those of FIX itself
+    pub tag: u32,
+    /// Its value
+    pub durability: Durability,
+}
 
 /// Encodes whatever goes to a client. `header.msg_type` is set here.
 pub fn encode_output(
@@ -34,8 +44,9 @@ pub fn encode_output(
     time: &mut TimeText,
     directory: &Directory,
     output: &ClientOutput,
+    level: Option<Level>,
 ) -> Result<Range<usize>, NoRoom> {
-    encode(out, header, time, directory, output, false)
+    encode(out, header, time, directory, output, level, false)
 }
 
 /// The same for a session that receives copies: nothing differs but CopyMsgIndicator(797), where the version has it.
@@ -45,8 +56,9 @@ pub fn encode_copy(
     time: &mut TimeText,
     directory: &Directory,
     output: &ClientOutput,
+    level: Option<Level>,
 ) -> Result<Range<usize>, NoRoom> {
-    encode(out, header, time, directory, output, true)
+    encode(out, header, time, directory, output, level, true)
 }
 
 #[inline]
@@ -56,11 +68,12 @@ fn encode(
     time: &mut TimeText,
     directory: &Directory,
     output: &ClientOutput,
+    level: Option<Level>,
     is_copy: bool,
 ) -> Result<Range<usize>, NoRoom> {
     match output {
         ClientOutput::Report(report) => {
-            encode_report(out, header, time, directory, report, is_copy)
+            encode_report(out, header, time, directory, report, level, is_copy)
         }
         ClientOutput::CancelReject(reject) => encode_cancel_reject(out, header, time, reject),
         ClientOutput::MassCancel(report) => {
@@ -76,6 +89,7 @@ fn encode_report(
     time: &mut TimeText,
     directory: &Directory,
     report: &ClientReport,
+    level: Option<Level>,
     is_copy: bool,
 ) -> Result<Range<usize>, NoRoom> {
     let version = header.version;
@@ -150,6 +164,9 @@ fn encode_report(
     if is_copy && has::COPY_MSG_INDICATOR.covers(version) {
         // Answers are not copied: no higher tag stands before it.
         w.flag(tags::COPY_MSG_INDICATOR, true);
+    }
+    if let Some(level) = level {
+        w.bytes(level.tag, level.durability.name().as_bytes());
     }
     w.finish()
 }

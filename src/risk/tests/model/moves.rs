@@ -21,6 +21,7 @@ impl Model {
                     pressure: facts.1,
                     desk_ready: facts.2,
                     log_ready: true,
+                    may_be_sent: false,
                 };
                 self.new_order(who, sell, market, cents, quantity, reuse, facts);
             }
@@ -134,6 +135,7 @@ impl Model {
             price,
             quantity: quantity as i128,
             done: None,
+            ended: None,
             acked: false,
             name,
             first: id,
@@ -317,7 +319,7 @@ impl Model {
                 row.fills.push((exec_id, quantity as i128, price));
                 row.acked = true;
                 if row.cumulated() >= row.quantity {
-                    row.done = Some(OrderStatus::Filled);
+                    row.is_filled();
                 }
                 self.assert_told(at, ClientExec::Trade);
             }
@@ -368,17 +370,22 @@ impl Model {
 
     fn ends(&mut self, at: usize, status: OrderStatus, exec: ClientExec) {
         let row = &mut self.rows[at];
-        if row.done.is_some() {
-            assert!(self.bench.told_nothing());
-            return;
+        let was_done = row.done.is_some();
+        if row.done == Some(OrderStatus::Filled) && exec != ClientExec::Rejected {
+            row.ended = Some(status);
         }
-        row.done = Some(status);
-        if exec == ClientExec::Cancelled
-            && matches!(row.pending, Some((Pending::Cancel { .. }, ..)))
-        {
-            row.pending = None;
+        row.done = row.done.or(Some(status));
+        let answered = match row.pending {
+            Some((Pending::Cancel { own }, ..)) if exec == ClientExec::Cancelled => {
+                row.pending = None;
+                !own
+            }
+            _ => false,
+        };
+        match was_done && !answered {
+            true => assert!(self.bench.told_nothing()),
+            false => self.assert_told(at, exec),
         }
-        self.assert_told(at, exec);
     }
 
     fn undo(&mut self, at: usize, which: usize, reopen: bool, corrected: Option<(u64, i64)>) {
@@ -396,15 +403,16 @@ impl Model {
                 price: Price(price),
             },
         };
-        let reopens = reopen && rest > 0;
+        let says_open = reopen && rest > 0;
+        let reopens = says_open && row.ended.is_none();
         let undo = DeskReport {
             exec_ref_id: reference,
-            status: if reopens {
+            status: if says_open {
                 OrderStatus::New
             } else {
                 OrderStatus::Cancelled
             },
-            leaves: Quantity(if reopens { rest as u64 } else { 0 }),
+            leaves: Quantity(if says_open { rest as u64 } else { 0 }),
             ..report(row.live, exec)
         };
         self.send(undo);
@@ -415,12 +423,12 @@ impl Model {
             row.fills.push((exec_id, quantity as i128, price));
         }
         let filled = row.cumulated() >= row.quantity;
-        row.done = match row.done {
-            _ if filled => Some(OrderStatus::Filled),
-            Some(OrderStatus::Filled) if reopens => None,
-            Some(OrderStatus::Filled) => Some(OrderStatus::Cancelled),
-            done => done,
-        };
+        match row.done {
+            _ if filled => row.is_filled(),
+            Some(OrderStatus::Filled) if reopens => row.done = None,
+            Some(OrderStatus::Filled) => row.done = row.ended.or(Some(OrderStatus::Cancelled)),
+            _ => {}
+        }
         let exec = match corrected {
             None => ClientExec::TradeCancel,
             Some(_) => ClientExec::TradeCorrect,
@@ -460,7 +468,20 @@ impl Model {
         row.quantity = quantity.max(row.cumulated());
         (row.live, row.name) = (id, name);
         row.acked = true;
-        row.done = (row.cumulated() >= row.quantity).then_some(OrderStatus::Filled);
+        row.done = match row.cumulated() >= row.quantity {
+            true => Some(OrderStatus::Filled),
+            false => row.ended,
+        };
         self.assert_told(at, ClientExec::Replaced);
+    }
+}
+
+impl Row {
+    /// What the desk ended before stays ended, whatever becomes of its trades.
+    fn is_filled(&mut self) {
+        if self.done.is_some_and(|done| done != OrderStatus::Filled) {
+            self.ended = self.done;
+        }
+        self.done = Some(OrderStatus::Filled);
     }
 }

@@ -1,0 +1,126 @@
+//! What a start makes of the virtual disk: reads the logs as `app` does, cuts what was torn, refuses what is damaged.
+//!
+//! Pure. The same `Replay` as everywhere; only the bytes come from elsewhere.
+
+use std::sync::Arc;
+
+use super::disk::Disk;
+use crate::config::plan::Plan;
+use crate::domain::Now;
+use crate::journal::LogId;
+use crate::journal::read::{Chain, Step, is_torn};
+use crate::journal::record::{Record, padded};
+use crate::stage::assembly;
+use crate::stage::merge::Merge;
+use crate::stage::replay::{Replay, Resumption};
+
+/// The logs.
+pub const LOGS: [LogId; 3] = [LogId::Client, LogId::Order, LogId::Desk];
+
+/// A record, and its place.
+pub struct Placed<'a> {
+    /// Index of its log
+    pub log: usize,
+    /// Of the process that wrote it
+    pub epoch: u16,
+    /// In the files of that
+    pub offset: u64,
+    /// It
+    pub record: Record<'a>,
+}
+
+/// All records of the disk: log by log, each in its order.
+pub fn records(disk: &Disk) -> Result<Vec<Placed<'_>>, String> {
+    let mut records = Vec::new();
+    for log in 0..LOGS.len() {
+        let mut sequence = 0;
+        for (epoch, bytes) in disk.read(log) {
+            let mut chain = Chain::behind(sequence);
+            let mut offset = 0;
+            while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
+                let Step::Record(record, taken) = chain.take(rest) else {
+                    let name = LOGS[log].name();
+                    return Err(format!("the {name} log cannot be read at {epoch}/{offset}"));
+                };
+                records.push(Placed {
+                    log,
+                    epoch,
+                    offset: offset as u64,
+                    record,
+                });
+                offset += taken;
+            }
+            sequence = chain.sequence;
+        }
+    }
+    Ok(records)
+}
+
+/// Where the last file of each log ends in something torn, that is cut, as readers leave it out.
+pub fn cut_tails(disk: &mut Disk) {
+    for log in 0..LOGS.len() {
+        let Some((_, bytes)) = disk.read(log).last() else {
+            continue;
+        };
+        let (mut chain, mut offset) = (Chain::ANY, 0);
+        while let Step::Record(_, taken) = chain.take(&bytes[offset..]) {
+            offset += taken;
+        }
+        let rest = &bytes[offset..];
+        if rest.iter().all(|&byte| byte == 0) || is_torn(chain, rest, true) {
+            disk.cut(log, offset);
+        }
+    }
+}
+
+/// What the disk has, fed in the order of time as a start does it.
+pub fn replay(plan: &Arc<Plan>, disk: &Disk) -> Result<Replay, String> {
+    let mut logs = [const { Vec::new() }; 3];
+    for placed in records(disk)? {
+        logs[placed.log].push(placed);
+    }
+    let mut replay = Replay::new(plan.clone());
+    let (mut merge, mut at) = (Merge::default(), [0; 3]);
+    while let Some(log) = merge.next([0, 1, 2].map(|log| {
+        let next: Option<&Placed<'_>> = logs[log].get(at[log]);
+        next.map(|placed| placed.record.time_ns)
+    })) {
+        let placed = &logs[log][at[log]];
+        at[log] += 1;
+        replay
+            .feed(LOGS[log], placed.epoch, placed.offset, &placed.record)
+            .map_err(|error| format!("a start refuses the logs: {error}"))?;
+    }
+    Ok(replay)
+}
+
+/// What a process goes on with; where the host went down before it, with numbers skipped.
+pub fn resume(
+    plan: &Arc<Plan>,
+    now: Now,
+    disk: &Disk,
+    has_lost: bool,
+) -> Result<Resumption, String> {
+    let resumption = replay(plan, disk)?.finish(assembly::day(now));
+    let mut resumption =
+        resumption.map_err(|error| format!("a start refuses the logs: {error}"))?;
+    if has_lost {
+        let most = (plan.state.staging_bytes / padded(0)) as u64;
+        resumption.accept_host_loss(plan, now, most);
+    }
+    Ok(resumption)
+}
+
+/// Whether a start sees that `damaged` is not `good`, or both lead to the same.
+pub fn sees_damage(plan: &Arc<Plan>, good: &Disk, damaged: &Disk) -> bool {
+    let known = |disk: &Disk| {
+        let records = records(disk).ok()?;
+        let body = |placed: &Placed<'_>| (placed.record.kind, placed.record.body.to_vec());
+        Some(records.iter().map(body).collect::<Vec<_>>())
+    };
+    match (known(good), known(damaged)) {
+        (_, None) => true,
+        (Some(good), Some(is)) if good == is => true,
+        _ => replay(plan, damaged).is_err(),
+    }
+}

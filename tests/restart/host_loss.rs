@@ -1,0 +1,150 @@
+//! The host went down, the end of the logs is missing, and a start was told to go on: desks at L0 are held until they are released, what
+//! may have left is not taken as new, and sequences that are used again close nothing of theirs.
+
+use gatehouse::domain::command::RiskCommand;
+use gatehouse::domain::{DeskIndex, Durability};
+
+use super::support::fix::{Fix, fields};
+use super::{DAY_NS, Step, World};
+
+const HELD: &str = "Desk is held after a failure of the host, try later";
+const MAY_BE_SENT: &str = "May have been sent before a failure of the host: ask the desk";
+const NUMBERS: u64 = 1000;
+
+impl World {
+    /// A client that comes back to a gateway that skips numbers and misses some: each asks the other, and the client repeats what
+    /// `repeats` says of its orders.
+    fn client_repeats(&mut self, repeats: bool) {
+        self.bench.connect(&mut self.client);
+        let client = &mut self.client;
+        let logon = client.read_any().expect("an answer");
+        assert_eq!(logon.kind(), "A", "{logon:?}");
+        client.send("2", &fields(&format!("7={} 16=0", client.next_in)));
+        let (mut asked, mut is_filled) = (None, false);
+        client.next_in = logon.seq() + 1;
+        while asked.is_none() || !is_filled {
+            let message = client.read_any().expect("what was asked for");
+            match message.kind() {
+                "2" => asked = Some(message),
+                "4" => is_filled = true,
+                _ => assert!(message.poss_dup(), "{message:?}"),
+            }
+        }
+        client.next_in += 1;
+        if !repeats {
+            client.sent.clear();
+        }
+        client.answer_resend(&asked.expect("a ResendRequest"));
+    }
+
+    fn refused(&mut self, id: &str, why: &str) {
+        let told: Fix = self.client.expect("8");
+        assert_eq!((told.get(11), told.get(39), told.get(58)), (id, "8", why));
+    }
+
+    fn is_held(&self) -> bool {
+        self.bench.status().links[0].held
+    }
+
+    fn release(&self) {
+        self.command(RiskCommand::ReleaseDesk(DeskIndex(0)));
+    }
+}
+
+#[test]
+fn a_desk_that_may_have_more_is_held_until_it_is_released() {
+    let mut world = World::new(false);
+    world.open_order("A");
+    world.order("B");
+    world.desk.expect("D");
+    world.bench.pass(3_600_000_000_000);
+    world.bench.lose_host([1, 1, 1], NUMBERS);
+    world.desk_returns();
+    world.client_repeats(true);
+    world.refused("B", MAY_BE_SENT);
+    // It stays so over a restart, and over the end of the day.
+    for pass_ns in [0, 0, DAY_NS] {
+        assert!(world.is_held());
+        world.order("C");
+        world.refused("C", HELD);
+        world.bench.pass(pass_ns);
+        world.restart();
+        world.desk_returns();
+        world.client_returns();
+    }
+    world.release();
+    assert!(!world.is_held());
+    world.open_order("D");
+    world.restart();
+    world.desk_returns();
+    world.client_returns();
+    assert!(!world.is_held());
+    world.open_order("E");
+}
+
+#[test]
+fn what_may_have_left_is_not_taken_as_new_when_the_desk_is_released() {
+    let mut world = World::new(false);
+    world.open_order("A");
+    world.order("B");
+    world.desk.expect("D");
+    world.bench.pass(3_600_000_000_000);
+    world.bench.lose_host([1, 1, 1], NUMBERS);
+    world.desk_returns();
+    world.release();
+    // The next process knows it too.
+    world.restart();
+    world.desk_returns();
+    world.client_repeats(true);
+    world.refused("B", MAY_BE_SENT);
+    // A cancel that was lost may be repeated, an order that comes later may too.
+    world.open_order("C");
+}
+
+#[test]
+fn what_was_received_and_whose_outcome_is_lost_may_have_left() {
+    let mut world = World::new(false);
+    world.order("A");
+    world.desk.expect("D");
+    // The desk's and the order log's ends are missing, not the client log's.
+    world.bench.pass(3_600_000_000_000);
+    world.bench.lose_host([0, 1, 1], NUMBERS);
+    let told = world.client_returns_or_told();
+    assert_eq!((told.get(11), told.get(58)), ("A", MAY_BE_SENT));
+}
+
+#[test]
+fn desks_at_level_one_go_on_at_once() {
+    let mut world = World::of(false, |plan| {
+        plan.desks[0].durability = Durability::Host;
+    });
+    world.bench.pass(3_600_000_000_000);
+    world.bench.lose_host([0, 0, 0], NUMBERS);
+    assert!(!world.is_held());
+    let mut world = World::new(false);
+    world.bench.pass(3_600_000_000_000);
+    world.bench.lose_host([0, 0, 0], NUMBERS);
+    assert!(world.is_held());
+}
+
+#[test]
+fn a_sequence_that_is_used_again_is_not_closed_by_what_followed_from_the_first() {
+    let mut world = World::new(false);
+    for at in 0..12 {
+        world.order(&format!("A{at}"));
+        world.desk.expect("D");
+    }
+    // The desk log still says that all left; the order log is shorter.
+    world.bench.pass(3_600_000_000_000);
+    world.bench.lose_host([12, 12, 0], NUMBERS);
+    world.desk_returns();
+    world.release();
+    world.client_repeats(false);
+    world.order("N");
+    world.step(Step::Decode);
+    world.step(Step::Risk);
+    world.restart();
+    let told = world.client_returns_or_told();
+    assert_eq!((told.get(11), told.get(39)), ("N", "8"), "{told:?}");
+    assert_eq!(told.get(58), "Not delivered to a desk");
+}
