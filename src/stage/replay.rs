@@ -34,6 +34,7 @@ mod resumption;
 mod saved;
 
 pub use resumption::Resumption;
+use resumption::is_past;
 
 /// Which output of which record of the order log.
 type Key = (u64, u16);
@@ -220,14 +221,12 @@ impl Replay {
                 }
             }
             RecordKind::Connection => match numbers(record.body) {
-                Numbers::Set { cause, .. } => {
-                    if cause != ResetCause::PeerSequenceReset as u8 {
-                        // Nothing is proved by the numbers of what was sent before.
-                        self.doubts.retain(|_, it| it.link != link);
-                        self.rejections.ended(link);
-                        let incarnation = self.rejections.incarnation(link);
-                        self.numbers_since.insert(link, incarnation);
-                    }
+                Numbers::Set { cause, .. } if cause != ResetCause::PeerSequenceReset as u8 => {
+                    // Nothing is proved by the numbers of what was sent before.
+                    self.doubts.retain(|_, it| it.link != link);
+                    self.rejections.ended(link);
+                    let incarnation = self.rejections.incarnation(link);
+                    self.numbers_since.insert(link, incarnation);
                 }
                 Numbers::Disconnected => self.rejections.ended(link),
                 Numbers::Rejected { number } => {

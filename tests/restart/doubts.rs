@@ -1,4 +1,5 @@
 //! Requests in doubt that hold the reset of a link's numbers: the same before a restart and after it.
+//! Each is brought about on the living stages, then looked at again after a kill.
 
 use super::*;
 

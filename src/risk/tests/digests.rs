@@ -40,7 +40,8 @@ fn round(bench: &mut Bench) -> Digest {
 fn a_row_that_changed_silently_is_seen_when_its_turn_comes() {
     let clean = round(&mut traded());
     assert_eq!(clean, round(&mut traded()), "nothing else has a part in it");
-    let changes: [(&str, fn(&mut Risk)); 9] = [
+    type Change = (&'static str, fn(&mut Risk));
+    let changes: [Change; 9] = [
         ("cash", |risk| risk.book.accounts[0].cash.0 ^= 1 << 40),
         ("reserve", |risk| risk.book.accounts[0].reserved.0 ^= 1 << 3),
         ("limit", |risk| risk.book.accounts[1].open_orders_max ^= 2),

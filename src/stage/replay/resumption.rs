@@ -1,6 +1,6 @@
 //! What comes of a replay: with what the stages of the next process begin.
 //!
-//! Plain values, taken apart once by `stage/assembly.rs`.
+//! Made once, after the last record; taken apart by `stage/assembly.rs`.
 
 use super::{Open, Replay, ReplayError, Written, is_past};
 use crate::domain::command::RiskCommand;
