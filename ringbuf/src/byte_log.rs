@@ -5,7 +5,7 @@
 //! data area. What always holds: `released <= head <= released + capacity`; the frames from `released` to `head` are whole
 //! and follow one another; the writer touches nothing in `[released, head)`, and the reader nothing else.
 //!
-//! A frame is an 8-byte header (`u32` length, `u32` kind: 0 open, 1 data, 2 pad), the payload, and up to 7 bytes to the
+//! A frame is an 8-byte header (`u32` length, `u32` kind: 1 data, 2 pad), the payload, and up to 7 bytes to the
 //! next multiple of 8. A frame never crosses the end of the data area: where it would, a pad fills the rest. `head` is
 //! stored last (Release), pad and frame together, so that who attaches after a `kill -9` finds each frame whole or not
 //! at all. Positions live in the region, in a header block of [`HEADER_BYTES`] with magic number and version.

@@ -3,6 +3,7 @@
 //! * [`mod@spsc`]: a ring of fixed slots that are filled and read in place, for messages between stages.
 //! * [`byte_log`]: frames of any length in memory that the caller provides, which may outlive the process, for what must
 //!   be drained to disk and can be read again by its writer until it is overwritten.
+//! * [`mod@checksum`]: what such frames are proved with.
 //!
 //! What always holds, in both: one owner per end (`Send`, neither `Sync` nor `Clone`); memory is allocated and touched at
 //! creation and never after; no operation waits, and an operation that finds no room says so and is counted; what one side
@@ -35,6 +36,7 @@
 //! ```
 
 pub mod byte_log;
+pub mod checksum;
 mod gauge;
 mod prefetch;
 pub mod spsc;

@@ -3,6 +3,7 @@
 //! One owner thread (the stage). The commit is the act: what is committed here has happened, what is not has not. Nothing is
 //! allocated; when there is no room the caller leaves its input where it is.
 
+use ringbuf::checksum::Crc32c;
 use zerocopy::FromZeros;
 use zerocopy::little_endian::{U16, U64};
 
@@ -18,6 +19,8 @@ pub struct Log {
     id: LogId,
     sequence: u64,
     crc: u32,
+    /// How the next is made
+    checksum: Crc32c,
     /// Place of the next record, see [`Log::in_epoch`]
     offset: u64,
     /// Per channel: where the last message that was sent stands in the file
@@ -67,6 +70,7 @@ impl Log {
             id,
             sequence: 0,
             crc: 0,
+            checksum: Crc32c::new(),
             offset: 0,
             sent: Vec::new(),
             disk: Disk::default(),
@@ -232,7 +236,7 @@ impl Log {
             *place = self.offset;
         }
         let bytes = record::padded(body);
-        self.crc = record::seal(&mut memory[..bytes], &mut header, body, self.crc);
+        self.crc = record::seal(&mut memory[..bytes], header, body, self.crc, self.checksum);
         self.sequence += 1;
         let position = self.writer.commit(bytes);
         let offset = self.offset;
@@ -245,6 +249,7 @@ impl Log {
     }
 
     /// Appends a record with this body.
+    #[inline]
     pub fn append(
         &mut self,
         kind: RecordKind,

@@ -5,9 +5,10 @@
 
 use std::path::PathBuf;
 
-use super::record::{BODY_OFFSET, Record, RecordError, view};
+use super::record::{BODY_OFFSET, Record, RecordError, checksum, view};
 use super::start;
 use crate::limits::LOG_RECORD_BYTES_MAX;
+use ringbuf::checksum::Crc32c;
 
 /// How far a log was read: what the next record must follow. Sequences go on from epoch to epoch, checksums begin anew in each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -72,7 +73,7 @@ impl Chain {
         if bytes.len() < length {
             return Step::More(length);
         }
-        if crc32c::crc32c_append(self.crc, &bytes[4..length]).to_le_bytes() != bytes[..4] {
+        if checksum(Crc32c::new(), self.crc, &bytes[..length]).to_le_bytes() != bytes[..4] {
             return Step::Broken(RecordError::Checksum);
         }
         match view(bytes) {

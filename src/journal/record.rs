@@ -6,6 +6,7 @@
 use std::mem::offset_of;
 
 use super::read::{Chain, Step};
+use ringbuf::checksum::Crc32c;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -229,18 +230,42 @@ pub enum RecordError {
 
 /// Bytes that a record of `body` bytes takes, padding included.
 pub fn padded(body: usize) -> usize {
-    (BODY_OFFSET + body).next_multiple_of(8)
+    // `next_multiple_of` has a branch.
+    (BODY_OFFSET + body + 7) & !7
 }
 
 /// Completes the record whose body already stands at [`BODY_OFFSET`] of `bytes`; returns its checksum. `bytes` is padded.
-pub(super) fn seal(bytes: &mut [u8], header: &mut RawHeader, body: usize, seed: u32) -> u32 {
+#[inline(always)]
+pub(super) fn seal(
+    bytes: &mut [u8],
+    mut header: RawHeader,
+    body: usize,
+    seed: u32,
+    crc: Crc32c,
+) -> u32 {
     let length = BODY_OFFSET + body;
     header.length = U32::new(length as u32);
-    bytes[..BODY_OFFSET].copy_from_slice(header.as_bytes());
-    let crc = crc32c::crc32c_append(seed, &bytes[4..length]);
-    bytes[..4].copy_from_slice(&crc.to_le_bytes());
-    bytes[length..].fill(0);
-    crc
+    // Whole words, since the checksum reads such right behind.
+    let words: [U64; BODY_OFFSET / 8] = zerocopy::transmute!(header);
+    bytes[..BODY_OFFSET].copy_from_slice(words.as_bytes());
+    if !length.is_multiple_of(8)
+        && let Some(last) = bytes.last_chunk_mut()
+    {
+        let written = (1u64 << (length % 8 * 8)) - 1;
+        *last = (u64::from_le_bytes(*last) & written).to_le_bytes();
+    }
+    let value = checksum(crc, seed, &bytes[..length]);
+    bytes[..CRC_BYTES].copy_from_slice(&value.to_le_bytes());
+    value
+}
+
+/// Bytes that the checksum itself takes; it covers what follows.
+const CRC_BYTES: usize = size_of::<U32>();
+
+/// The checksum of a record, given without its filling: of all behind the place of the checksum; `seed` is the one before.
+#[inline(always)]
+pub(super) fn checksum(crc: Crc32c, seed: u32, record: &[u8]) -> u32 {
+    crc.append::<{ BODY_OFFSET - CRC_BYTES }>(seed, &record[CRC_BYTES..])
 }
 
 impl RawHeader {

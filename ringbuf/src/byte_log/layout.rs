@@ -66,8 +66,6 @@ pub(super) struct FrameHeader {
     pub(super) kind: u32,
 }
 
-/// Claimed, not committed. Never found before `head`.
-pub(super) const KIND_OPEN: u32 = 0;
 /// A committed frame.
 pub(super) const KIND_DATA: u32 = 1;
 /// Filler up to the end of the data area: the next frame is at its start.
@@ -75,7 +73,8 @@ pub(super) const KIND_PAD: u32 = 2;
 
 /// Bytes that a frame with `payload_bytes` takes in the log.
 pub const fn frame_bytes(payload_bytes: usize) -> usize {
-    (FRAME_HEADER_BYTES + payload_bytes).next_multiple_of(FRAME_HEADER_BYTES)
+    // `next_multiple_of` has a branch.
+    (payload_bytes + (2 * FRAME_HEADER_BYTES - 1)) & !(FRAME_HEADER_BYTES - 1)
 }
 
 /// The longest payload that a log of `capacity_bytes` takes: its frame fills half the data area, so that it finds room in

@@ -11,7 +11,7 @@ use crate::sync::Ordering;
 use super::{
     LogGauge,
     area::Area,
-    layout::{FRAME_HEADER_BYTES, KIND_DATA, KIND_OPEN, KIND_PAD, frame_bytes, payload_bytes_max},
+    layout::{FRAME_HEADER_BYTES, KIND_DATA, KIND_PAD, frame_bytes, payload_bytes_max},
 };
 
 /// The appending end. Moves between threads, but has one owner at a time.
@@ -21,20 +21,15 @@ pub struct Writer {
     head: u64,
     /// `released + capacity` as last seen.
     room_end: u64,
-    claim: Option<Claim>,
+    /// Space handed out and not yet committed: where its frame begins, at `head` or after a pad.
+    claim_position: u64,
+    /// One more than its payload can be; zero: nothing is claimed.
+    claim_limit: usize,
     /// End of the furthest claim ever made.
     dirty_end: u64,
     /// Nothing older is known to be intact, for an earlier writer may have left a claim there.
     intact_from: u64,
     not_sync: PhantomData<std::cell::Cell<()>>,
-}
-
-/// Space handed out and not yet committed.
-#[derive(Clone, Copy)]
-struct Claim {
-    /// Where the frame begins: at `head`, or after a pad.
-    position: u64,
-    payload_bytes: usize,
 }
 
 impl Writer {
@@ -44,7 +39,8 @@ impl Writer {
         Self {
             head,
             room_end: released + area.capacity_bytes() as u64,
-            claim: None,
+            claim_position: head,
+            claim_limit: 0,
             dirty_end: head,
             intact_from: released,
             area,
@@ -60,31 +56,50 @@ impl Writer {
     /// If `length` is more than [`payload_bytes_max`](Self::payload_bytes_max): no room would ever be enough.
     #[inline]
     pub fn claim(&mut self, length: usize) -> Option<&mut [u8]> {
-        let position = self.place(length);
+        self.check_length(length);
+        let frame = frame_bytes(length);
+        if frame > self.area.bytes_to_edge(self.head) {
+            return self.claim_past_edge(length);
+        }
+        self.claim_at(self.head, length)
+    }
+
+    /// A claim that does not fit before the edge, which a pad fills. Once in a lap.
+    #[cold]
+    #[inline(never)]
+    fn claim_past_edge(&mut self, length: usize) -> Option<&mut [u8]> {
+        let to_edge = self.area.bytes_to_edge(self.head);
+        let position = self.head + to_edge as u64;
+        if !self.reaches(position + frame_bytes(length) as u64) {
+            self.area.count_full();
+            return None;
+        }
+        let pad_bytes = to_edge - FRAME_HEADER_BYTES;
+        // SAFETY: `[head, position)` is free, since all up to behind it is, and `head` is a multiple of 8.
+        unsafe {
+            self.area
+                .set_frame_header(self.head, pad_bytes as u32, KIND_PAD);
+        }
+        self.claim_at(position, length)
+    }
+
+    /// A claim at `position`, where a frame of `length` bytes does not cross the edge.
+    #[inline(always)]
+    fn claim_at(&mut self, position: u64, length: usize) -> Option<&mut [u8]> {
         let end = position + frame_bytes(length) as u64;
         if !self.reaches(end) {
             self.area.count_full();
             return None;
         }
-        self.dirty_end = self.dirty_end.max(end);
-        if position != self.head {
-            let pad_bytes = (position - self.head) as usize - FRAME_HEADER_BYTES;
-            // SAFETY: `[head, end)` is free, and `head` is a multiple of 8.
-            unsafe {
-                self.area
-                    .set_frame_header(self.head, pad_bytes as u32, KIND_PAD);
-            }
+        if end > self.dirty_end {
+            self.dirty_end = end;
         }
-        self.claim = Some(Claim {
-            position,
-            payload_bytes: length,
-        });
+        self.claim_position = position;
+        self.claim_limit = length + 1;
         // SAFETY: `[head, end)` is free: below `released + capacity`, so the reader has done with it, and not below `head`,
-        // so it does not look there yet. `place` keeps the frame from crossing the edge. The borrow of `self` excludes
+        // so it does not look there yet. The caller keeps the frame from crossing the edge. The borrow of `self` excludes
         // `read_back` and other claims while the bytes are borrowed.
         Some(unsafe {
-            self.area
-                .set_frame_header(position, length as u32, KIND_OPEN);
             self.area
                 .bytes_mut(position + FRAME_HEADER_BYTES as u64, length)
         })
@@ -96,27 +111,24 @@ impl Writer {
     /// If there is no claim, or a shorter one.
     #[inline]
     pub fn commit(&mut self, length: usize) -> u64 {
-        let claim = self
-            .claim
-            .take()
-            .expect("commit of a byte log without a claim");
-        assert!(
-            length <= claim.payload_bytes,
-            "commit of more bytes than were claimed"
-        );
+        if length >= self.claim_limit {
+            refuse_commit(self.claim_limit);
+        }
+        self.claim_limit = 0;
+        let position = self.claim_position;
         // SAFETY: the claim is free space, as in `claim`, and its position a multiple of 8.
         unsafe {
             self.area
-                .set_frame_header(claim.position, length as u32, KIND_DATA);
+                .set_frame_header(position, length as u32, KIND_DATA);
         }
-        self.head = claim.position + frame_bytes(length) as u64;
+        self.head = position + frame_bytes(length) as u64;
         self.area.head().store(self.head, Ordering::Release);
-        claim.position
+        position
     }
 
     /// Gives a claim up. The log is as if it had not been made.
     pub fn abandon(&mut self) {
-        self.claim = None;
+        self.claim_limit = 0;
     }
 
     /// Copies `payload` into a frame and publishes it; `None` (counted) when there is no room.
@@ -261,21 +273,35 @@ impl Writer {
 
     #[inline(always)]
     fn check_length(&self, length: usize) {
-        assert!(
-            length <= self.payload_bytes_max(),
-            "a frame of {length} bytes never fits a byte log of {}",
-            self.area.capacity_bytes()
-        );
+        if length > self.payload_bytes_max() {
+            refuse_length(length, self.area.capacity_bytes());
+        }
     }
 
     /// Whether everything up to `end` is free.
     #[inline(always)]
     fn reaches(&mut self, end: u64) -> bool {
-        end <= self.room_end || {
-            self.released();
-            end <= self.room_end
-        }
+        end <= self.room_end || self.reaches_now(end)
     }
+
+    #[cold]
+    fn reaches_now(&mut self, end: u64) -> bool {
+        self.released();
+        end <= self.room_end
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn refuse_length(length: usize, capacity_bytes: usize) -> ! {
+    panic!("a frame of {length} bytes never fits a byte log of {capacity_bytes}");
+}
+
+#[cold]
+#[inline(never)]
+fn refuse_commit(claim_limit: usize) -> ! {
+    assert!(claim_limit > 0, "commit of a byte log without a claim");
+    panic!("commit of more bytes than were claimed");
 }
 
 impl Drop for Writer {
