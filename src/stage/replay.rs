@@ -34,7 +34,6 @@ mod resumption;
 mod saved;
 
 pub use resumption::Resumption;
-use resumption::is_past;
 
 /// Which output of which record of the order log.
 type Key = (u64, u16);

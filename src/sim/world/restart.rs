@@ -58,7 +58,7 @@ pub fn records(disk: &Disk) -> Result<Vec<Placed<'_>>, String> {
 
 /// Where the last file of each log ends in something torn, that is cut, as readers leave it out.
 pub fn cut_tails(disk: &mut Disk) {
-    for (log, id) in LOGS.into_iter().enumerate() {
+    for log in 0..LOGS.len() {
         let Some((_, bytes)) = disk.read(log).last() else {
             continue;
         };
