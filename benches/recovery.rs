@@ -201,6 +201,7 @@ impl Day {
             decoded_ns: self.now.mono_ns,
             cause_sequence: appended.sequence,
             is_late: false,
+            may_be_sent: false,
             request: ClientRequest::New(NewOrder {
                 client_order_id: ClientOrderId::cut(name.as_bytes()),
                 account: AccountRef::Known(AccountIndex(account)),
@@ -389,6 +390,7 @@ fn main() {
 mod measure {
     use super::*;
     use gatehouse::app::log_reader::{LogPlace, LogReader};
+    use gatehouse::app::snapshots;
     use gatehouse::journal::record::padded;
 
     /// As `cat` and a checksum would: segments in order, each record's bytes once.
@@ -449,7 +451,7 @@ mod measure {
         println!("{records} records of {} bytes", bytes / records);
         let began = Instant::now();
         plain(logs, LogId::Order);
-        let order_rate = rate("the same, order log alone", order_only.0, began);
+        rate("the same, order log alone", order_only.0, began);
 
         let began = Instant::now();
         let read: u64 = LOGS.iter().map(|log| read(&place, *log)).sum();
@@ -458,32 +460,25 @@ mod measure {
 
         let began = Instant::now();
         let mut replay = Replay::new(plan.clone());
-        let mut reader = LogReader::open(place.clone(), LogId::Order).expect("a log");
-        while reader.advance().expect("good logs") {
-            let (epoch, offset) = (reader.epoch(), reader.offset());
-            replay
-                .feed(LogId::Order, epoch, offset, &reader.record())
-                .expect("what was written");
-        }
-        let replayed = rate("replay, order log alone", order_only.0, began);
-        println!("of plain: {:.2}", replayed / order_rate);
+        rate("empty tables", 0, began);
+        let began = Instant::now();
+        snapshots::follow(&mut replay, &place, None, &mut |_| ()).expect("what was written");
+        let replayed = rate("replay, three logs", records, began);
+        println!("of plain: {:.2}", replayed / plain_rate);
+        let began = Instant::now();
+        let hash = replay.risk().expect("a state").state_hash();
+        rate("hash of the state", 0, began);
         drop(replay);
 
         let began = Instant::now();
-        let mut readers = LOGS.map(|log| LogReader::open(place.clone(), log).expect("a log"));
-        let mut more = [0, 1, 2].map(|at| readers[at].advance().expect("a record"));
-        let mut replay = Replay::new(plan.clone());
-        while let Some(at) = (0..3)
-            .filter(|&at| more[at])
-            .min_by_key(|&at| readers[at].record().time_ns)
-        {
-            let reader = &mut readers[at];
-            let (epoch, offset) = (reader.epoch(), reader.offset());
-            let fed = replay.feed(LOGS[at], epoch, offset, &reader.record());
-            fed.expect("what was written");
-            more[at] = reader.advance().expect("good logs");
-        }
-        let replayed = rate("replay, three logs", records, began);
-        println!("of plain: {:.2}", replayed / plain_rate);
+        let taken = snapshots::take(plan, &place, None, &mut |_| ()).expect("a snapshot");
+        rate("a snapshot is taken", records, began);
+        println!("{} bytes", taken.bytes);
+        let began = Instant::now();
+        let (mut replay, _) = snapshots::newest(plan, &place).expect("the snapshot");
+        let more = snapshots::follow(&mut replay, &place, None, &mut |_| ());
+        assert_eq!(more.expect("good logs"), 0);
+        rate("start from it", records, began);
+        assert_eq!(replay.risk().expect("a state").state_hash(), hash);
     }
 }

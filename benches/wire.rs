@@ -127,7 +127,6 @@ fn wire(c: &mut Criterion) {
                 &mut time,
                 &directory,
                 black_box(&report),
-                None,
             ))
         });
     });

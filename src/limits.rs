@@ -155,6 +155,16 @@ pub const LOG_DISK_WARN_PERCENT: u64 = 90;
 pub const LOG_LOOK_S: u64 = 3_600;
 /// Longest time that logs may be kept: ten years.
 pub const LOG_KEEP_DAYS_MAX: u64 = 3_660;
+/// Inputs of the risk stage, steps of work included, after which the digest of its state goes into the order log.
+pub const DIGEST_INPUTS: u64 = 4_096;
+/// Default for the records after which a snapshot is taken: a start that has so many to read takes a second or two.
+pub const SNAPSHOT_RECORDS: u64 = 2_000_000;
+/// Most records after which one is taken.
+pub const SNAPSHOT_RECORDS_MAX: u64 = 1_000_000_000_000;
+/// A start that had this many records to read, or more, is followed by a snapshot.
+pub const SNAPSHOT_AT_START_RECORDS: u64 = 100_000;
+/// How often it is looked whether a snapshot is due.
+pub const SNAPSHOT_LOOK_MS: u64 = 1_000;
 /// Longest record of a log: a whole message with what stands before it, with room to spare. A length beyond is damage.
 pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a reader of logs holds at once: many records, whatever the size of the log.

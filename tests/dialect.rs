@@ -171,12 +171,7 @@ fn reports(w: &mut Writing, names: &Directory) {
         (report.order_id, report.order_type) = (OrderId::NONE, OrderType::Market);
         all.push(report);
     }
-    for (total, last) in [
-        (None, true),
-        (Some(0), true),
-        (Some(3), false),
-        (Some(3), true),
-    ] {
+    for (total, last) in [(None, true), (Some(0), true), (Some(3), false)] {
         let mut report = client_report(ClientExec::Status, OrderStatus::New, RejectReason::None);
         report.detail = ReportDetail::Answer {
             request_id: Text::cut(b"question"),
@@ -188,25 +183,11 @@ fn reports(w: &mut Writing, names: &Directory) {
     for report in all {
         let what = format!("{:?} {:?} {:?}", report.exec, report.status, report.reason);
         w.add(what, |out, header, time| {
-            encode_output(
-                out,
-                header,
-                time,
-                names,
-                &ClientOutput::Report(report),
-                None,
-            )
+            encode_output(out, header, time, names, &ClientOutput::Report(report))
         });
         if !matches!(report.detail, ReportDetail::Answer { .. }) {
             w.add("copy".to_owned(), |out, header, time| {
-                encode_copy(
-                    out,
-                    header,
-                    time,
-                    names,
-                    &ClientOutput::Report(report),
-                    None,
-                )
+                encode_copy(out, header, time, names, &ClientOutput::Report(report))
             });
         }
     }
@@ -235,7 +216,6 @@ fn refusals(w: &mut Writing, names: &Directory) {
                         time,
                         names,
                         &ClientOutput::CancelReject(reject),
-                        None,
                     )
                 },
             );
@@ -253,14 +233,7 @@ fn refusals(w: &mut Writing, names: &Directory) {
             };
             if masses {
                 w.add(format!("mass cancel {}", row.name), |out, header, time| {
-                    encode_output(
-                        out,
-                        header,
-                        time,
-                        names,
-                        &ClientOutput::MassCancel(report),
-                        None,
-                    )
+                    encode_output(out, header, time, names, &ClientOutput::MassCancel(report))
                 });
             }
         }

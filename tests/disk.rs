@@ -139,10 +139,8 @@ fn sessions_that_ask_are_told_the_level_of_their_acknowledgements() {
 fn writes_fail_as(fault: Fault, errno: u64) {
     let mut scene = Scene::new(Durability::Process);
     let request = scene.open(0, "before");
-    // The logs tell of each other once more, and then there is nothing to tell.
-    for _ in 0..3 {
-        scene.settle();
-    }
+    // The logs say of one another how far they are: that is over after a few rounds.
+    (0..4).for_each(|_| scene.settle());
     scene.fail_all(fault);
     scene.settle();
     let disk = scene.bench.stages.borrow().disk.clone();

@@ -299,3 +299,28 @@ fn what_is_no_request_gets_an_answer_all_the_same() {
     // A command still works.
     assert!(world.ctl(Command::Status).ok);
 }
+
+#[test]
+fn a_desk_is_held_and_released_by_name() {
+    let two_persons = |plan: &mut gatehouse::config::plan::Plan| plan.control.two_persons = true;
+    let world = World::with(1, |_| {}, two_persons);
+    let mut client = world.client(0);
+    let name = world.plan.desks[0].name.clone();
+    let nobody = "NO-DESK".to_owned();
+    let answer = world.ctl(Command::DeskHold { name: nobody });
+    assert_eq!(answer.error, Some(ErrorKind::Unknown), "{answer:?}");
+    let held = || Command::DeskHold { name: name.clone() };
+    assert!(world.ctl(held()).ok, "at once");
+    let text = "Desk is held after a failure of the host, try later";
+    refused(&mut client, "h1", "", text);
+    world.wait_status("the hold", |status| status.links[0].held);
+    let desks = world.ctl(Command::DeskList).data;
+    assert_eq!(
+        (&desks[0]["held"], &desks[0]["level"]),
+        (&true.into(), &"L0".into())
+    );
+    // To end it raises risk.
+    let asked = world.ctl(Command::DeskRelease { name: name.clone() });
+    assert!(asked.data["pending"].is_u64(), "{asked:?}");
+    refused(&mut client, "h2", "", text);
+}

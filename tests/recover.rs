@@ -7,14 +7,18 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use gatehouse::app::log_reader::{LogPlace, LogReader};
 use gatehouse::app::log_store::segment_path;
+use gatehouse::app::starts::{self, Starts};
 use gatehouse::app::{self};
-use gatehouse::config::plan::Plan;
+use gatehouse::config::plan::{Idle, Io, Layout, Plan};
+use gatehouse::config::sample::Sample;
 use gatehouse::journal::mark::{LOGS, Marks};
 use gatehouse::journal::record::{Records, padded};
 use gatehouse::journal::recover::TABLE;
@@ -162,6 +166,16 @@ impl Case {
         fs::read(self.file(log, 1)).expect("a file")
     }
 
+    fn marks(&self) -> Marks {
+        let mut marks = Marks::default();
+        for log in LOGS {
+            for record in Records::new(&self.bytes(log)) {
+                marks.take(log, 1, &record.expect("whole"));
+            }
+        }
+        marks
+    }
+
     /// Offsets of the records of the first start, and of their end; the sequence of the last.
     fn records(&self, log: LogId) -> Vec<u64> {
         let bytes = self.bytes(log);
@@ -257,6 +271,85 @@ impl Case {
     }
 }
 
+/// Bits anywhere, each in its file and through a whole reading: up to the marks each one is refused, and named with its record's place.
+#[test]
+fn bits_turned_over_in_files_are_refused() {
+    let left = Left::make();
+    let mut random = 0x9e37_79b9_7f4a_7c15u64;
+    for log in LOGS {
+        let case = left.ended().without_windows().accepting();
+        let records = case.records(log);
+        let marked = case.marks().of(log).expect("a mark").through as usize;
+        assert!(marked + 12 > records.len(), "{marked} of {}", records.len());
+        let file = case.file(log, 1);
+        for _ in 0..60 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(99);
+            let bit = (random >> 16) % (records[marked] * 8);
+            let (byte, mask) = (bit / 8, 1u8 << (bit % 8));
+            let at = records
+                .iter()
+                .rposition(|offset| *offset <= byte)
+                .expect("a record");
+            let was = case.bytes(log)[byte as usize];
+            case.write(log, byte, &[was ^ mask]);
+            case.is_refused("damaged", &file, records[at]);
+            case.write(log, byte, &[was]);
+        }
+        case.is_done(log, "ended");
+    }
+}
+
+/// Set for a process that holds the directories named there.
+const HOLDS: &str = "GATEHOUSE_TEST_HOLDS";
+
+fn quiet_plan(directory: &Path) -> Arc<Plan> {
+    let mut sample = Sample::new(directory);
+    (sample.io, sample.layout, sample.idle) = (Io::Poll, Layout::Fused, Idle::Park);
+    (sample.requests_per_day_max, sample.executions_per_day_max) = (1 << 12, 1 << 13);
+    sample.staging_bytes = 1 << 18;
+    sample.links = vec!["127.0.0.1:1".parse().expect("an address")];
+    Arc::new(sample.plan())
+}
+
+#[test]
+fn a_second_process_is_told_which_one_has_the_logs() {
+    if let Some(directory) = std::env::var_os(HOLDS) {
+        let gateway = app::start(quiet_plan(Path::new(&directory))).expect("it starts");
+        println!("up");
+        let _ = std::io::stdin().read_line(&mut String::new());
+        return gateway.stop();
+    }
+    let room = tempfile::tempdir().expect("a directory");
+    let mut first = Command::new(std::env::current_exe().expect("this program"))
+        .args([
+            "--exact",
+            "a_second_process_is_told_which_one_has_the_logs",
+            "--nocapture",
+        ])
+        .env(HOLDS, room.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("another process");
+    let mut lines = BufReader::new(first.stdout.take().expect("piped")).lines();
+    while lines.next().expect("it comes up").expect("text") != "up" {}
+    let plan = quiet_plan(room.path());
+    let Err(told) = app::start(plan.clone()) else {
+        panic!("two processes on one directory");
+    };
+    let told = told.to_string();
+    let process = format!(
+        "another process has this log: process {} (in_use)",
+        first.id()
+    );
+    assert!(told.contains(&process), "{told}");
+    drop(first.stdin.take());
+    assert!(first.wait().expect("it ends").success());
+    app::start(plan).expect("it starts").stop();
+}
+
 #[test]
 fn every_row_of_the_table_has_its_files() {
     let left = Left::make();
@@ -307,6 +400,37 @@ fn every_row_of_the_table_has_its_files() {
     seen.insert(torn.is_done(desk, "cut_before"));
     torn.another(desk, 2, last + 1, &start::text(desk, "sample", 2));
     seen.insert(torn.is_refused("damaged", &file, end));
+
+    // What the file of starts knows, and the logs do not have.
+    let older = left.ended();
+    let mut starts = Starts {
+        highest: 2,
+        begun: 2,
+        ..Starts::default()
+    };
+    starts::write(&older.plan.state.log_directory, &starts).expect("written");
+    let (file, end) = (
+        older.file(client, 1),
+        *older.records(client).last().unwrap(),
+    );
+    seen.insert(older.is_refused("start_missing", &file, end));
+    let older = older.accepting();
+    seen.insert(older.is_refused("start_missing", &file, end));
+    seen.insert(older.without_windows().is_done(order, "loss_accepted"));
+    let pruned = left.ended();
+    (starts.begun, starts.before) = (1, [7, 0, 0]);
+    starts::write(&pruned.plan.state.log_directory, &starts).expect("written");
+    let file = pruned.file(client, 1);
+    seen.insert(pruned.is_refused("gap", &file, 0));
+    let unreadable = left.ended();
+    let path = starts::path(&unreadable.plan.state.log_directory);
+    fs::write(&path, "gatehouse starts 1: 7").expect("written");
+    let told = unreadable.ask().expect_err("a start is refused");
+    let place = format!("{} at byte 0", path.display());
+    assert!(
+        told.contains(&place) && told.contains("put it back"),
+        "{told}"
+    );
 
     // Windows.
     let held = left.killed();

@@ -30,8 +30,19 @@ impl World {
     }
 
     fn of(cancel_on_disconnect: bool, change: impl FnOnce(&mut Plan)) -> Self {
+        Self::with_room(1 << 16, cancel_on_disconnect, change)
+    }
+
+    fn with_room(
+        requests_max: usize,
+        cancel_on_disconnect: bool,
+        change: impl FnOnce(&mut Plan),
+    ) -> Self {
         let bench = Bench::new(
-            |_| {},
+            |sample| {
+                sample.requests_per_day_max = requests_max;
+                sample.executions_per_day_max = requests_max;
+            },
             |plan| {
                 change(plan);
                 plan.sessions[0].cancel_on_disconnect = cancel_on_disconnect;
@@ -143,6 +154,39 @@ fn an_open_order_is_known_after_a_restart_and_goes_on() {
     // Ids of the new process are others.
     let second = world.open_order("B");
     assert_ne!(second.get(11), request.get(11));
+}
+
+#[test]
+fn a_snapshot_after_any_record_leads_to_the_same() {
+    let mut world = World::with_room(64, false, |_| {});
+    world.bench.saves_each_record = true;
+    let request = world.open_order("A");
+    report(
+        &mut world.desk,
+        &request,
+        "150=F 39=1 31=10 32=4 14=4 151=6",
+    );
+    world.client.expect("8");
+    // One is in doubt, one is on its way, one was read; a report is not told.
+    world.order("B");
+    world.desk.expect("D");
+    world.restart();
+    world.client_returns();
+    world.desk_returns();
+    report(
+        &mut world.desk,
+        &request,
+        "150=F 39=2 31=10 32=6 14=10 151=0",
+    );
+    world.step(Step::Route);
+    world.order("C");
+    world.step(Step::Decode);
+    world.step(Step::Risk);
+    world.order("D");
+    world.step(Step::Decode);
+    world.command(RiskCommand::Block(Scope::Firm));
+    world.restart();
+    world.restart();
 }
 
 #[test]

@@ -5,12 +5,19 @@
 mod support;
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
+use gatehouse::app::log_reader::LogPlace;
+use gatehouse::app::log_store::segment_path;
+use gatehouse::app::snapshots::{self, Taken};
 use gatehouse::app::{self, Gateway};
-use gatehouse::config::plan::{DropCopyPlan, Plan};
+use gatehouse::config::plan::{DropCopyPlan, Layout, Plan};
 use gatehouse::domain::{SessionIndex, Text};
+use gatehouse::journal::LogId;
+use gatehouse::risk::Risk;
+use gatehouse::stage::replay::Replay;
 use gatehouse::status::Counter;
 use support::{Client, World};
 
@@ -71,6 +78,26 @@ fn after_an_orderly_end_the_windows_are_not_needed() {
 }
 
 #[test]
+fn logs_that_are_moved_away_do_not_take_the_start_numbers_with_them() {
+    let mut world = World::start(|_| {});
+    let first = world.gateway().epoch;
+    world.stop();
+    let state = &world.plan.state;
+    let aside = state.log_directory.with_file_name("aside");
+    // With the directory itself: nothing is left in it.
+    fs::rename(&state.log_directory, &aside).expect("moved");
+    for _ in 0..2 {
+        let gateway = app::start(world.plan.clone()).expect("it begins anew, and goes on");
+        assert!(gateway.epoch > first, "{}", gateway.epoch);
+        gateway.stop();
+    }
+    // They do not belong to what has begun since.
+    copy(&aside, &state.log_directory);
+    let told = refusal(&world.plan);
+    assert!(told.contains("(gap)"), "{told}");
+}
+
+#[test]
 fn after_the_host_went_down_it_starts_only_when_told_and_skips_numbers() {
     let mut world = World::start(|_| {});
     let client = traded(&world);
@@ -101,6 +128,22 @@ fn after_the_host_went_down_it_starts_only_when_told_and_skips_numbers() {
     gateway.stop();
     // That end was one in order.
     app::start(world.plan.clone()).expect("it starts").stop();
+}
+
+#[test]
+fn a_start_that_cannot_listen_ends_in_order() {
+    for layout in [Layout::Fused, Layout::Pipeline] {
+        let mut world = World::start(|sample| sample.layout = layout);
+        world.stop();
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut plan = (*world.plan).clone();
+        plan.listeners[0].address = taken.local_addr().expect("an address");
+        let told = refusal(&Arc::new(plan));
+        assert!(told.contains("cannot listen"), "{told}");
+        // The host may go down now.
+        fs::remove_dir_all(&world.plan.state.staging_directory).expect("removed");
+        app::start(world.plan.clone()).expect("it starts").stop();
+    }
 }
 
 #[test]
@@ -165,4 +208,121 @@ fn a_start_that_fails_after_a_kill_leaves_everything_to_the_next_one() {
     assert_eq!(client.conn.read_any().expect("an answer").kind(), "A");
     drop(client);
     gateway.stop();
+}
+
+/// Of the logs of a world that has stopped.
+fn snapshot(world: &World) -> Taken {
+    let place = place(world);
+    snapshots::take(&world.plan, &place, None, &mut |_| ()).expect("a snapshot")
+}
+
+fn place(world: &World) -> LogPlace {
+    LogPlace::new(&world.plan.state.log_directory, None)
+}
+
+/// Another byte somewhere in a file.
+fn damage(file: &Path, at: usize) {
+    let mut bytes = fs::read(file).expect("read");
+    bytes[at] ^= 1;
+    fs::write(file, bytes).expect("written");
+}
+
+#[test]
+fn a_start_reads_no_more_than_what_follows_the_snapshot() {
+    let mut world = World::start(|_| {});
+    let mut client = traded(&world);
+    world.stop();
+    let taken = snapshot(&world);
+    assert!(taken.records > 0);
+    // What is in the snapshot is not read: else this would stop the start.
+    let logs = &world.plan.state.log_directory;
+    for log in [LogId::Client, LogId::Order, LogId::Desk] {
+        damage(&segment_path(logs, log, 1, 0), 60);
+    }
+    for _ in 0..2 {
+        let gateway = app::start(world.plan.clone()).expect("it starts");
+        client = again(&gateway, &client);
+        let logon = client.conn.read_any().expect("an answer");
+        assert!(
+            logon.kind() == "A" || logon.get(58).contains("too low"),
+            "{logon:?}"
+        );
+        gateway.stop();
+    }
+    fs::remove_file(&taken.path).expect("removed");
+    assert!(refusal(&world.plan).contains("client-00001-0000.log"));
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_is_left_aside() {
+    let mut world = World::start(|_| {});
+    traded(&world);
+    world.stop();
+    let (plan, place) = (world.plan.clone(), place(&world));
+    let newest = || snapshots::newest(&plan, &place).map(|(_, path)| path);
+    assert_eq!(newest(), None);
+    let first = snapshot(&world);
+    app::start(plan.clone()).expect("it starts").stop();
+    // What a writer that was killed leaves is no snapshot.
+    fs::write(place.directory.join("snapshot.tmp"), b"half").expect("written");
+    assert_eq!(newest(), Some(first.path.clone()));
+    let second = snapshot(&world);
+    assert!(second.records < first.records + second.records);
+    assert_eq!(newest(), Some(second.path.clone()));
+    let kept = fs::read(&second.path).expect("read");
+
+    // Torn, and damaged: the one before.
+    fs::write(&second.path, &kept[..kept.len() - 1]).expect("written");
+    assert_eq!(newest(), Some(first.path.clone()));
+    fs::write(&second.path, &kept).expect("written");
+    damage(&second.path, kept.len() / 2);
+    assert_eq!(newest(), Some(first.path.clone()));
+    fs::write(&second.path, &kept).expect("written");
+    assert_eq!(newest(), Some(second.path.clone()));
+
+    // With other accounts it is of no use, and no more so with other logs.
+    let mut other = (*plan).clone();
+    other.accounts[0].cash.0 += 1;
+    assert!(snapshots::newest(&Arc::new(other), &place).is_none());
+    let mut stranger = World::start(|_| {});
+    traded(&stranger);
+    stranger.stop();
+    let elsewhere = self::place(&stranger);
+    let copy = elsewhere
+        .directory
+        .join(second.path.file_name().expect("a name"));
+    fs::copy(&second.path, &copy).expect("copied");
+    let why = snapshots::load(&stranger.plan, &elsewhere, &copy);
+    assert!(why.is_err_and(|why| why.to_string().contains("log does not have the record")));
+    app::start(stranger.plan.clone()).expect("it starts").stop();
+    let third = snapshot(&stranger);
+    // It was made of the whole log, and what never fits is gone.
+    let left = snapshots::files(&elsewhere.directory).expect("read");
+    assert_eq!(left, [third.path]);
+}
+
+#[test]
+fn a_snapshot_goes_no_further_than_what_is_on_disk_and_two_are_kept() {
+    let mut world = World::start(|_| {});
+    traded(&world);
+    world.stop();
+    let place = place(&world);
+    let plan = &world.plan;
+    let all = snapshots::load(plan, &place, &snapshot(&world).path).expect("good");
+    let last = all.positions().map(|position| position.sequence());
+    fs::remove_file(&snapshots::files(&place.directory).expect("read")[0]).expect("removed");
+    let mut made = Vec::new();
+    for (less, kept) in [(3, 1), (2, 2), (1, 2), (0, 2)] {
+        let through = last.map(|last| last - less);
+        let taken = snapshots::take(plan, &place, Some(through), &mut |_| ()).expect("taken");
+        assert_eq!(taken.positions.map(|position| position.sequence()), through);
+        made.insert(0, taken.path);
+        let files = snapshots::files(&place.directory).expect("read");
+        assert_eq!(files, made[..kept]);
+    }
+    // In small steps it comes to the same.
+    let steps = snapshots::load(plan, &place, &made[0]).expect("good");
+    let hash = |replay: &Replay| replay.risk().map(Risk::state_hash);
+    assert_eq!(hash(&steps), hash(&all));
+    assert_eq!(steps.positions(), all.positions());
 }

@@ -25,6 +25,8 @@ from world import Config, Failure, LinkedDesk, Session, World, free_ports
 
 LEVELS = ("memory", "process", "host")
 SYNCS = 60
+# The page is written more often than that.
+PAGE_S = 0.05
 
 
 class Level:
@@ -58,13 +60,12 @@ class Level:
 
     def syncs(self):
         """fdatasync calls so far."""
-        return next(row["value"] for row in counters(self.world.status(self.config)) if row["name"] == "syncs")
-
-
-def counters(page):
-    """Name and value of the page's counters."""
-    found = page["counters"]
-    return [{"name": name, "value": value} for name, value in found.items()] if isinstance(found, dict) else found
+        # Who stands still has a page that nobody believes.
+        self.gateway.child.send_signal(signal.SIGCONT)
+        time.sleep(PAGE_S)
+        page = self.world.status(self.config)
+        self.gateway.child.send_signal(signal.SIGSTOP)
+        return sum(stage["counters"].get("syncs", 0) for stage in page["stages"])
 
 
 def one_sync_ns(directory):
@@ -102,7 +103,8 @@ def measure(arguments, cores, directory):
                     "waited_share": result["waited_share"], "orders": sent, "syncs": level.syncs() - before, "problems": result["problems"],
                 }  # fmt: skip
             rounds.append(row)
-            print(f"    round {n + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
+            said = ", ".join(f"{name} {row[name]['p50_ns'] / 1e3:.0f} us {row[name]['problems']}".strip() for name in LEVELS)
+            print(f"    round {n + 1} of {arguments.rounds}: {said}", file=sys.stderr, flush=True)
         for level in levels.values():
             level.gateway.child.send_signal(signal.SIGCONT)
             level.gateway.stop()
@@ -113,7 +115,10 @@ def measure(arguments, cores, directory):
 
 
 def summary(rounds):
-    """Medians."""
+    """Medians of the rounds that have an answer everywhere."""
+    every, rounds = rounds, [row for row in rounds if all(row[name]["p50_ns"] for name in LEVELS)]
+    if not rounds:
+        raise Failure("no round had answers at all levels")
 
     def median(value):
         return statistics.median(value(row) for row in rounds)
@@ -130,8 +135,8 @@ def summary(rounds):
         # A round of the journal syncs each of the three logs.
         "orders_per_sync": median(lambda row: 3 * row["host"]["orders"] / max(1, row["host"]["syncs"])),
         "waited_share": {name: median(lambda row, n=name: row[n]["waited_share"]) for name in LEVELS},
-        "bursts_not_good": sum(not row[name]["good"] for row in rounds for name in LEVELS),
-        "first_problem": next((row[name]["problems"] for row in rounds for name in LEVELS if not row[name]["good"]), ""),
+        "bursts_not_good": sum(not row[name]["good"] for row in every for name in LEVELS),
+        "first_problem": next((row[name]["problems"] for row in every for name in LEVELS if not row[name]["good"]), ""),
     }
 
 
@@ -151,11 +156,11 @@ def main():
     arguments.directory.mkdir(parents=True)
     try:
         cores = bench.choose_cores(arguments.cores)
-        rounds = measure(arguments, cores, arguments.directory.absolute())
+        found = summary(measure(arguments, cores, arguments.directory.absolute()))
     except Failure as problem:
         print(f"scripts/bench --levels: {problem}", file=sys.stderr)
         return 1
-    report = {"machine": bench.facts(cores), "rate": arguments.rate, "io": arguments.io, **summary(rounds)}
+    report = {"machine": bench.facts(cores), "rate": arguments.rate, "io": arguments.io, **found}
     print(json.dumps(report, indent=1))
     waited = [name for name, share in report["waited_share"].items() if share > bench.WAITED_TOLERANCE]
     for name in waited:

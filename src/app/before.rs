@@ -12,6 +12,7 @@ use super::boot::{BootError, failed};
 use super::log_reader::LogPlace;
 use super::merge::{Merge, Source};
 use super::snapshots;
+use super::starts;
 use super::takeover::Takeover;
 use super::windows::Windows;
 use crate::config::plan::Plan;
@@ -117,6 +118,7 @@ fn walk<T>(
 ) -> Result<(Walked, T), BootError> {
     let state = &plan.state;
     let staging = Some(state.staging_directory.clone());
+    let starts = starts::read(&state.log_directory).map_err(unreadable_starts(plan))?;
     let place = LogPlace::new(&state.log_directory, staging);
     let (began, mut told) = (Instant::now(), Instant::now());
     let newest = snapshots::newest(plan, &place);
@@ -126,7 +128,8 @@ fn walk<T>(
     let open = |at: usize| {
         let (log, name) = (LOGS[at], Some(plan.name.as_str()));
         let takeover = Takeover::open_behind(place.clone(), log, name, &positions[at]);
-        Ok((log, Named(log, takeover.map_err(cannot(log))?)))
+        let takeover = takeover.map_err(cannot(log))?.knowing(starts);
+        Ok((log, Named(log, takeover)))
     };
     let logs = [open(0)?, open(1)?, open(2)?];
     let made = when_held()?;
@@ -179,6 +182,16 @@ fn walk<T>(
         began,
     };
     Ok((walked, made))
+}
+
+/// Without what the file says start numbers, and so order ids, might be used again.
+pub(super) fn unreadable_starts(plan: &Plan) -> impl FnOnce(io::Error) -> BootError {
+    let file = starts::path(&plan.state.log_directory);
+    failed(format!(
+        "cannot read {} at byte 0 (put it back from a copy; without one remove it, and if logs were moved away leave an empty file with \
+         the last start's number among them, order-00007-0000.log)",
+        file.display()
+    ))
 }
 
 /// Errors say which log it is.

@@ -21,11 +21,13 @@ use super::build::{self, Parts};
 use super::log_store;
 use super::retention;
 use super::runner::{self, Fused, Lifecycle, Phase, Turn};
+use super::starts::{self, Starts};
 use super::topology::{self, Topology};
 use crate::config::plan::{Idle, Layout, Plan};
 use crate::journal::Disk;
 use crate::limits::{SHUTDOWN_PHASE_MS, SHUTDOWN_QUIET_MS};
 use crate::stage::control::{Control, Peer};
+use crate::stage::replay::Resumption;
 use crate::status::{Fact, StageWriter};
 use crate::sys::clock::Clock;
 use crate::sys::sockets::Chosen;
@@ -64,7 +66,10 @@ pub struct Gateway {
     lifecycle: Lifecycle,
     threads: Vec<JoinHandle<()>>,
     control_stop: Arc<AtomicBool>,
+    snapshot_wanted: Arc<AtomicBool>,
     disk: Disk,
+    /// First start whose logs were needed when this one began
+    needed: u16,
 }
 
 impl Gateway {
@@ -89,10 +94,15 @@ impl Gateway {
         self.disk.clone()
     }
 
+    /// Whether an operator has asked for a snapshot since the last question.
+    pub fn takes_snapshot_wish(&self) -> bool {
+        self.snapshot_wanted.swap(false, Ordering::AcqRel)
+    }
+
     /// Removes old logs that need not be kept; returns what the operator should know of the disk. May take a while: not for a hot
     /// thread.
     pub fn look_after_logs(&self, plan: &Plan) -> io::Result<Vec<String>> {
-        retention::look(&plan.state, self.epoch)
+        retention::look(&plan.state, self.needed, self.epoch)
     }
 
     /// The orderly end: clients out, links out, logs to disk.
@@ -151,7 +161,11 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
     let clock = Clock::new();
     let now = clock.clone().now();
     let before = before::read(&plan, now, accept_host_loss)?;
-    let epoch = next_epoch(&plan)?;
+    let mut starts = starts::read(&plan.state.log_directory)
+        .map_err(before::unreadable_starts(&plan))?
+        .unwrap_or_default();
+    let needed = before.resumption.needed;
+    let epoch = next_epoch(&plan, &mut starts, &before.resumption)?;
     let topology = topology::decide(
         &plan.threads,
         &thread::online_cores().unwrap_or_default(),
@@ -171,6 +185,8 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         control_status,
         disk,
     } = build::parts(&plan, epoch, before, now, &lifecycle)?;
+    starts.begun = epoch;
+    note_starts(&plan, &starts)?;
     if accept_host_loss {
         // Which numbers are left out is on disk before one is used: the host may go down again.
         journal.finish(now);
@@ -227,9 +243,25 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         }
         Layout::Fused | Layout::Auto => {
             let core = cores[0];
-            let grow = || {
-                let (decode, addresses, clients_io) = decode.grow()?;
-                let (route, desks_io) = route.grow()?;
+            let mut risk = risk;
+            let grow = move || {
+                // Where one does not grow all logs end in order.
+                let (mut decode, addresses, clients_io) = match decode.grow() {
+                    Ok(grown) => grown,
+                    Err(error) => {
+                        risk.end(now);
+                        route.end();
+                        return Err(error);
+                    }
+                };
+                let (route, desks_io) = match route.grow() {
+                    Ok(grown) => grown,
+                    Err(error) => {
+                        decode.end(now);
+                        risk.end(now);
+                        return Err(error);
+                    }
+                };
                 let report = Report {
                     desks_io: Some(desks_io),
                     ..Report::clients(addresses, clients_io)
@@ -264,7 +296,9 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         lifecycle,
         threads,
         control_stop: control_stop.clone(),
+        snapshot_wanted: ports.snapshot.clone(),
         disk,
+        needed,
     };
     match report {
         Ok(report) => {
@@ -405,12 +439,27 @@ fn prepare_directories(plan: &Plan) -> Result<(), BootError> {
     Ok(())
 }
 
-fn next_epoch(plan: &Plan) -> Result<u16, BootError> {
+/// The start number of this process, which no other one has again, and room for its logs.
+fn next_epoch(plan: &Plan, starts: &mut Starts, before: &Resumption) -> Result<u16, BootError> {
     let directory = &plan.state.log_directory;
-    let epoch = log_store::next_epoch(directory)
-        .map_err(failed(format!("cannot read {}", directory.display())))?;
-    retention::make_room(&plan.state, epoch)?;
+    let what = format!("cannot read {}", directory.display());
+    let epoch = log_store::next_epoch(directory, starts.highest).map_err(failed(what))?;
+    retention::make_room(&plan.state, before.needed, epoch)?;
+    let kept = starts::read(directory).ok().flatten();
+    *starts = kept.unwrap_or_default();
+    if before.sequences == [0; 3] {
+        // Nothing is gone on with: what lies before begins with the first record.
+        (starts.first, starts.before) = (0, [0; 3]);
+    }
+    starts.highest = epoch;
+    note_starts(plan, starts)?;
     Ok(epoch)
+}
+
+fn note_starts(plan: &Plan, starts: &Starts) -> Result<(), BootError> {
+    let directory = &plan.state.log_directory;
+    let what = format!("cannot write {}", starts::path(directory).display());
+    starts::write(directory, starts).map_err(failed(what))
 }
 
 fn lock_memory(plan: &Plan, warnings: &mut Vec<String>) -> String {

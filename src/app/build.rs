@@ -145,11 +145,13 @@ pub(super) struct DecodeSeed {
 
 impl DecodeSeed {
     /// On the thread that will turn it: opens the sockets and listens.
-    pub fn grow(self) -> Result<(DecodeTurn<AnySockets>, Vec<SocketAddr>, Chosen), BootError> {
+    pub fn grow(mut self) -> Result<(DecodeTurn<AnySockets>, Vec<SocketAddr>, Chosen), BootError> {
         let plan = &self.common.plan;
+        let now_ns = self.common.now.wall_ns;
         let connections = assembly::client_connections(plan);
         let wished = plan.listeners.iter().map(|listener| listener.io);
-        let (sockets, chosen) = open_sockets("client", wished, connections)?;
+        let opened = open_sockets("client", wished, connections);
+        let (sockets, chosen) = opened.inspect_err(|_| self.log.end(now_ns))?;
         let mut board = assembly::clients(plan, sockets, self.log).map_err(no_dictionary)?;
         board.set_archive(self.archive);
         let stage = assembly::decode(&self.common, self.before, board, self.rings, self.status);
@@ -161,6 +163,8 @@ impl DecodeSeed {
                 listener.address, listener.name
             );
             let bound = stage.board().listen(at as u32, listener.address);
+            // What does not begin ends in order: nothing of it can be missing.
+            let bound = bound.inspect_err(|_| stage.board().log().end(now_ns));
             addresses.push(bound.map_err(failed(what))?);
         }
         Ok((DecodeTurn::new(stage, self.lifecycle), addresses, chosen))
@@ -178,12 +182,19 @@ pub(super) struct RouteSeed {
 }
 
 impl RouteSeed {
+    /// It will not grow: its log ends in order.
+    pub fn end(mut self) {
+        self.log.end(self.common.now.wall_ns);
+    }
+
     /// On the thread that will turn it: opens the sockets.
-    pub fn grow(self) -> Result<(RouteTurn<AnySockets>, Chosen), BootError> {
+    pub fn grow(mut self) -> Result<(RouteTurn<AnySockets>, Chosen), BootError> {
         let plan = &self.common.plan;
+        let now_ns = self.common.now.wall_ns;
         let wished = assembly::links(plan).map(|(_, link)| link.io);
         let connections = assembly::desk_connections(plan);
-        let (sockets, chosen) = open_sockets("desk", wished, connections)?;
+        let opened = open_sockets("desk", wished, connections);
+        let (sockets, chosen) = opened.inspect_err(|_| self.log.end(now_ns))?;
         let board = assembly::desks(plan, sockets, self.log).map_err(no_dictionary)?;
         let stage = assembly::route(&self.common, self.before, board, self.rings, self.status);
         let stage = stage.map_err(no_room)?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::log_store::{parse_segment_name, segment_path};
 use super::log_window::{Found, Window};
+use super::starts;
 use crate::journal::read::{Broken, Chain, Step, Why, is_torn};
 use crate::journal::record::{BODY_OFFSET, RecordError, view};
 use crate::journal::snapshot::Position;
@@ -32,15 +33,20 @@ pub struct LogPlace {
     pub staging: Option<PathBuf>,
     /// Size of a segment.
     pub segment_bytes: u64,
+    /// What is there of starts before this one is being removed: nobody reads it.
+    pub first_epoch: u16,
 }
 
 impl LogPlace {
     /// Of a gateway with these directories.
     pub fn new(directory: impl Into<PathBuf>, staging: Option<PathBuf>) -> Self {
+        let directory = directory.into();
+        let starts = starts::read(&directory).ok().flatten();
         Self {
-            directory: directory.into(),
+            directory,
             staging,
             segment_bytes: LOG_SEGMENT_BYTES,
+            first_epoch: starts.map_or(0, |starts| starts.first),
         }
     }
 }
@@ -84,10 +90,10 @@ impl LogReader {
     pub fn open(place: LogPlace, log: LogId) -> Result<Self, LogError> {
         fs::read_dir(&place.directory).map_err(at(&place.directory))?;
         Ok(Self {
+            first: place.first_epoch,
             place,
             log,
             epoch: None,
-            first: 0,
             last: u16::MAX,
             follow: false,
             settled: false,
@@ -109,7 +115,8 @@ impl LogReader {
     /// Leaves out epochs that ended before `from_ns`.
     pub fn skip_to(&mut self, from_ns: u64) -> Result<(), LogError> {
         let epochs = epochs(&self.place.directory, self.log)?;
-        for &epoch in epochs.iter().rev() {
+        let epochs = epochs.iter().rev();
+        for &epoch in epochs.take_while(|&&epoch| epoch >= self.place.first_epoch) {
             self.first = epoch;
             let mut reader = EpochReader::new(&self.place, self.log, epoch, Chain::ANY);
             // What cannot be read says so when its turn comes.
@@ -364,7 +371,9 @@ impl EpochReader {
     }
 
     fn fill_from_disk(&mut self) -> Result<Disk, LogError> {
-        let mut buffer = vec![0; LOG_READ_BYTES];
+        // Its bytes are overwritten: it grows once, and zeros are written once.
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(LOG_READ_BYTES, 0);
         let bytes = self.read_at(self.offset, &mut buffer)?;
         buffer.truncate(bytes);
         (self.buffer, self.given, self.in_window) = (buffer, 0, false);

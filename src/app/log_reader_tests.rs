@@ -46,6 +46,7 @@ impl Place {
             directory: self.logs.clone(),
             staging: Some(self.staging.clone()),
             segment_bytes: SEGMENT_BYTES,
+            first_epoch: 0,
         }
     }
 

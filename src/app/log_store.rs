@@ -307,9 +307,8 @@ pub fn parse_segment_name(name: &str, log: LogId) -> Option<(u16, u32)> {
     Some((epoch.parse().ok()?, segment.parse().ok()?))
 }
 
-/// The epoch after the highest of which there is a file.
-pub fn next_epoch(directory: &Path) -> io::Result<u16> {
-    let mut highest = 0u16;
+/// The epoch after the highest of which there is a file, and after this one.
+pub fn next_epoch(directory: &Path, mut highest: u16) -> io::Result<u16> {
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();
         let epoch = name
@@ -320,7 +319,7 @@ pub fn next_epoch(directory: &Path) -> io::Result<u16> {
     }
     highest.checked_add(1).ok_or_else(|| {
         io::Error::other(format!(
-            "{}: all 65535 start numbers are used; move old logs away and start again",
+            "{}: all 65535 start numbers are used; choose another log_directory for a new series of order ids",
             directory.display()
         ))
     })
@@ -376,13 +375,14 @@ mod tests {
     #[test]
     fn epochs_rise_and_segments_join() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(next_epoch(directory.path()).unwrap(), 1);
+        assert_eq!(next_epoch(directory.path(), 0).unwrap(), 1);
         let mut store = LogStore::create(directory.path(), LogId::Order, 1).unwrap();
         let block = vec![7u8; LOG_SEGMENT_BYTES as usize / 2 + 1];
         store.append(&block).unwrap();
         store.append(&block).unwrap();
         store.sync().unwrap();
-        assert_eq!(next_epoch(directory.path()).unwrap(), 2);
+        assert_eq!(next_epoch(directory.path(), 0).unwrap(), 2);
+        assert_eq!(next_epoch(directory.path(), 7).unwrap(), 8);
         let mut over_the_edge = [9u8; 8];
         let mut reader = SegmentReader::new(directory.path(), LogId::Order);
         let edge = place(1, LOG_SEGMENT_BYTES - 4);

@@ -47,7 +47,8 @@ pub fn verify(
     let mut named = Named::default();
     let mut walks: Vec<(LogId, Vec<EpochWalk>)> = Vec::new();
     for &log in logs {
-        let epochs = epochs(&place.directory, log)?;
+        let mut epochs = epochs(&place.directory, log)?;
+        epochs.retain(|&epoch| epoch >= place.first_epoch);
         let newest = epochs.last().copied();
         let mut of_log: Vec<EpochWalk> = Vec::new();
         for epoch in epochs {

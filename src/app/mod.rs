@@ -17,6 +17,7 @@ mod retention;
 mod runner;
 pub mod session_store;
 pub mod snapshots;
+pub mod starts;
 pub mod takeover;
 mod topology;
 mod windows;

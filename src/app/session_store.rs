@@ -132,7 +132,7 @@ impl SessionParts {
         let (recovered, sequence) = take_over(&place, id, names.len()).map_err(|error| {
             failed("cannot go on with the log of earlier processes")(io::Error::other(error))
         })?;
-        let epoch = log_store::next_epoch(&place.directory)
+        let epoch = log_store::next_epoch(&place.directory, 0)
             .map_err(failed(format!("cannot read {}", place.directory.display())))?;
         let store = LogStore::create(&place.directory, id, epoch)
             .map_err(failed("cannot create the log"))?;

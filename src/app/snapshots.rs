@@ -72,6 +72,12 @@ pub fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().rev().map(|(_, path)| path).collect())
 }
 
+/// How many records of all logs the newest one has, if there is one.
+pub fn newest_records(directory: &Path) -> Option<u64> {
+    let newest = files(directory).ok()?.into_iter().next()?;
+    number(newest.file_name()?.to_str()?)
+}
+
 /// Records of all logs that are in it, which only rises.
 fn number(name: &str) -> Option<u64> {
     let number = name.strip_prefix("snapshot-")?.strip_suffix(".state")?;
@@ -190,6 +196,24 @@ pub fn take(
         Some((replay, path)) => (replay, Some(path)),
         None => (Replay::new(plan.clone()), None),
     };
+    let records = follow(&mut replay, place, through, told)?;
+    let taken = write(place, &replay, records)?;
+    for other in files(&place.directory).map_err(at(&place.directory))? {
+        // What does not fit now never will.
+        if other != taken.path && Some(&other) != base.as_ref() {
+            fs::remove_file(&other).map_err(at(&other))?;
+        }
+    }
+    Ok(taken)
+}
+
+/// Feeds what follows in the logs on disk, up to these sequences; returns how many records that were.
+pub fn follow(
+    replay: &mut Replay,
+    place: &LogPlace,
+    through: Option<[u64; 3]>,
+    told: &mut dyn FnMut(u64),
+) -> Result<u64, SnapshotError> {
     let positions = replay.positions();
     let open = |at: usize| {
         let reader = LogReader::open_behind(place.clone(), LOGS[at], &positions[at])?;
@@ -206,14 +230,7 @@ pub fn take(
             told(records);
         }
     }
-    let taken = write(place, &replay, records)?;
-    for other in files(&place.directory).map_err(at(&place.directory))? {
-        // What does not fit now never will.
-        if other != taken.path && Some(&other) != base.as_ref() {
-            fs::remove_file(&other).map_err(at(&other))?;
-        }
-    }
-    Ok(taken)
+    Ok(records)
 }
 
 /// A reader that ends with some record.

@@ -12,8 +12,10 @@ use ringbuf::byte_log::foreign::Positions;
 
 use super::log_reader::{LogError, LogPlace, LogReader};
 use super::log_store::{SegmentWriter, segment_path};
-use crate::journal::mark::{Mark, Marks};
+use super::starts::Starts;
+use crate::journal::mark::{LOGS, Mark, Marks};
 use crate::journal::read::{Broken, Why};
+use crate::journal::record::RecordError;
 use crate::journal::recover::{self, Action, Facts, Misfit, Refusal, Row, Tail, Window};
 use crate::journal::snapshot::Position;
 use crate::journal::{LogId, Record, RecordKind, start};
@@ -35,6 +37,7 @@ pub struct Takeover {
     epoch: u16,
     /// Where that record ends, over the files of its epoch
     end: u64,
+    starts: Option<Starts>,
     /// What was decided about earlier epochs that do not end well
     settled: Vec<&'static Row>,
 }
@@ -108,8 +111,38 @@ impl Takeover {
             broken: None,
             epoch: position.epoch,
             end: position.offset,
+            starts: None,
             settled: Vec::new(),
         })
+    }
+
+    /// What is known of starts outside the logs.
+    pub fn knowing(mut self, starts: Option<Starts>) -> Self {
+        self.starts = starts;
+        self
+    }
+
+    /// The first record of all must be the one behind what is no longer kept.
+    fn check_first(&self, found: u64) -> Result<(), TakeoverError> {
+        let at = LOGS.iter().position(|log| *log == self.log);
+        let (Some(starts), Some(at), 0) = (self.starts, at, self.epoch) else {
+            return Ok(());
+        };
+        let last = starts.before[at];
+        let wanted = last + 1;
+        if found == wanted {
+            return Ok(());
+        }
+        let file = segment_path(&self.place.directory, self.log, self.reader.epoch(), 0);
+        let facts = Facts {
+            tail: Tail::Broken(Why::Record(RecordError::Sequence { wanted, found })),
+            is_at_start: true,
+            last,
+            ..self.facts
+        };
+        let row = recover::decide(&facts);
+        let what = recover::describe(row, &facts, None);
+        Err(refused(row, self.log, (file, 0), what))
     }
 
     /// Goes to the next record; `false` behind the last.
@@ -140,6 +173,7 @@ impl Takeover {
         if let Some(Some(misfit)) = misfit {
             return Err(self.misfit(misfit));
         }
+        self.check_first(sequence)?;
         self.epoch = self.reader.epoch();
         self.end = self.reader.offset() + self.reader.bytes().len() as u64;
         self.facts.last = sequence;
@@ -257,6 +291,7 @@ impl Takeover {
         let facts = Facts {
             marked: mark.map_or(0, |mark| mark.through),
             accepts_loss,
+            lacks_start: self.starts.is_some_and(|starts| self.epoch < starts.begun),
             ..facts
         };
         let row = recover::decide(&facts);

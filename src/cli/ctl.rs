@@ -87,6 +87,8 @@ enum CtlCommand {
         /// New value; 0 for no limit
         value: String,
     },
+    /// Have a snapshot of the state written beside the logs, for the next start
+    Snapshot,
     /// Commands that wait for a second person
     Pending,
     /// Do what another person asked for
@@ -325,6 +327,7 @@ fn command(command: &CtlCommand) -> Command {
             },
             value,
         },
+        CtlCommand::Snapshot => Command::Snapshot,
         CtlCommand::Pending => Command::Pending,
         CtlCommand::Approve { number } => Command::Approve { number },
         CtlCommand::Refuse { number } => Command::Refuse { number },

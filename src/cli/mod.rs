@@ -14,6 +14,7 @@ pub mod relay;
 pub mod run;
 mod signals;
 pub mod sim;
+mod snapshotter;
 mod table;
 pub mod top;
 pub mod tune;

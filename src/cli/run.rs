@@ -11,6 +11,7 @@ use clap::Args;
 use sd_notify::NotifyState;
 
 use super::signals::Signals;
+use super::snapshotter::Snapshotter;
 use crate::app;
 use crate::config::plan::{Io, Layout};
 use crate::domain::DiskState;
@@ -80,6 +81,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let mut failed = false;
     let mut looked = Instant::now();
+    let mut snapshotter = Snapshotter::new(&args.path, &plan);
     while !signals.arrived() && !failed {
         std::thread::sleep(Duration::from_millis(50));
         if looked.elapsed() >= Duration::from_secs(LOG_LOOK_S) {
@@ -89,8 +91,10 @@ pub fn run(args: &RunArgs) -> ExitCode {
                 Err(error) => tracing::warn!(%error, "cannot look after the logs"),
             }
         }
+        snapshotter.turn(&gateway);
         failed = gateway.has_failed();
     }
+    drop(snapshotter);
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     tracing::info!("going down: clients out, links out, logs to disk");
     let disk = gateway.disk();

@@ -64,6 +64,7 @@ pub struct State {
     pub log_directory: Item<String>,
     pub log_keep_days: Item<i64>,
     pub log_disk_max_bytes: Item<i64>,
+    pub snapshot_every_records: Item<i64>,
     pub staging_directory: Item<String>,
     pub staging_bytes: Item<i64>,
     pub status_file: Item<String>,

@@ -134,6 +134,7 @@ keys! {
         "log_directory", Path, "", Word("/var/lib/gatehouse/log"), "Logs on disk.";
         "log_keep_days", Number(0, LOG_KEEP_DAYS_MAX), "days", Value(0), "Logs of a start that were last written longer ago are removed; younger ones never are. Zero: kept for ever. What a restart needs, and what is of today, stays in any case.";
         "log_disk_max_bytes", Number(0, i64::MAX as u64), "bytes", Value(0), "With more bytes of logs the oldest are removed, as far as `log_keep_days` allows; zero: no bound.";
+        "snapshot_every_records", Number(0, SNAPSHOT_RECORDS_MAX), "records", Value(SNAPSHOT_RECORDS), "After so many records of the three logs a process of its own writes a snapshot beside them, so that a start reads no more than what follows it. Zero: only after a start that had much to read, and by `gatehouse ctl snapshot`.";
         "staging_directory", Path, "", Word("/dev/shm/gatehouse"), "Staging windows of the logs; must be memory (tmpfs) that the service manager does not clear at a restart.";
         "staging_bytes", PowerOfTwo(STAGING_BYTES_MIN as u64, STAGING_BYTES_MAX as u64), "bytes", Value(STAGING_BYTES as u64), "Size of each of the three staging windows.";
         "status_file", Path, "", Word("/dev/shm/gatehouse/status"), "Status page that `gatehouse top` reads; memory (tmpfs).";

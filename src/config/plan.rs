@@ -109,6 +109,8 @@ pub struct StatePlan {
     pub log_keep_days: u32,
     /// Bytes of logs above which the oldest are removed; zero: no bound
     pub log_disk_max_bytes: u64,
+    /// Records of all logs after which a snapshot is taken; zero: on demand
+    pub snapshot_every_records: u64,
     /// Staging windows; tmpfs
     pub staging_directory: PathBuf,
     /// Bytes of each staging window; a power of two

@@ -128,6 +128,7 @@ impl Sample {
             log_directory: self.state_directory.join("log"),
             log_keep_days: 0,
             log_disk_max_bytes: 0,
+            snapshot_every_records: limits::SNAPSHOT_RECORDS,
             staging_directory: self.state_directory.join("staging"),
             staging_bytes: self.staging_bytes,
             status_file: self.state_directory.join("status"),

@@ -1,6 +1,7 @@
-//! The Begin record of the order log: with what the risk state of a process begins.
+//! The records of the order log that are no inputs: with what the risk state of a process begins (Begin), and its digest on the way.
 //!
-//! Written once, before any input, by whoever starts the stages; read by everything that rebuilds the state. Little-endian.
+//! A Begin is written once, before any input, by whoever starts the stages; digests by the risk stage, every so many inputs. Read by
+//! everything that rebuilds the state. Little-endian.
 
 use super::codec::{Get, Put};
 
@@ -44,6 +45,38 @@ pub fn read(body: &[u8]) -> Option<Begin> {
         reference: get.u64()?,
     };
     get.end(begin)
+}
+
+/// What the inputs so far have come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Digested {
+    /// How many there were, steps of work included
+    pub inputs: u64,
+    /// See `risk::Digest`
+    pub value: u64,
+}
+
+/// Bytes of its body.
+pub const DIGEST_BYTES: usize = 16;
+
+impl Digested {
+    /// As a body.
+    pub fn body(&self) -> [u8; DIGEST_BYTES] {
+        let mut body = [0; DIGEST_BYTES];
+        body[..8].copy_from_slice(&self.inputs.to_le_bytes());
+        body[8..].copy_from_slice(&self.value.to_le_bytes());
+        body
+    }
+
+    /// Of a body; `None`: another version wrote it.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let mut get = Get(body);
+        let digested = Self {
+            inputs: get.u64()?,
+            value: get.u64()?,
+        };
+        get.end(digested)
+    }
 }
 
 /// A number for what a text says: equal texts have equal ones.

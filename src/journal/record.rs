@@ -87,6 +87,8 @@ pub enum RecordKind {
     End = 16,
     /// How far the logs are on disk; see [`super::mark`].
     Mark = 17,
+    /// Digest of the risk state behind the inputs so far; see [`super::begin::Digested`].
+    StateDigest = 18,
 }
 
 impl RecordKind {
@@ -109,6 +111,7 @@ impl RecordKind {
             15 => Self::CopyOut,
             16 => Self::End,
             17 => Self::Mark,
+            18 => Self::StateDigest,
             _ => return None,
         })
     }

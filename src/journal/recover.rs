@@ -72,6 +72,8 @@ pub struct Facts {
     pub is_at_start: bool,
     /// The next epoch's log goes on right behind the last whole record.
     pub goes_on: bool,
+    /// A later start began its logs, as the file of starts says, and nothing of that is here.
+    pub lacks_start: bool,
     /// Sequence of the last whole record.
     pub last: u64,
     /// Through here its records were on disk, as another log says.
@@ -134,7 +136,8 @@ pub struct Row {
 impl Row {
     /// Whether it is refused only until an operator accepts it.
     pub fn is_loss(&self) -> bool {
-        self.remedy == LOSS
+        self.action == Action::Refuse
+            && ["loss", "torn_loss", "start_missing"].contains(&self.label)
     }
 }
 
@@ -150,7 +153,7 @@ const COPY: &str = "put the file back from a copy; without one agree with client
                     logs and windows away to begin anew";
 
 /// The table. The first row that fits decides; the last one fits always.
-pub const TABLE: [Row; 20] = [
+pub const TABLE: [Row; 21] = [
     Row {
         label: "in_use",
         when: |it| matches!(it.window, Window::InUse(_)),
@@ -231,8 +234,17 @@ pub const TABLE: [Row; 20] = [
         remedy: "",
     },
     Row {
+        label: "start_missing",
+        when: |it| it.lacks_start && (it.has_window() || !it.accepts_loss) && !it.is_broken(),
+        action: Action::Refuse,
+        meaning: "a later start of the gateway began its logs, and nothing of it is here: the host went down right after that, or these are \
+                  older copies",
+        remedy: "put the logs of the last start back; if the host went down, settle with the desks what they have and start once with \
+                 --accept-host-loss",
+    },
+    Row {
         label: "ended",
-        when: |it| it.tail == Tail::Ended,
+        when: |it| it.tail == Tail::Ended && !it.lacks_start,
         action: Action::GoOn,
         meaning: "the process before ended in order",
         remedy: "",
@@ -461,6 +473,7 @@ mod tests {
                     last: if tail == Tail::Nothing { 0 } else { 5 },
                     marked: [0, 5, 6, 7][(bits >> 2 & 3) as usize],
                     accepts_loss: bit(4),
+                    lacks_start: bit(5),
                 };
                 let row = decide(&facts);
                 used.insert(row.label);

@@ -25,6 +25,8 @@ pub struct Position {
     pub offset: u64,
     /// Its sequence and checksum
     pub chain: Chain,
+    /// When it was written, nanoseconds since 1970
+    pub time_ns: u64,
     /// It was the last one of a process that ended in order
     pub ended: bool,
 }
@@ -36,6 +38,7 @@ impl Position {
         last: 0,
         offset: 0,
         chain: Chain::ANY,
+        time_ns: 0,
         ended: true,
     };
 
@@ -48,6 +51,7 @@ impl Position {
             last: offset,
             offset: offset + padded(record.body.len()) as u64,
             chain,
+            time_ns: record.time_ns,
             ended: record.kind == RecordKind::End,
         }
     }

@@ -11,6 +11,7 @@ mod client_ids;
 mod continuation;
 mod counters;
 mod desk;
+mod digest;
 mod doubt;
 mod executions;
 mod exposure;
@@ -51,6 +52,7 @@ use slot_index::HashKey;
 pub use book::{AccountRow, PositionRow};
 pub use checks::{CHECKS, CheckRow};
 pub use counters::Counters;
+pub use digest::Digest;
 pub use kill_switch::{KillSwitch, ScopeState, Stops};
 pub use ledger::OrderRow;
 pub use outputs::{OutputList, Outputs};
@@ -149,6 +151,7 @@ pub struct Risk {
     holds: Holds,
     work: Work,
     counters: Counters,
+    digest: Digest,
 }
 
 impl Risk {
@@ -187,6 +190,7 @@ impl Risk {
             holds: Holds::new(plan.account_desks),
             work: Work::new(sessions),
             counters: Counters::default(),
+            digest: Digest::default(),
         }
     }
 
@@ -194,7 +198,7 @@ impl Risk {
     pub fn on_client(&mut self, now: Now, input: &FromClient, facts: Facts, out: &mut Outputs) {
         if !self.is_session(input.session) {
             self.counters.unknown_sessions += 1;
-            return;
+            return self.mix();
         }
         match &input.request {
             ClientRequest::New(new) => self.on_new(now, input, new, facts, out),
@@ -205,6 +209,7 @@ impl Risk {
             ClientRequest::MassCancel(cancel) => self.on_mass_cancel(input, cancel, out),
             ClientRequest::Lost => self.lose_session(now, input.session, true),
         }
+        self.mix();
     }
 
     /// What came from the desk side.
@@ -220,6 +225,7 @@ impl Risk {
             DeskInput::Link(LinkEvent::Ready) => self.on_link_ready(cause),
             DeskInput::Link(LinkEvent::Lost) => {}
         }
+        self.mix();
     }
 
     /// A client session was lost; where `cancel` its open orders are cancelled by [`Risk::continue_work`].
@@ -229,12 +235,18 @@ impl Risk {
 
     /// An operator's command. The stage fills in the answer's sequence, and publishes [`Risk::epoch`] of the scope.
     pub fn on_command(&mut self, now: Now, input: &CommandInput) -> CommandDone {
-        self.command(now, input)
+        let done = self.command(now, input);
+        self.mix();
+        done
     }
 
     /// One bounded step of what is left of mass requests and kills; whether anything was done.
     pub fn continue_work(&mut self, now: Now, out: &mut Outputs) -> bool {
-        self.step(now, out)
+        let worked = self.step(now, out);
+        if worked {
+            self.mix();
+        }
+        worked
     }
 
     /// Whether [`Risk::continue_work`] has something to do.

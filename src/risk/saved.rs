@@ -23,22 +23,22 @@ impl Risk {
             holds,
             work,
             counters,
+            digest,
         } = self;
         saver.put(&(epoch, execution_counter, last_failures));
         saver.put(sessions);
         book.save(saver);
         orders.save(saver);
         executions.save(saver);
-        saver.put(&(kill_switch, holds, work, counters));
+        saver.put(&(kill_switch, holds, work, counters, digest));
         saver.put(&self.state_hash());
     }
 
     /// What [`Risk::save`] added, of a state of the same plan; `None` where it is not that.
     pub fn load(plan: RiskPlan, saved: &mut Saved) -> Option<Self> {
         let mut risk = Self::new(plan);
-        let sessions: Vec<_>;
         (risk.epoch, risk.execution_counter, risk.last_failures) = saved.take()?;
-        sessions = saved.take()?;
+        let sessions: Vec<_> = saved.take()?;
         let is_ours = sessions.len() == risk.sessions.len();
         risk.sessions = sessions;
         risk.book.load(saved)?;
@@ -49,7 +49,8 @@ impl Risk {
             risk.client_ids.restore(request, slot);
         }
         risk.executions.load(saved)?;
-        (risk.kill_switch, risk.holds, risk.work, risk.counters) = saved.take()?;
+        (risk.kill_switch, risk.holds, risk.work) = saved.take()?;
+        (risk.counters, risk.digest) = saved.take()?;
         let hash: u64 = saved.take()?;
         (is_ours && hash == risk.state_hash()).then_some(risk)
     }

@@ -67,11 +67,20 @@ impl Risk {
             holds,
             work,
             counters,
+            digest,
         } = self;
         let mut hash = Fold(0);
         (epoch, execution_counter, last_failures, sessions).hash(&mut hash);
         (&book.accounts, &book.positions, orders).hash(&mut hash);
-        (executions.rows(), kill_switch, holds, work, counters).hash(&mut hash);
+        (
+            executions.rows(),
+            kill_switch,
+            holds,
+            work,
+            counters,
+            digest,
+        )
+            .hash(&mut hash);
         hash.finish()
     }
 }

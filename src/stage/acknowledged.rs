@@ -8,6 +8,7 @@ use crate::domain::{Durability, SessionIndex};
 use crate::wire::fix::Level;
 
 /// Who asks, and what the levels are.
+#[derive(Default)]
 pub struct Acknowledged {
     /// Per session: the tag that it wants the level in, or zero; empty where nobody asks
     tags: Box<[u32]>,

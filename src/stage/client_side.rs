@@ -42,7 +42,7 @@ pub struct ClientSide {
     /// Per session: whether its open orders are cancelled when it is lost.
     cancel_on_disconnect: Vec<bool>,
     /// The last loss of the host.
-    loss: Option<Loss>,
+    pub(super) loss: Option<Loss>,
     /// Who receives copies of what.
     pub(super) copies: Copies,
     /// Who is told levels of durability.
@@ -64,9 +64,7 @@ impl ClientSide {
         versions: Vec<FixVersion>,
         sole_account: Vec<Option<AccountIndex>>,
         cancel_on_disconnect: Vec<bool>,
-        loss: Option<Loss>,
         copies: Copies,
-        acknowledged: Acknowledged,
         status: StageWriter,
     ) -> Self {
         let sessions = cancel_on_disconnect.len();
@@ -77,9 +75,9 @@ impl ClientSide {
             versions,
             sole_account,
             cancel_on_disconnect,
-            loss,
+            loss: None,
             copies,
-            acknowledged,
+            acknowledged: Acknowledged::default(),
             lost: Vec::with_capacity(sessions),
             reasons: vec![Reason::None; sessions],
             next_row: 0,

@@ -75,17 +75,16 @@ impl<S: Sockets> DecodeStage<S> {
             .name_ring(0, "risk_to_decode", parts.from_risk.capacity());
         let versions = parts.board.peers().iter();
         let versions = versions.map(|peer| peer.fix().version).collect();
-        let side = ClientSide::new(
+        let mut side = ClientSide::new(
             parts.to_risk,
             parts.directory,
             versions,
             parts.sole_account,
             parts.cancel_on_disconnect,
-            parts.loss,
             parts.copies,
-            parts.acknowledged,
             parts.status,
         );
+        (side.loss, side.acknowledged) = (parts.loss, parts.acknowledged);
         Self {
             board: parts.board,
             from_risk: parts.from_risk,
@@ -237,7 +236,7 @@ fn send<S: Sockets>(
         }
         let level = side.acknowledged.level(receiver, &output.output);
         let copied = board.send_copy(receiver.get(), now, cause, |header, time, out| {
-            fix::encode_copy(out, header, time, directory, &output.output, level)
+            fix::encode_leveled(out, header, time, directory, &output.output, (level, true))
         });
         debug_assert!(copied.is_some(), "the log had room for it");
         side.copies.count(receiver);
@@ -245,7 +244,7 @@ fn send<S: Sockets>(
     }
     let level = side.acknowledged.level(output.session, &output.output);
     let sent = board.send(output.session.get(), now, cause, |header, time, out| {
-        fix::encode_output(out, header, time, directory, &output.output, level)
+        fix::encode_leveled(out, header, time, directory, &output.output, (level, false))
     });
     debug_assert!(
         sent.is_some(),

@@ -28,6 +28,7 @@ mod kept;
 pub mod merge;
 mod pace;
 mod peer;
+mod quick;
 pub mod recovered;
 mod rejections;
 pub mod replay;

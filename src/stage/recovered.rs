@@ -10,10 +10,11 @@
 //! - A message that the application was given and that caused no record is unanswered; the application is given it again.
 //! - An epoch whose sessions did not go on with older numbers began at 1.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::event_record::{NEW_LOG, Numbers, numbers};
 use super::peer::anchors;
+use super::quick::QuickMap;
 use super::sent::SentIndex;
 use crate::journal::log::place;
 use crate::journal::{LogId, Record, RecordKind, names};
@@ -40,9 +41,9 @@ pub struct Recovery {
     /// Whose number was expected before the last record, where that may not count
     undo: Option<(usize, u64)>,
     /// What the application was given, by the sequence of its record: whose, in which epoch, and bytes
-    unanswered: BTreeMap<u64, (usize, u16, Vec<u8>)>,
+    unanswered: QuickMap<u64, (usize, u16, Vec<u8>)>,
     /// Records whose outcome was known before they were fed, and the epoch that had it
-    closed: HashMap<u64, u16>,
+    closed: QuickMap<u64, u16>,
     #[serde(skip, default = "index")]
     index: Box<FieldIndex>,
 }
@@ -118,8 +119,8 @@ impl Recovery {
             channels: Vec::new(),
             places: HashMap::new(),
             undo: None,
-            unanswered: BTreeMap::new(),
-            closed: HashMap::new(),
+            unanswered: QuickMap::default(),
+            closed: QuickMap::default(),
             index: index(),
         }
     }
@@ -173,6 +174,14 @@ impl Recovery {
         }
     }
 
+    /// First epoch that has numbers of a session of these names, or a message without an outcome.
+    pub fn oldest_needed(&self, names: &[String]) -> Option<u16> {
+        let known = names.iter().filter_map(|name| self.by_name.get(name));
+        let numbers = known.filter_map(|at| self.peers[*at].1.epoch);
+        let unanswered = self.unanswered.values().map(|(_, epoch, _)| *epoch);
+        numbers.chain(unanswered).min()
+    }
+
     /// After the last record.
     pub fn finish(mut self) -> Recovered {
         self.settle();
@@ -181,7 +190,9 @@ impl Recovery {
         let mut peers: Vec<_> = (self.peers.into_iter())
             .map(|(name, track)| (name, track.finish()))
             .collect();
-        for (sequence, (at, epoch, message)) in self.unanswered {
+        let mut unanswered: Vec<_> = self.unanswered.into_iter().collect();
+        unanswered.sort_unstable_by_key(|(sequence, _)| *sequence);
+        for (sequence, (at, epoch, message)) in unanswered {
             peers[at].1.unanswered.push(Unanswered {
                 epoch,
                 sequence,

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 
 use super::desk_side::REJECTED_BY_SESSION;
-use crate::domain::{DeskText, Text};
+use crate::domain::report::{DeskInput, FromDesk};
+use crate::domain::{DeskText, LinkIndex, OrderId, RejectReason, Text};
 use crate::journal::Record;
 use crate::wire::fix::{DeskMessage, FieldIndex, decode_desk, parse};
 
@@ -76,5 +77,21 @@ impl Rejections {
     /// The risk stage knows.
     pub(super) fn remove(&mut self, number: &Number) {
         self.by_number.remove(number);
+    }
+}
+
+/// The risk stage's input.
+pub(super) fn refused(
+    link: LinkIndex,
+    cause_sequence: u64,
+    id: OrderId,
+    reason: RejectReason,
+    text: DeskText,
+) -> FromDesk {
+    FromDesk {
+        link,
+        received_ns: 0,
+        cause_sequence,
+        input: DeskInput::Refused { id, reason, text },
     }
 }

@@ -11,27 +11,29 @@
 //! - A request that was written and not answered is in flight: its link is gone with the process, so it will be in doubt.
 //! - An epoch whose reference data was not ours, or that began anew, brings nothing of the risk state with it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::assembly;
 use super::event_record::{Numbers, numbers};
 use super::host_loss::Standing;
-use super::recovered::{Recovered, Recovery, number_of};
-use super::rejections::{Number, Rejections};
+use super::quick::{QuickMap, QuickSet};
+use super::recovered::{Recovery, number_of};
+use super::rejections::{Number, Rejections, refused};
 use crate::config::plan::Plan;
-use crate::domain::command::RiskCommand;
 use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
-use crate::domain::{DeskText, LinkIndex, Now, OrderId, RejectReason, Text};
+use crate::domain::{LinkIndex, Now, OrderId, Text};
 use crate::journal::entry::{self, Outcome};
 use crate::journal::snapshot::Position;
 use crate::journal::{Cause, LogId, Record, RecordKind, begin};
 use crate::risk::{Facts, Outputs, Risk};
-use crate::route;
 use crate::session::ResetCause;
 
+mod needed;
+mod resumption;
 mod saved;
+
+pub use resumption::Resumption;
 
 /// Which output of which record of the order log.
 type Key = (u64, u16);
@@ -84,19 +86,19 @@ pub struct Replay {
     out: Outputs,
     /// By what they are, and the epoch that has them. A process closes no output of a later one: where the end of the order log was
     /// lost, that one uses its sequences again
-    open: BTreeMap<Key, (u16, Open)>,
-    closed: HashMap<Key, (u16, Closing)>,
-    in_flight: HashMap<OrderId, Written>,
-    doubts: HashMap<OrderId, Written>,
+    open: QuickMap<Key, (u16, Open)>,
+    closed: QuickMap<Key, (u16, Closing)>,
+    in_flight: QuickMap<OrderId, Written>,
+    doubts: QuickMap<OrderId, Written>,
     /// Per link: its incarnation when its numbers were last set
-    numbers_since: HashMap<u16, u32>,
+    numbers_since: QuickMap<u16, u32>,
     /// In doubt, and not known to be written
-    doubted: HashSet<OrderId>,
+    doubted: QuickSet<OrderId>,
     /// And of these, what desks have spoken of
-    spoken: HashSet<OrderId>,
+    spoken: QuickSet<OrderId>,
     /// Requests that the route stage refused, until the risk stage knows
-    refusals: BTreeMap<u64, (u16, FromDesk)>,
-    refusals_known: HashMap<u64, u16>,
+    refusals: QuickMap<u64, (u16, FromDesk)>,
+    refusals_known: QuickMap<u64, u16>,
     rejections: Rejections,
     /// Copies whose original is not there: by epoch and channel
     copies: Vec<(u16, u16, Cause)>,
@@ -107,36 +109,8 @@ pub struct Replay {
     inputs: u64,
     /// Trading day of the last input
     last_input_day: u32,
-}
-
-/// What the stages go on with.
-pub struct Resumption {
-    /// The risk state; `None`: it begins anew.
-    pub risk: Option<Risk>,
-    /// For the decode stage's switchboard.
-    pub clients: Recovered,
-    /// For the route stage's switchboard.
-    pub links: Recovered,
-    /// Requests that never left.
-    pub unsent: Vec<ToDesk>,
-    /// Reports that no client log knows.
-    pub untold: Vec<ToClient>,
-    /// Copies of these that it does know, by epoch and channel.
-    pub copies: Vec<(u16, u16, Cause)>,
-    /// Written and not answered; the connections are gone. Incarnation 0: under numbers that are over; 1: under the present ones.
-    pub in_flight: Vec<route::Entry>,
-    /// Reported in doubt, and no desk has spoken of them since.
-    pub doubts: Vec<route::Entry>,
-    /// Refused on the way, or by a desk by its number; the risk stage does not know.
-    pub refusals: Vec<FromDesk>,
-    /// Last sequences of the client, order and desk log.
-    pub sequences: [u64; 3],
-    /// Inputs of the risk stage that were replayed.
-    pub inputs: u64,
-    /// What was blocked, killed and held when the day ended, to be so in the next; and what a loss of the host holds.
-    pub stops: Vec<RiskCommand>,
-    /// When desks were last held after a loss of the host, nanoseconds since 1970; zero: never.
-    pub loss_wall_ns: u64,
+    /// Start whose risk state began anew and was gone on with since
+    fresh_epoch: u16,
 }
 
 impl Replay {
@@ -150,15 +124,15 @@ impl Replay {
             risk: None,
             begin: None,
             out: Outputs::default(),
-            open: BTreeMap::new(),
-            closed: HashMap::new(),
-            in_flight: HashMap::new(),
-            doubts: HashMap::new(),
-            numbers_since: HashMap::new(),
-            doubted: HashSet::new(),
-            spoken: HashSet::new(),
-            refusals: BTreeMap::new(),
-            refusals_known: HashMap::new(),
+            open: QuickMap::default(),
+            closed: QuickMap::default(),
+            in_flight: QuickMap::default(),
+            doubts: QuickMap::default(),
+            numbers_since: QuickMap::default(),
+            doubted: QuickSet::default(),
+            spoken: QuickSet::default(),
+            refusals: QuickMap::default(),
+            refusals_known: QuickMap::default(),
             rejections: Rejections::default(),
             copies: Vec::new(),
             standing: Standing::default(),
@@ -166,6 +140,7 @@ impl Replay {
             positions: [Position::START; 3],
             inputs: 0,
             last_input_day: 0,
+            fresh_epoch: 0,
         }
     }
 
@@ -185,6 +160,11 @@ impl Replay {
             LogId::None => {}
         }
         Ok(())
+    }
+
+    /// How the process began whose records were fed last.
+    pub fn begun(&self) -> Option<begin::Begin> {
+        self.begin
     }
 
     /// The risk state so far.
@@ -240,14 +220,12 @@ impl Replay {
                 }
             }
             RecordKind::Connection => match numbers(record.body) {
-                Numbers::Set { cause, .. } => {
-                    if cause != ResetCause::PeerSequenceReset as u8 {
-                        // Nothing is proved by the numbers of what was sent before.
-                        self.doubts.retain(|_, it| it.link != link);
-                        self.rejections.ended(link);
-                        let incarnation = self.rejections.incarnation(link);
-                        self.numbers_since.insert(link, incarnation);
-                    }
+                Numbers::Set { cause, .. } if cause != ResetCause::PeerSequenceReset as u8 => {
+                    // Nothing is proved by the numbers of what was sent before.
+                    self.doubts.retain(|_, it| it.link != link);
+                    self.rejections.ended(link);
+                    let incarnation = self.rejections.incarnation(link);
+                    self.numbers_since.insert(link, incarnation);
                 }
                 Numbers::Disconnected => self.rejections.ended(link),
                 Numbers::Rejected { number } => {
@@ -350,6 +328,14 @@ impl Replay {
                 let counts = record.body.try_into().map_err(|_| unreadable())?;
                 risk.continue_work(at(0), &mut self.out);
                 Ok(Some(Some(counts)))
+            }
+            RecordKind::StateDigest => {
+                let then = begin::Digested::read(record.body).ok_or_else(unreadable)?;
+                let now = risk.digest();
+                match (now.inputs, now.value) == (then.inputs, then.value) {
+                    true => Ok(None),
+                    false => Err(digest_differs()),
+                }
             }
             _ => Ok(None),
         }
@@ -492,6 +478,9 @@ impl Replay {
                 self.risk = None;
             }
         }
+        if begin.is_fresh {
+            self.fresh_epoch = begin.epoch;
+        }
         self.begin = Some(begin);
         Ok(())
     }
@@ -506,102 +495,6 @@ impl Replay {
         self.spoken.clear();
         self.refusals.retain(|_, (of, _)| *of >= epoch);
     }
-
-    /// After the last record: what stages of the trading day `day` go on with.
-    pub fn finish(mut self, day: u32) -> Result<Resumption, ReplayError> {
-        // A process that worked into the day brings its orders with it.
-        let last = self
-            .begin
-            .map_or(0, |begin| begin.day.max(self.last_input_day));
-        let goes_on = self.begin.is_some() && last == day;
-        if last > day {
-            return Err(ReplayError {
-                log: LogId::Order,
-                sequence: self.sequences[1],
-                what: "the logs end on a later day than the clock shows: set the clock".to_owned(),
-            });
-        }
-        let stops = match (&self.risk, goes_on) {
-            (Some(risk), false) => risk.stops(),
-            (None, false) => self.standing.commands(self.plan.desks.len()),
-            (_, true) => Vec::new(),
-        };
-        if goes_on && self.risk.is_none() {
-            return Err(ReplayError {
-                log: LogId::Order,
-                sequence: self.sequences[1],
-                what: "the orders of today were taken with other accounts, instruments, positions, sessions or desks: put the \
-                       files back as they were, or move the logs away to begin anew (open orders are then unknown here)"
-                    .to_owned(),
-            });
-        }
-        if !goes_on {
-            self.forget(u16::MAX);
-            self.risk = None;
-        }
-        let risk = self.risk;
-        let is_open = |id: OrderId| risk.as_ref().is_some_and(|risk| risk.is_unanswered(id));
-        let entry = |(id, written): (OrderId, Written)| route::Entry {
-            id,
-            link: written.link as u32,
-            msg_seq_num: written.msg_seq_num,
-            original: written.original,
-            incarnation: u32::from(!is_past(&self.numbers_since, &written)),
-            ..route::Entry::default()
-        };
-        // What a desk has refused by its number is no longer in flight.
-        let mut refusals: Vec<_> = self.refusals.into_values().map(|(_, it)| it).collect();
-        let (rejections, links) = (self.rejections, &mut self.links);
-        self.in_flight.retain(|id, written| {
-            let rejection = rejections.get(&written.number());
-            let Some((sequence, text)) = rejection.filter(|_| is_open(*id)) else {
-                return true;
-            };
-            let link = LinkIndex(written.link as u32);
-            let reason = RejectReason::DeskRejected;
-            refusals.push(refused(link, sequence, *id, reason, text));
-            links.close(u16::MAX, sequence);
-            false
-        });
-        refusals.sort_by_key(|refusal| refusal.cause_sequence);
-        // A copy stands for its original only while that is due: its sequence may be another's.
-        let open = &self.open;
-        self.copies.retain(|(epoch, _, cause)| {
-            let original = open.get(&(cause.sequence, cause.output));
-            original.is_some_and(|(of, _)| of <= epoch)
-        });
-        let entries = |of: HashMap<OrderId, Written>| {
-            let mut entries: Vec<_> = of
-                .into_iter()
-                .filter(|(id, _)| is_open(*id))
-                .map(entry)
-                .collect();
-            entries.sort_by_key(|entry| entry.id.slot());
-            entries
-        };
-        let (mut unsent, mut untold) = (Vec::new(), Vec::new());
-        for (_, open) in self.open.into_values() {
-            match open {
-                Open::Desk(request) => unsent.push(request),
-                Open::Client(output) => untold.push(output),
-            }
-        }
-        Ok(Resumption {
-            clients: self.clients.finish(),
-            links: self.links.finish(),
-            unsent,
-            untold,
-            copies: self.copies,
-            in_flight: entries(self.in_flight),
-            doubts: entries(self.doubts),
-            refusals,
-            sequences: self.sequences,
-            inputs: self.inputs,
-            stops,
-            loss_wall_ns: self.standing.loss_wall_ns,
-            risk,
-        })
-    }
 }
 
 impl Written {
@@ -610,22 +503,7 @@ impl Written {
     }
 }
 
-fn refused(
-    link: LinkIndex,
-    cause_sequence: u64,
-    id: OrderId,
-    reason: RejectReason,
-    text: DeskText,
-) -> FromDesk {
-    FromDesk {
-        link,
-        received_ns: 0,
-        cause_sequence,
-        input: DeskInput::Refused { id, reason, text },
-    }
-}
-
-fn is_past(numbers_since: &HashMap<u16, u32>, written: &Written) -> bool {
+fn is_past(numbers_since: &QuickMap<u16, u32>, written: &Written) -> bool {
     let since = numbers_since.get(&written.link);
     since.is_some_and(|since| written.incarnation < *since)
 }
@@ -636,6 +514,13 @@ fn error(record: &Record<'_>, what: String) -> ReplayError {
         sequence: record.sequence,
         what,
     }
+}
+
+fn digest_differs() -> String {
+    "the inputs up to here lead to another state than they did then: a row of it was changed by something else, as by a fault of that \
+     host's memory, or of this one's. Start again; if it is the same on another host, the books of the desks decide: settle with \
+     them, move the logs away and begin anew"
+        .to_owned()
 }
 
 fn diverged() -> String {

@@ -22,8 +22,10 @@ use crate::domain::{
     AccountIndex, DeskIndex, InstrumentIndex, LinkIndex, Now, OrderId, RejectReason, SessionIndex,
 };
 use crate::journal::entry::{self, ENTRY_BYTES_MAX, Outcome};
-use crate::journal::{Cause, Log, LogId, RecordKind};
-use crate::limits::{INPUTS_PER_CYCLE, OUTPUTS_MAX, PUBLISH_INTERVAL_NS, ROWS_PER_PUBLISH};
+use crate::journal::{Cause, Log, LogId, RecordKind, begin};
+use crate::limits::{
+    DIGEST_INPUTS, INPUTS_PER_CYCLE, OUTPUTS_MAX, PUBLISH_INTERVAL_NS, ROWS_PER_PUBLISH,
+};
 use crate::risk::{Facts, Outputs, Risk};
 use crate::status::{Counter, ErrorCode, StageWriter, Stopped};
 
@@ -68,6 +70,8 @@ pub struct RiskStage {
     next_publish_ns: u64,
     next_account: usize,
     next_session: usize,
+    /// After so many inputs the digest of the state is written
+    next_digest: u64,
 }
 
 impl RiskStage {
@@ -89,6 +93,7 @@ impl RiskStage {
         let watermark = parts.to_desk.capacity() / 4 * 3;
         parts.publish_scopes();
         Self {
+            next_digest: parts.risk.digest().inputs + DIGEST_INPUTS,
             parts,
             out: Outputs::default(),
             links_ready: vec![0; desks],
@@ -131,7 +136,23 @@ impl RiskStage {
             self.publish(now);
             self.parts.log.mark(now);
         }
+        if self.parts.risk.digest().inputs >= self.next_digest {
+            self.write_digest(now);
+        }
         work + taken
+    }
+
+    /// For a replay to compare with. Without room it comes later.
+    #[cold]
+    fn write_digest(&mut self, now: Now) {
+        let digest = self.parts.risk.digest();
+        let (inputs, value) = (digest.inputs, digest.value);
+        let body = begin::Digested { inputs, value }.body();
+        let (kind, cause) = (RecordKind::StateDigest, Cause::default());
+        let log = &mut self.parts.log;
+        if log.append(kind, 0, cause, now.wall_ns, &body).is_some() {
+            self.next_digest = inputs + DIGEST_INPUTS;
+        }
     }
 
     /// Whether the log and both rings have room for what one input may cause.

@@ -2,7 +2,7 @@
 //! Run as its users run it, on the logs of a gateway with a configuration on disk, beside it and after it.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 
 use gatehouse::app;
@@ -75,6 +75,12 @@ fn replay(directory: &Path, more: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
+fn snapshot(directory: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
+    let command = command.args(["log", "snapshot"]).arg(directory);
+    command.output().expect("it runs")
+}
+
 #[test]
 fn the_logs_lead_to_the_state_at_any_record() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -138,9 +144,20 @@ fn the_logs_lead_to_the_state_at_any_record() {
         "{by_time}"
     );
 
+    // A gateway that writes the logs says itself how far a snapshot may go.
+    let held = snapshot(directory);
+    assert_eq!(held.status.code(), Some(2), "{held:?}");
+    assert!(String::from_utf8_lossy(&held.stderr).contains("gatehouse ctl snapshot"));
     client.log_out();
     desk.go_away();
     gateway.stop();
+    let made = snapshot(directory);
+    assert!(made.status.success(), "{made:?}");
+    let (whole, short) = (
+        replay(directory, &[]),
+        replay(directory, &["--from-snapshot"]),
+    );
+    assert_eq!(whole, short, "all of it is in the snapshot");
     let text = Command::new(env!("CARGO_BIN_EXE_gatehouse"))
         .args(["log", "replay"])
         .arg(directory)

@@ -149,6 +149,7 @@ impl Small {
             directory: self.directory.path().to_owned(),
             staging: None,
             segment_bytes: SEGMENT_BYTES as u64,
+            first_epoch: 0,
         };
         verify(&place, logs, true, &mut |_, _, _| {}).expect("readable")
     }

@@ -1,5 +1,8 @@
 //! Requests in doubt that hold the reset of a link's numbers: the same before a restart and after it.
+//!
+//! What a desk says of them ends a doubt, what it says of numbers does not.
 
+use super::support::fix::timestamp;
 use super::*;
 
 /// As the status page tells it.
@@ -24,7 +27,8 @@ fn doubtful() -> (World, Fix) {
 #[test]
 fn a_cancel_that_the_desk_granted_ends_the_doubt_of_its_order() {
     let (mut world, _) = doubtful();
-    world.client.send("F", &fields("11=B 41=A 54=1 55=SYM1"));
+    let cancel = format!("11=B 41=A 54=1 55=SYM1 60={}", timestamp());
+    world.client.send("F", &fields(&cancel));
     let cancel = world.desk.expect("F");
     report(&mut world.desk, &cancel, "150=4 39=4 38=10 14=0 151=0");
     assert_eq!(world.client.expect("8").get(39), "4");

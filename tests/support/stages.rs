@@ -96,6 +96,8 @@ pub struct Bench {
     start_wall_ns: u64,
     desk_host: usize,
     past: Vec<Past>,
+    /// A restart tries a snapshot after each record, and not after drawn ones alone
+    pub saves_each_record: bool,
 }
 
 const STAGING_BYTES: usize = 4 << 20;
@@ -131,6 +133,7 @@ impl Bench {
             start_wall_ns,
             desk_host,
             past: Vec::new(),
+            saves_each_record: false,
         }
     }
 
@@ -173,12 +176,22 @@ impl Bench {
         // Whichever log is read first, the same comes of it.
         let mut found = replayed(&self.plan, &self.past, [0, 1, 2], self.now());
         // And whether it is read in one go, or a snapshot is taken on the way and read back.
-        for (order, share) in [
-            ([1, 2, 0], 2),
-            ([2, 0, 1], 3),
-            ([1, 0, 2], 5),
-            ([0, 1, 2], 1),
-        ] {
+        let records = match self.saves_each_record {
+            true => found.sequences.iter().sum::<u64>(),
+            false => 0,
+        };
+        for order in [[0, 1, 2], [2, 1, 0]].into_iter().filter(|_| records > 0) {
+            let in_one_go = replayed(&self.plan, &self.past, order, self.now());
+            let in_one_go = words(&self.plan, &in_one_go);
+            for save_at in 1..=records {
+                let other = replay(&self.plan, &self.past, order, Some(save_at));
+                let other = other.finish(assembly::day(self.now()));
+                let other = words(&self.plan, &other.expect("the same plan"));
+                assert_eq!(in_one_go, other, "{order:?}, saved at {save_at}");
+            }
+        }
+        let orders = [[1, 2, 0], [2, 0, 1], [1, 0, 2], [0, 1, 2]];
+        for (order, share) in orders.into_iter().zip(1..).filter(|_| records == 0) {
             let saved_at = self.start_wall_ns.wrapping_add(self.mono_ns.get()) % 97 + share;
             let other = replay(&self.plan, &self.past, order, Some(saved_at));
             let other = other.finish(assembly::day(self.now()));

@@ -36,7 +36,7 @@ pub(super) struct FilterArgs {
     pub kind: Vec<RecordKind>,
 }
 
-const KINDS: [RecordKind; 17] = [
+const KINDS: [RecordKind; 18] = [
     RecordKind::Start,
     RecordKind::MessageIn,
     RecordKind::MessageOut,
@@ -54,6 +54,7 @@ const KINDS: [RecordKind; 17] = [
     RecordKind::CopyOut,
     RecordKind::End,
     RecordKind::Mark,
+    RecordKind::StateDigest,
 ];
 
 /// Name of a kind, as programs know it.

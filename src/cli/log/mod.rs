@@ -12,6 +12,7 @@ mod names;
 mod order_story;
 mod print;
 mod replay;
+mod snapshot;
 mod stats;
 mod story;
 mod tag_names;
@@ -51,6 +52,8 @@ enum LogCommand {
     Verify(verify::VerifyArgs),
     /// The state of orders and money at a time
     Replay(replay::ReplayArgs),
+    /// Write a snapshot of that state beside the logs, for the next start
+    Snapshot(snapshot::SnapshotArgs),
     /// How much of what is in the logs
     Stats(stats::StatsArgs),
     /// Orders and reports for other programs
@@ -78,6 +81,7 @@ pub fn run(args: &LogArgs) -> ExitCode {
         LogCommand::Explain(args) => explain::run(args),
         LogCommand::Verify(args) => verify::run(args),
         LogCommand::Replay(args) => replay::run(args),
+        LogCommand::Snapshot(args) => snapshot::run(args),
         LogCommand::Stats(args) => stats::run(args),
         LogCommand::Export(args) => export::run(args),
     };

@@ -13,11 +13,12 @@ use super::print::Merged;
 use super::verify::{LOGS, Progress};
 use super::{Failure, Source, Walk, Where, times, usage};
 use crate::app::log_reader::LogReader;
+use crate::app::snapshots;
 use crate::cli::table::Table;
 use crate::config::plan::Plan;
 use crate::domain::AccountIndex;
+use crate::journal::LogId;
 use crate::journal::record::padded;
-use crate::journal::{LogId, RecordKind, begin};
 use crate::risk::Risk;
 use crate::stage::replay::Replay;
 
@@ -32,6 +33,9 @@ pub(super) struct ReplayArgs {
     /// Up to this record of the order log, with what the other logs had until then
     #[arg(long, value_name = "SEQUENCE", conflicts_with = "to")]
     record: Option<u64>,
+    /// Begin with the newest snapshot that fits, and read only what follows it
+    #[arg(long, conflicts_with = "to")]
+    from_snapshot: bool,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -45,23 +49,36 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
             "a replay needs the configuration with which the logs were written: name its directory instead of --state",
         ));
     };
+    let mut replay = match args.from_snapshot {
+        true => {
+            crate::cli::start_tracing();
+            let newest = snapshots::newest(&plan, &source.place);
+            newest
+                .ok_or_else(|| usage("there is no snapshot that fits"))?
+                .0
+        }
+        false => Replay::new(plan.clone()),
+    };
+    let positions = replay.positions();
+    let order_behind = positions[1].sequence();
+    if args.record.is_some_and(|record| record < order_behind) {
+        return Err(usage(format!(
+            "the snapshot goes to record {order_behind} of the order log: without --from-snapshot earlier ones can be had"
+        )));
+    }
     let mut merged = Merged::default();
-    for log in LOGS {
-        let reader = LogReader::open(source.place.clone(), log)?;
+    for (log, position) in LOGS.into_iter().zip(&positions) {
+        let reader = LogReader::open_behind(source.place.clone(), log, position)?;
         merged.logs.push((log, Walk::new(reader), false));
     }
-    let mut replay = Replay::new(plan.clone());
     let mut progress = Progress::new(&source.place);
     let (mut records, mut bytes) = ([0u64; 3], [0u64; 3]);
-    let (mut last_ns, mut began) = (0, None);
+    let mut last_ns = positions.iter().map(|it| it.time_ns).max().unwrap_or(0);
     while let Some(at) = merged.advance()? {
         let (log, walk, _) = &merged.logs[at];
         let record = walk.reader.record();
         if args.to.is_some_and(|to| record.time_ns > to) {
             break;
-        }
-        if record.kind == RecordKind::Begin {
-            began = begin::read(record.body);
         }
         let fed = replay.feed(*log, walk.reader.epoch(), walk.reader.offset(), &record);
         fed.map_err(usage)?;
@@ -76,7 +93,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
         }
     }
     progress.end();
-    let Some(began) = began else {
+    let Some(began) = replay.begun() else {
         return Err(usage(
             "no process began with orders in this part of the logs",
         ));

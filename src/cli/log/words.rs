@@ -59,6 +59,12 @@ pub(super) fn text(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> String
         RecordKind::Mark => mark::read(record.body).map_or_else(unreadable, |[client, order, desk]| {
             format!("on disk: the client log through {client}, the order log through {order}, the desk log through {desk}")
         }),
+        RecordKind::StateDigest => {
+            begin::Digested::read(record.body).map_or_else(unreadable, |digested| {
+                let begin::Digested { inputs, value } = digested;
+                format!("digest of the state after {inputs} inputs: {value:016x}")
+            })
+        }
         RecordKind::SequenceReset => "sequence numbers start anew".to_owned(),
         RecordKind::MessageIn
         | RecordKind::MessageOut

@@ -101,6 +101,7 @@ pub fn state(cx: &mut Context, id: FileId, f: &GatewayFile, refused: &Refused) -
         log_directory: s.path("log_directory", &t.log_directory),
         log_keep_days: s.number("log_keep_days", &t.log_keep_days) as u32,
         log_disk_max_bytes: s.number("log_disk_max_bytes", &t.log_disk_max_bytes),
+        snapshot_every_records: s.number("snapshot_every_records", &t.snapshot_every_records),
         staging_directory: s.path("staging_directory", &t.staging_directory),
         staging_bytes: s.number("staging_bytes", &t.staging_bytes) as usize,
         status_file: s.path("status_file", &t.status_file),

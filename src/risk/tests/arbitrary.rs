@@ -308,4 +308,25 @@ proptest! {
         }
         run.bench.work();
     }
+
+    #[test]
+    fn a_state_that_was_saved_goes_on_as_it_would_have(
+        inputs in proptest::collection::vec(input(), 1..100),
+        saved_after: prop::sample::Index,
+    ) {
+        let setup = Setup::default();
+        let mut run = Run { bench: setup.build(), ids: Vec::new() };
+        let mut other = Run { bench: setup.build(), ids: Vec::new() };
+        let saved_after = saved_after.index(inputs.len());
+        for (at, input) in inputs.iter().enumerate() {
+            run.apply(input);
+            other.apply(input);
+            if at == saved_after {
+                other.bench.risk = setup.saved_and_loaded(&other.bench.risk);
+            }
+        }
+        let all = [run.bench.work(), other.bench.work()];
+        prop_assert_eq!(&all[0], &all[1]);
+        prop_assert_eq!(run.bench.risk.state_hash(), other.bench.risk.state_hash());
+    }
 }

@@ -6,6 +6,7 @@ mod arbitrary;
 mod checks;
 mod desk;
 mod dialogue;
+mod digests;
 mod mass;
 mod model;
 
@@ -18,6 +19,7 @@ use crate::domain::report::{
     ClientCancelReject, ClientOutput, ClientReport, DeskCancelReject, DeskExec, DeskReport,
     ToClient,
 };
+use crate::domain::saved::{Saved, Saver};
 use crate::domain::{
     AccountKind, ClientIndex, ClientOrderId, DeskText, ExecId, LinkIndex, Money, OrderId,
     OrderStatus, OrderType, Price, Quantity, RejectReason, Side, Text, TimeInForce,
@@ -143,19 +145,34 @@ impl Setup {
         self.build_with_seed(1)
     }
 
+    fn plan(&self, hash_seed: u64) -> RiskPlan<'_> {
+        RiskPlan {
+            instruments: &self.instruments,
+            accounts: &self.accounts,
+            positions: &self.positions,
+            account_desks: &[DeskIndex(0), DeskIndex(1)],
+            sessions: &self.sessions,
+            requests_max: self.requests_max,
+            executions_max: self.executions_max,
+            epoch: 3,
+            hash_seed,
+        }
+    }
+
+    /// Through bytes and back, into tables that are laid out in another way.
+    pub fn saved_and_loaded(&self, risk: &Risk) -> Risk {
+        let mut saver = Saver::default();
+        risk.save(&mut saver);
+        let bytes = saver.into_bytes();
+        let mut saved = Saved::new(&bytes);
+        let loaded = Risk::load(self.plan(99), &mut saved).expect("what was saved");
+        assert!(saved.is_empty());
+        loaded
+    }
+
     pub fn build_with_seed(&self, hash_seed: u64) -> Bench {
         Bench {
-            risk: Risk::new(RiskPlan {
-                instruments: &self.instruments,
-                accounts: &self.accounts,
-                positions: &self.positions,
-                account_desks: &[DeskIndex(0), DeskIndex(1)],
-                sessions: &self.sessions,
-                requests_max: self.requests_max,
-                executions_max: self.executions_max,
-                epoch: 3,
-                hash_seed,
-            }),
+            risk: Risk::new(self.plan(hash_seed)),
             out: Outputs::default(),
             now: Now {
                 mono_ns: 1_000_000_000,

@@ -32,14 +32,14 @@ pub struct Placed<'a> {
 /// All records of the disk: log by log, each in its order.
 pub fn records(disk: &Disk) -> Result<Vec<Placed<'_>>, String> {
     let mut records = Vec::new();
-    for log in 0..LOGS.len() {
+    for (log, id) in LOGS.into_iter().enumerate() {
         let mut sequence = 0;
         for (epoch, bytes) in disk.read(log) {
             let mut chain = Chain::behind(sequence);
             let mut offset = 0;
             while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
                 let Step::Record(record, taken) = chain.take(rest) else {
-                    let name = LOGS[log].name();
+                    let name = id.name();
                     return Err(format!("the {name} log cannot be read at {epoch}/{offset}"));
                 };
                 records.push(Placed {

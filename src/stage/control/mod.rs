@@ -63,6 +63,8 @@ pub struct ControlPorts {
     pub links: Arc<ArrayQueue<LinkCommand>>,
     /// From the decode and route stages.
     pub numbers_done: Arc<ArrayQueue<NumbersDone>>,
+    /// To the main thread: a snapshot is wanted.
+    pub snapshot: Arc<AtomicBool>,
 }
 
 impl Default for ControlPorts {
@@ -73,6 +75,7 @@ impl Default for ControlPorts {
             sessions: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             links: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
             numbers_done: Arc::new(ArrayQueue::new(CONTROL_QUEUE_COMMANDS)),
+            snapshot: Arc::default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! of it. A command that the risk stage does not answer in time is told so to the operator, and its late answer is still taken.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
@@ -134,6 +135,10 @@ impl Operations {
             Command::SessionList => self.show_sessions(now)?,
             Command::LinkList => self.show_links(now)?,
             Command::DeskList => self.show_desks(now)?,
+            Command::Snapshot => {
+                self.ports.snapshot.store(true, Ordering::Release);
+                Response::done("asked for: the operator's log says when it is written")
+            }
             Command::Pending => self.show_pending(now.mono_ns),
             Command::Approve { number } => return self.approve(now.mono_ns, *number, order),
             Command::Refuse { number } => {
@@ -239,6 +244,7 @@ impl Operations {
             | Command::SessionList
             | Command::LinkList
             | Command::DeskList
+            | Command::Snapshot
             | Command::Pending
             | Command::Approve { .. }
             | Command::Refuse { .. } => Err(Box::new(Response::error(

@@ -104,6 +104,8 @@ pub enum Command {
         /// New value; zero means no limit.
         value: String,
     },
+    /// Have a snapshot of the state written.
+    Snapshot,
     /// Commands that wait for a second person.
     Pending,
     /// Do what waits under this number.
@@ -219,6 +221,7 @@ impl fmt::Display for Command {
             } => {
                 write!(f, "limit {account} {} {value}", limit.name())
             }
+            Self::Snapshot => f.write_str("snapshot"),
             Self::Pending => f.write_str("pending"),
             Self::Approve { number } => write!(f, "approve {number}"),
             Self::Refuse { number } => write!(f, "refuse {number}"),

@@ -1,4 +1,6 @@
-//! A replay as bytes and back: what a snapshot keeps. A replay that was loaded goes on as the one that was saved would have.
+//! A replay as bytes and back: what a snapshot keeps.
+//!
+//! Cold and pure. What always holds: a replay that was loaded goes on as the one that was saved would have.
 
 use std::sync::Arc;
 
@@ -63,6 +65,7 @@ impl Replay {
             positions,
             inputs,
             last_input_day,
+            fresh_epoch,
         } = self;
         let mut saver = Saver::default();
         saver.put(&(clients, links));
@@ -71,6 +74,7 @@ impl Replay {
         saver.put(&(rejections, numbers_since, standing));
         saver.put(&(refusals, refusals_known, copies));
         saver.put(&(sequences, positions, inputs, last_input_day));
+        saver.put(fresh_epoch);
         saver.put(&risk.is_some());
         if let Some(risk) = risk {
             risk.save(&mut saver);
@@ -93,6 +97,7 @@ impl Replay {
             replay.inputs,
             replay.last_input_day,
         ) = saved.take()?;
+        replay.fresh_epoch = saved.take()?;
         if saved.take::<bool>()? {
             let plan = replay.plan.clone();
             let risk = assembly::with_risk_plan(&plan, 0, |plan| Risk::load(plan, &mut saved));

@@ -44,9 +44,8 @@ pub fn encode_output(
     time: &mut TimeText,
     directory: &Directory,
     output: &ClientOutput,
-    level: Option<Level>,
 ) -> Result<Range<usize>, NoRoom> {
-    encode(out, header, time, directory, output, level, false)
+    encode(out, header, time, directory, output, None, false)
 }
 
 /// The same for a session that receives copies: nothing differs but CopyMsgIndicator(797), where the version has it.
@@ -56,9 +55,21 @@ pub fn encode_copy(
     time: &mut TimeText,
     directory: &Directory,
     output: &ClientOutput,
-    level: Option<Level>,
 ) -> Result<Range<usize>, NoRoom> {
-    encode(out, header, time, directory, output, level, true)
+    encode(out, header, time, directory, output, None, true)
+}
+
+/// One or the other, with the level for a session that asks for it.
+#[inline]
+pub fn encode_leveled(
+    out: &mut [u8],
+    header: &Header<'_>,
+    time: &mut TimeText,
+    directory: &Directory,
+    output: &ClientOutput,
+    (level, is_copy): (Option<Level>, bool),
+) -> Result<Range<usize>, NoRoom> {
+    encode(out, header, time, directory, output, level, is_copy)
 }
 
 #[inline]

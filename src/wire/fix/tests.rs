@@ -129,15 +129,7 @@ pub(super) fn report(exec: ClientExec, status: OrderStatus) -> ClientReport {
 pub(super) fn encoded(version: FixVersion, output: ClientOutput) -> Vec<u8> {
     let mut out = [0; 1024];
     let mut time = TimeText::new(Precision::Millis);
-    let range = encode_output(
-        &mut out,
-        &header(version),
-        &mut time,
-        &names(),
-        &output,
-        None,
-    )
-    .unwrap();
+    let range = encode_output(&mut out, &header(version), &mut time, &names(), &output).unwrap();
     out[range].to_vec()
 }
 

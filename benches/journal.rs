@@ -5,7 +5,9 @@
 
 use std::hint::black_box;
 
+#[path = "journal/disk.rs"]
 mod disk;
+#[path = "journal/ring.rs"]
 mod ring;
 
 use criterion::{Criterion, Throughput, criterion_group};

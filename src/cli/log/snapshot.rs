@@ -1,0 +1,102 @@
+//! `gatehouse log snapshot`: writes a snapshot beside the logs, so that the next start reads no more than what follows it.
+//!
+//! For logs that no gateway writes to. A gateway that runs starts this program too, with the records that are on disk (`--through`):
+//! all memory and time that it takes is another process's.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::verify::Progress;
+use super::{Failure, Source, Where, usage};
+use crate::app::snapshots;
+use crate::journal::LogId;
+use crate::sys::staging::StagingRegion;
+
+/// Arguments of `gatehouse log snapshot`.
+#[derive(Args, Debug)]
+pub(super) struct SnapshotArgs {
+    #[command(flatten)]
+    place: Where,
+    /// By a gateway that runs: the last records of client, order and desk log that are on disk
+    #[arg(long, hide = true, value_delimiter = ',', num_args = 3)]
+    through: Option<Vec<u64>>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub(super) fn run(args: &SnapshotArgs) -> Result<ExitCode, Failure> {
+    let through: Option<[u64; 3]> = match &args.through {
+        Some(numbers) => Some(numbers[..].try_into().map_err(usage)?),
+        None => None,
+    };
+    crate::cli::start_tracing();
+    let source = Source::of(&args.place)?;
+    let Some(plan) = source.plan.clone() else {
+        return Err(usage(
+            "a snapshot needs the configuration with which the logs were written: name its directory instead of --state",
+        ));
+    };
+    if through.is_some() {
+        // Where memory is short the gateway is what must live.
+        let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    } else if is_held(&source) {
+        return Err(usage(
+            "a gateway writes these logs: use `gatehouse ctl snapshot`",
+        ));
+    }
+    let mut progress = Progress::new(&source.place);
+    let taken = snapshots::take(&plan, &source.place, through, &mut |records| {
+        if through.is_none() {
+            progress.tell(LogId::Order, records, 0);
+        }
+    });
+    progress.end();
+    let taken = taken.map_err(usage)?;
+    if through.is_some() {
+        tracing::info!(
+            snapshot = %taken.path.display(),
+            bytes = taken.bytes,
+            records = taken.records,
+            "a snapshot is written"
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    let object = json!({
+        "snapshot": taken.path,
+        "bytes": taken.bytes,
+        "records": taken.records,
+    });
+    let text = match args.json {
+        true => format!("{object}\n"),
+        false => format!(
+            "{}: {} bytes, {} records more than the snapshot before\n",
+            taken.path.display(),
+            taken.bytes,
+            taken.records
+        ),
+    };
+    crate::cli::show(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a process has a window of these logs.
+fn is_held(source: &Source) -> bool {
+    let staging = source.place.staging.as_ref();
+    staging.is_some_and(|staging| {
+        [LogId::Client, LogId::Order, LogId::Desk]
+            .iter()
+            .any(|log| {
+                let window = staging.join(format!("{}.window", log.name()));
+                StagingRegion::open(&window).is_err_and(|error| {
+                    !matches!(
+                        error.kind(),
+                        std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidData
+                    )
+                })
+            })
+    })
+}
