@@ -61,9 +61,10 @@ pub fn copies(clients: &[Client], receiver: &Client) -> Result<(), String> {
     if let Some(missing) = told.clone().find(|it| !receiver.told.contains(*it)) {
         return Err(format!("no copy was told of {missing}"));
     }
-    match told.count() < receiver.told.len() {
-        true => Err("copies were told of what nobody was told".to_owned()),
-        false => Ok(()),
+    let is_foreign = |it: &&String| !clients.iter().any(|client| client.told.contains(*it));
+    match receiver.told.iter().filter(is_foreign).min() {
+        Some(foreign) => Err(format!("a copy of what nobody was told: {foreign}")),
+        None => Ok(()),
     }
 }
 

@@ -170,6 +170,10 @@ impl ClientLedger {
             };
         };
         let at = request.order;
+        if exec_type == "8" && message.get(103) == "6" && !self.orders[at].order_id.is_empty() {
+            // It repeated what the gateway had answered, and had lost with its host.
+            return Ok(());
+        }
         let exec_id = message.get(17).to_owned();
         if exec_type == "I" {
             return Ok(());

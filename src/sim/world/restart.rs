@@ -75,6 +75,34 @@ pub fn cut_tails(disk: &mut Disk) {
     }
 }
 
+/// Cuts the logs where an effect reached the disk and its cause did not, so that what is left could be a beginning of what happened. Real
+/// disks may write in any order: see "What it does not do" in docs/proofs/SIMULATION.md.
+pub fn cut_effects(disk: &mut Disk) -> Result<(), String> {
+    loop {
+        let records = records(disk)?;
+        let last = |log: LogId| {
+            let of_log = records.iter().filter(|placed| LOGS[placed.log] == log);
+            of_log.map(|placed| placed.record.sequence).max()
+        };
+        let last = LOGS.map(last);
+        let epoch = records.iter().map(|placed| placed.epoch).max();
+        let is_orphan = |placed: &&Placed<'_>| {
+            let cause = placed.record.cause;
+            let of = LOGS.iter().position(|log| *log == cause.log);
+            of.is_some_and(|of| last[of].unwrap_or(0) < cause.sequence)
+        };
+        let mut present = records.iter().filter(|placed| Some(placed.epoch) == epoch);
+        let Some(orphan) = present.find(is_orphan) else {
+            return Ok(());
+        };
+        let (log, offset) = (orphan.log, orphan.offset as usize);
+        if disk.ends(log).0 <= offset {
+            return Ok(());
+        }
+        disk.cut(log, offset);
+    }
+}
+
 /// What the disk has, fed in the order of time as a start does it.
 pub fn replay(plan: &Arc<Plan>, disk: &Disk) -> Result<Replay, String> {
     let mut logs = [const { Vec::new() }; 3];
