@@ -5,6 +5,7 @@
 //! either was changed by anything but an input: that is seen when the row has its turn, and from then on.
 
 use super::Risk;
+use super::book::{AccountRow, PositionRow};
 use super::executions::Execution;
 use super::orders::{Order, Request};
 
@@ -20,11 +21,8 @@ pub struct Digest {
     turns: [u32; TABLES],
 }
 
-/// Accounts, positions, orders, executions, requests.
+/// Accounts, positions, executions, requests, orders.
 const TABLES: usize = 5;
-/// Whose row an input mixes in, in turn. Most rows are orders, executions and requests; those of the book matter most.
-const ROUND: [usize; 8] = [0, 2, 3, 1, 2, 4, 3, 2];
-
 const A: u64 = 0x9e37_79b9_7f4a_7c15;
 const B: u64 = 0xd1b5_4a32_d192_ed03;
 
@@ -34,29 +32,50 @@ fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// Two of them cancel one another only where both change: each has a place of its own.
 #[inline]
-fn low_and_high(value: i128) -> u64 {
-    value as u64 ^ ((value >> 64) as u64).rotate_left(32)
+fn mixed<const N: usize>(pairs: [(u64, u64); N]) -> u64 {
+    pairs
+        .into_iter()
+        .fold(0u64, |sum, (a, b)| sum.rotate_left(9) ^ fold(a, b))
+}
+
+impl AccountRow {
+    #[inline]
+    fn digest(&self) -> u64 {
+        let limits = self.order_value_max.0 as u64 ^ (self.open_orders_max as u64) << 32;
+        let high = (self.cash.0 >> 64) as u64 ^ ((self.reserved.0 >> 64) as u64) << 32;
+        mixed([(self.cash.0 as u64, self.reserved.0 as u64), (limits, high)])
+    }
+}
+
+impl PositionRow {
+    #[inline]
+    fn digest(&self) -> u64 {
+        mixed([
+            (self.start as u64, self.reserved as u64),
+            (self.bought as u64, self.sold as u64),
+        ])
+    }
 }
 
 impl Order {
     #[inline]
     fn digest(&self) -> u64 {
-        let flags = self.done.map_or(0, |status| status as u64) << 8
-            | (self.acked as u64) << 1
-            | (self.cancel_wanted as u64) << 2;
-        fold(self.id.raw(), self.quantity.0 ^ flags << 32)
-            ^ fold(
-                self.price.0 as u64,
-                (self.pending as u64) << 32 | self.live as u64,
-            )
-            .rotate_left(9)
-            ^ fold(self.cumulated.0, self.cancelled.0).rotate_left(18)
-            ^ fold(
-                low_and_high(self.reserved_cash.0),
-                self.reserved_quantity.0.rotate_left(32) ^ low_and_high(self.notional),
-            )
-            .rotate_left(27)
+        let done = self.done.map_or(0, |status| status as u64);
+        let flags = done << 40 | (self.acked as u64) << 48 | (self.cancel_wanted as u64) << 49;
+        let requests = (self.pending as u64) << 32 | self.live as u64;
+        let reserved = self.reserved_cash.0 as u64 ^ self.reserved_quantity.0.rotate_left(32);
+        mixed([
+            (
+                self.quantity.0 ^ flags,
+                self.cumulated.0 ^ self.cancelled.0.rotate_left(32),
+            ),
+            (
+                self.price.0 as u64 ^ requests,
+                reserved ^ self.notional as u64,
+            ),
+        ])
     }
 }
 
@@ -64,7 +83,7 @@ impl Execution {
     #[inline]
     fn digest(&self) -> u64 {
         let chain = (self.successor as u64) << 32 | self.order as u64;
-        fold(self.quantity.0, self.price.0 as u64) ^ fold(self.exec_sequence, chain).rotate_left(9)
+        fold(self.quantity.0 ^ self.price.0.rotate_left(24) as u64, chain)
     }
 }
 
@@ -86,36 +105,28 @@ impl Risk {
     /// After each input that is logged.
     #[inline]
     pub(super) fn mix(&mut self) {
-        let table = ROUND[self.digest.inputs as usize % ROUND.len()];
-        let rows = match table {
-            0 => self.book.accounts.len(),
-            1 => self.book.positions.len(),
-            2 => self.orders.orders().len(),
-            3 => self.executions.len(),
-            _ => self.orders.requests().len(),
+        let turns = &mut self.digest.turns;
+        // Most rows are orders, executions and requests; those of the book matter most.
+        let row = match self.digest.inputs % 8 {
+            0 => next(&mut turns[0], &self.book.accounts).map_or(0, AccountRow::digest),
+            1 => next(&mut turns[1], &self.book.positions).map_or(0, PositionRow::digest),
+            2 | 6 => next(&mut turns[2], self.executions.rows()).map_or(0, Execution::digest),
+            4 => next(&mut turns[3], self.orders.requests()).map_or(0, Request::digest),
+            _ => next(&mut turns[4], self.orders.orders()).map_or(0, Order::digest),
         };
-        let turn = self.digest.turns[table] as usize;
-        let at = if turn < rows { turn } else { 0 };
-        self.digest.turns[table] = at as u32 + 1;
-        let row = match table {
-            _ if rows == 0 => 0,
-            0 => {
-                let row = &self.book.accounts[at];
-                let limits = low_and_high(row.order_value_max.0) ^ row.open_orders_max as u64;
-                fold(low_and_high(row.cash.0), low_and_high(row.reserved.0))
-                    ^ fold(limits, at as u64).rotate_left(9)
-            }
-            1 => {
-                let row = &self.book.positions[at];
-                fold(row.start as u64, row.reserved as u64)
-                    ^ fold(row.bought as u64, row.sold as u64).rotate_left(9)
-            }
-            2 => self.orders.orders()[at].digest(),
-            3 => self.executions.rows()[at].digest(),
-            _ => self.orders.requests()[at].digest(),
-        };
-        let done = self.execution_counter.rotate_left(32) ^ self.orders.requests().len() as u64;
+        let done = self.execution_counter << 32 | self.orders.requests().len() as u64;
         self.digest.value = fold(self.digest.value ^ row, done);
         self.digest.inputs += 1;
     }
+}
+
+/// The row whose turn it is; behind the last comes the first.
+#[inline]
+fn next<'a, T>(turn: &mut u32, rows: &'a [T]) -> Option<&'a T> {
+    let at = match (*turn as usize) < rows.len() {
+        true => *turn,
+        false => 0,
+    };
+    *turn = at + 1;
+    rows.get(at as usize)
 }
