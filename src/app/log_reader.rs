@@ -15,7 +15,7 @@ use super::log_store::{parse_segment_name, segment_path};
 use super::log_window::{Found, Window};
 use super::starts;
 use crate::journal::read::{Broken, Chain, Step, Why, is_torn};
-use crate::journal::record::{BODY_OFFSET, RecordError, view};
+use crate::journal::record::{BODY_OFFSET, RecordError};
 use crate::journal::snapshot::Position;
 use crate::journal::{LogId, Record, RecordKind, read};
 use crate::limits::{LOG_READ_BYTES, LOG_RECORD_BYTES_MAX, LOG_SEGMENT_BYTES};
@@ -243,6 +243,8 @@ struct EpochReader {
     /// Up to here they were given out
     given: usize,
     current: Range<usize>,
+    /// What stands there, and its body
+    parsed: Option<(Record<'static>, Range<usize>)>,
     file: Option<(u32, File)>,
     window: Window,
     /// Where the buffer's records are from
@@ -270,6 +272,7 @@ impl EpochReader {
             buffer: Vec::new(),
             given: 0,
             current: 0..0,
+            parsed: None,
             file: None,
             window: Window::new(place, log, epoch),
             in_window: false,
@@ -279,8 +282,8 @@ impl EpochReader {
     }
 
     fn record(&self) -> Record<'_> {
-        let (record, _) = view(&self.buffer[self.current.clone()]).expect("was read before");
-        record
+        let (record, body) = self.parsed.as_ref().expect("was read before");
+        record.over(&self.buffer[body.clone()])
     }
 
     /// To the next record. `patient`: what is not whole may become so.
@@ -299,6 +302,8 @@ impl EpochReader {
                     self.chain.follow(&record);
                     let end = (self.given + taken).min(self.buffer.len());
                     self.current = self.given..end;
+                    let body = self.given + BODY_OFFSET;
+                    self.parsed = Some((record.over(&[]), body..body + record.body.len()));
                     self.given = end;
                     self.offset += taken as u64;
                     return Ok(true);

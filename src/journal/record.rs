@@ -199,6 +199,37 @@ pub struct Record<'a> {
     pub crc: u32,
 }
 
+impl Record<'_> {
+    /// The same with this body: what was read of a record outlives the bytes that it was read from.
+    #[inline]
+    pub fn over<'b>(&self, body: &'b [u8]) -> Record<'b> {
+        let Self {
+            sequence,
+            time_ns,
+            kind,
+            channel,
+            cause,
+            previous,
+            next_in,
+            delivered,
+            body: _,
+            crc,
+        } = *self;
+        Record {
+            sequence,
+            time_ns,
+            kind,
+            channel,
+            cause,
+            previous,
+            next_in,
+            delivered,
+            body,
+            crc,
+        }
+    }
+}
+
 /// Why bytes are not the next record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum RecordError {
