@@ -296,4 +296,19 @@ fn a_kills_cancel_that_was_too_late_is_repeated_where_the_trade_is_taken_back() 
     assert_eq!(again.len(), 1, "the order is open, and killed");
     bench.cancel_reject(again[0].id, 0);
     assert!(bench.work().0.is_empty(), "not for ever");
+    // Filled and taken back once more: it is another matter.
+    bench.report(report(order, fill(100, px(10))));
+    let exec_ref_id = bench.last_exec_id();
+    bench.report(DeskReport {
+        exec_ref_id,
+        leaves: Quantity(100),
+        ..report(order, DeskExec::TradeCancel)
+    });
+    for more in [true, true, false] {
+        let cancels = bench.work().0;
+        assert_eq!(cancels.len(), usize::from(more));
+        cancels
+            .iter()
+            .for_each(|cancel| bench.cancel_reject(cancel.id, 0));
+    }
 }
