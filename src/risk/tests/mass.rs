@@ -312,3 +312,26 @@ fn a_kills_cancel_that_was_too_late_is_repeated_where_the_trade_is_taken_back() 
             .for_each(|cancel| bench.cancel_reject(cancel.id, 0));
     }
 }
+
+#[test]
+fn a_kills_cancel_that_found_no_room_goes_out_again_when_the_desk_has_answered() {
+    let mut bench = Setup::default().build();
+    let order = bench.accepted(buy("a"));
+    let other = bench.accepted(buy("b"));
+    bench.report(report(order, DeskExec::New));
+    bench.command(RiskCommand::Kill(Scope::Firm));
+    let cancels = bench.work().0;
+    assert_eq!(cancels.len(), 2);
+    for cancel in cancels {
+        bench.desk(DeskInput::Refused {
+            id: cancel.id,
+            reason: RejectReason::Pressure,
+            text: DeskText::EMPTY,
+        });
+    }
+    assert!(bench.work().0.is_empty(), "nothing has changed there");
+    bench.report(report(other, DeskExec::New));
+    assert_eq!(bench.work().0.len(), 2);
+    bench.report(report(other, DeskExec::Restated));
+    assert!(bench.work().0.is_empty(), "they are under way");
+}
