@@ -93,6 +93,8 @@ pub(super) struct Work {
     /// Orders to be cancelled as soon as possible: their pending request has resolved.
     wanted_first: u32,
     wanted_last: u32,
+    /// A cancel of the gateway's own found no room at its desk: all that are due go out again when a desk has answered something.
+    pub found_no_room: bool,
 }
 
 impl Work {
@@ -114,6 +116,7 @@ impl Work {
             kill_cause: Cause::default(),
             wanted_first: NONE,
             wanted_last: NONE,
+            found_no_room: false,
         }
     }
 

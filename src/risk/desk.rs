@@ -381,6 +381,7 @@ impl Risk {
         self.rebook(at);
         if self.orders.request(slot).client_order_id.is_empty() {
             self.counters.gateway_cancels_failed += 1;
+            self.work.found_no_room |= reason == RejectReason::Pressure;
             // It may have overtaken the order on another link; or the order was filled for the desk then, and a trade cancel that
             // made it work again has overtaken this answer. Once: a desk that says so for ever is not asked for ever.
             let order = self.orders.order_mut(at);

@@ -215,6 +215,14 @@ impl Risk {
     /// What came from the desk side.
     pub fn on_desk(&mut self, _now: Now, input: &FromDesk, out: &mut Outputs) {
         let cause = input.into();
+        let is_answer = matches!(
+            input.input,
+            DeskInput::Report(_) | DeskInput::CancelReject(_)
+        );
+        if is_answer && self.work.found_no_room {
+            self.work.found_no_room = false;
+            self.start_kill(cause);
+        }
         match &input.input {
             DeskInput::Report(report) => self.on_report(report, cause, out),
             DeskInput::CancelReject(reject) => self.on_cancel_reject(reject, cause, out),

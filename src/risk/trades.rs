@@ -238,6 +238,8 @@ impl Risk {
         let order = self.orders.order_mut(at);
         debug_assert!(order.done.is_some());
         order.done = None;
+        // What was refused of it concerned what it was before.
+        order.recancelled = false;
         let (account, session, instrument) = (order.account, order.session, order.instrument);
         // A kill that came while it was done covers it all the same.
         let below = self.kill_switch.cancel_below(account, session, instrument);

@@ -296,4 +296,42 @@ fn a_kills_cancel_that_was_too_late_is_repeated_where_the_trade_is_taken_back() 
     assert_eq!(again.len(), 1, "the order is open, and killed");
     bench.cancel_reject(again[0].id, 0);
     assert!(bench.work().0.is_empty(), "not for ever");
+    // Filled and taken back once more: it is another matter.
+    bench.report(report(order, fill(100, px(10))));
+    let exec_ref_id = bench.last_exec_id();
+    bench.report(DeskReport {
+        exec_ref_id,
+        leaves: Quantity(100),
+        ..report(order, DeskExec::TradeCancel)
+    });
+    for more in [true, true, false] {
+        let cancels = bench.work().0;
+        assert_eq!(cancels.len(), usize::from(more));
+        cancels
+            .iter()
+            .for_each(|cancel| bench.cancel_reject(cancel.id, 0));
+    }
+}
+
+#[test]
+fn a_kills_cancel_that_found_no_room_goes_out_again_when_the_desk_has_answered() {
+    let mut bench = Setup::default().build();
+    let order = bench.accepted(buy("a"));
+    let other = bench.accepted(buy("b"));
+    bench.report(report(order, DeskExec::New));
+    bench.command(RiskCommand::Kill(Scope::Firm));
+    let cancels = bench.work().0;
+    assert_eq!(cancels.len(), 2);
+    for cancel in cancels {
+        bench.desk(DeskInput::Refused {
+            id: cancel.id,
+            reason: RejectReason::Pressure,
+            text: DeskText::EMPTY,
+        });
+    }
+    assert!(bench.work().0.is_empty(), "nothing has changed there");
+    bench.report(report(other, DeskExec::New));
+    assert_eq!(bench.work().0.len(), 2);
+    bench.report(report(other, DeskExec::Restated));
+    assert!(bench.work().0.is_empty(), "they are under way");
 }

@@ -17,6 +17,8 @@ const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 /// What is written at once, where a write is lost or lands elsewhere.
 const PIECE_BYTES: usize = 64;
+/// What is written whole or not at all.
+const WORD: usize = 8;
 
 /// What goes wrong next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -127,7 +129,9 @@ impl Disk {
             };
             file.pending.clear();
             let (safe, bytes) = (file.safe, &mut file.bytes);
-            let kept = random.between(safe as u64, bytes.len() as u64) as usize;
+            // Nothing tears within a word.
+            let kept = random.between(safe as u64, bytes.len() as u64) as usize / WORD * WORD;
+            let kept = kept.max(safe);
             let torn = random.below(3) == 0 && kept < bytes.len();
             let end = (kept + PIECE_BYTES).min(bytes.len());
             bytes.truncate(if torn { end } else { kept });
@@ -205,8 +209,8 @@ impl LogFile for DiskFile {
             return Ok(());
         }
         let (written, error) = match fault {
-            DiskFault::WriteFails => (bytes.len() / 4 * share, Some(EIO)),
-            DiskFault::Full => (bytes.len() / 4 * share, Some(ENOSPC)),
+            DiskFault::WriteFails => (bytes.len() / 4 * share / WORD * WORD, Some(EIO)),
+            DiskFault::Full => (bytes.len() / 4 * share / WORD * WORD, Some(ENOSPC)),
             DiskFault::None | DiskFault::SyncFails => (bytes.len(), None),
         };
         file.bytes.extend_from_slice(&bytes[..written]);
@@ -225,7 +229,7 @@ impl LogFile for DiskFile {
         }
         if fault == DiskFault::SyncFails {
             // The system forgets the pages that it could not write.
-            let kept = file.safe + (file.bytes.len() - file.safe) / 4 * share;
+            let kept = file.safe + (file.bytes.len() - file.safe) / 4 * share / WORD * WORD;
             file.bytes.truncate(kept);
             return Err(io::Error::from_raw_os_error(EIO));
         }

@@ -110,9 +110,11 @@ impl World {
             route.in_doubt(),
             self.witness.doubtful.len(),
         );
-        if live < by_logs || live > doubtful {
+        let is_open = |id: &&u64| OrderId::from_raw(**id).is_some_and(|id| risk.is_unanswered(id));
+        let open = self.witness.doubtful.iter().filter(is_open).count();
+        if live < by_logs.max(open) || live > doubtful {
             return Err(format!(
-                "requests in doubt: {by_logs} by the logs, {live} by the stage; of {doubtful} no desk has spoken"
+                "requests in doubt: {by_logs} by the logs, {open} by the book, {live} by the stage; of {doubtful} no desk has spoken"
             ));
         }
         match known.iter().find(|(_, rebuilt, live)| rebuilt != live) {
