@@ -240,6 +240,8 @@ struct EpochReader {
     offset: u64,
     /// Bytes of records that follow one another, from disk or from a window
     buffer: Vec<u8>,
+    /// Where files are read into
+    room: Vec<u8>,
     /// Up to here they were given out
     given: usize,
     current: Range<usize>,
@@ -270,6 +272,7 @@ impl EpochReader {
             chain,
             offset: 0,
             buffer: Vec::new(),
+            room: Vec::new(),
             given: 0,
             current: 0..0,
             parsed: None,
@@ -376,12 +379,15 @@ impl EpochReader {
     }
 
     fn fill_from_disk(&mut self) -> Result<Disk, LogError> {
-        // Its bytes are overwritten: it grows once, and zeros are written once.
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(LOG_READ_BYTES, 0);
-        let bytes = self.read_at(self.offset, &mut buffer)?;
-        buffer.truncate(bytes);
-        (self.buffer, self.given, self.in_window) = (buffer, 0, false);
+        // Made and blank once, since the system has blank pages at hand; then only written over.
+        let mut room = std::mem::take(&mut self.room);
+        if room.is_empty() {
+            room = vec![0; LOG_READ_BYTES];
+        }
+        let bytes = self.read_at(self.offset, &mut room)?;
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&room[..bytes]);
+        (self.room, self.given, self.in_window) = (room, 0, false);
         let error = match self.chain.look(&self.buffer) {
             Step::Record(..) => return Ok(Disk::Records),
             Step::Blank => return self.at_blank(),
