@@ -7,8 +7,6 @@ use std::hint::black_box;
 
 #[path = "journal/disk.rs"]
 mod disk;
-#[path = "journal/ring.rs"]
-mod ring;
 
 use criterion::{Criterion, Throughput, criterion_group};
 use gatehouse::app::log_store::LogStore;

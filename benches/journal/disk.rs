@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
-use crate::ring::Ring;
+use gatehouse::sys::file_ring::FileRing;
 
 const FILE_BYTES: u64 = 64 << 20;
 const RECORD_BYTES: usize = 200;
@@ -90,7 +90,7 @@ enum Way {
 struct Bench {
     targets: Vec<Target>,
     syncers: Vec<Syncer>,
-    ring: Option<Ring>,
+    ring: Option<FileRing>,
 }
 
 impl Bench {
@@ -150,7 +150,7 @@ pub fn compare(measure: bool) {
     let mut bench = Bench {
         targets: targets.into(),
         syncers: (0..2).map(|_| Syncer::new()).collect(),
-        ring: Ring::new(),
+        ring: FileRing::new().ok(),
     };
     println!(
         "{:<34} {:>7} {:>9} {:>9} {:>7}   {rounds} rounds each, taking turns",

@@ -7,6 +7,7 @@
 mod buffers;
 pub mod clock;
 mod connections;
+pub mod file_ring;
 pub mod heap;
 pub mod log_file;
 pub mod mmap;
