@@ -5,6 +5,8 @@
 mod orders;
 #[path = "log_tool/replay.rs"]
 mod replay;
+#[path = "log_tool/snapshots.rs"]
+mod snapshots;
 mod support;
 #[path = "log_tool/verify.rs"]
 mod verify;

@@ -271,12 +271,19 @@ fn write(place: &LogPlace, replay: &Replay, records: u64) -> Result<Taken, Snaps
     let directory = &place.directory;
     let path = directory.join(format!("snapshot-{number:020}.state"));
     let temporary = directory.join(TEMPORARY);
-    let written = File::create(&temporary).and_then(|mut file| {
+    // One writer at a time: that of a gateway that was killed may still be at work.
+    let mut options = File::options();
+    options.create(true).write(true).truncate(false);
+    let mut file = options.open(&temporary).map_err(at(&temporary))?;
+    file.try_lock()
+        .map_err(|error| at(&temporary)(error.into()))?;
+    let mut fill = || {
+        file.set_len(0)?;
         file.write_all(&head)?;
         file.write_all(&state)?;
         file.sync_all()
-    });
-    if let Err(error) = written {
+    };
+    if let Err(error) = fill() {
         // Its room is wanted back, above all where there was too little.
         let _ = fs::remove_file(&temporary);
         return Err(at(&temporary)(error));

@@ -1,6 +1,7 @@
 //! `gatehouse log replay`: the state that the logs lead to, at their end and before, and the same as often as one asks.
 //! Run as its users run it, on the logs of a gateway with a configuration on disk, beside it and after it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use serde_json::Value;
 
 use crate::support::{Client, Desk, wait};
 
-/// The sample configuration, with a state directory of its own and one link to this desk.
-fn configuration(directory: &Path, desk: &Desk) {
+/// The sample configuration, with a state directory of its own and one link to this desk. Where it listens.
+pub fn configuration(directory: &Path, desk: &Desk) -> SocketAddr {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/etc/gatehouse");
     for name in [
         "clients.toml",
@@ -23,7 +24,7 @@ fn configuration(directory: &Path, desk: &Desk) {
         std::fs::copy(samples.join(name), directory.join(name)).expect("copied");
     }
     std::fs::create_dir(directory.join("state")).expect("made");
-    let link = link_comp_id(0);
+    let (port, link) = (free_port(), link_comp_id(0));
     let main = format!(
         r#"
 name = "replayed"
@@ -53,10 +54,10 @@ io = "poll"
 reconnect_min_ms = 20
 reconnect_max_ms = 200
 "#,
-        port = free_port(),
         desk = desk.address(),
     );
     std::fs::write(directory.join("gatehouse.toml"), main).expect("written");
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 fn free_port() -> u16 {

@@ -20,19 +20,29 @@ pub(super) struct SnapshotArgs {
     #[command(flatten)]
     place: Where,
     /// By a gateway that runs: the last records of client, order and desk log that are on disk
-    #[arg(long, hide = true, value_delimiter = ',', num_args = 3)]
-    through: Option<Vec<u64>>,
+    #[arg(long, hide = true, value_parser = through)]
+    through: Option<Through>,
     /// One JSON object
     #[arg(long)]
     json: bool,
 }
 
+/// Sequences of client, order and desk log.
+#[derive(Clone, Copy, Debug)]
+struct Through([u64; 3]);
+
+/// As [`crate::cli::snapshotter`] writes them.
+fn through(text: &str) -> Result<Through, String> {
+    let numbers: Result<Vec<u64>, _> = text.split(',').map(str::parse).collect();
+    let three = numbers.ok().and_then(|numbers| numbers.try_into().ok());
+    three
+        .map(Through)
+        .ok_or_else(|| "not three numbers".to_owned())
+}
+
 /// Runs it.
 pub(super) fn run(args: &SnapshotArgs) -> Result<ExitCode, Failure> {
-    let through: Option<[u64; 3]> = match &args.through {
-        Some(numbers) => Some(numbers[..].try_into().map_err(usage)?),
-        None => None,
-    };
+    let through = args.through.map(|it| it.0);
     crate::cli::start_tracing();
     let source = Source::of(&args.place)?;
     let Some(plan) = source.plan.clone() else {
