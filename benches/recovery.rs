@@ -20,7 +20,7 @@ use gatehouse::domain::{
     OrderStatus, OrderType, Price, Quantity, SessionIndex, Side, Text, TimeInForce,
 };
 use gatehouse::io::LogFile;
-use gatehouse::journal::{Cause, Log, LogId, RecordKind};
+use gatehouse::journal::{Cause, Log, LogId, RecordKind, Taken};
 use gatehouse::sim::load_codec::{self, LoadRequest};
 use gatehouse::stage::assembly::{self, Common, Rings};
 use gatehouse::stage::replay::Replay;
@@ -116,15 +116,16 @@ impl Day {
                 before: [0; 3],
                 channels: &names,
             };
-            let log = assembly::begin_log(Log::new(id, writer), &beginning, now);
+            let log = assembly::begin_log(Log::new(id, writer), &beginning, now).expect("room");
             let file = LogStore::create(directory, id, 1).expect("a log");
             Output { log, reader, file }
         };
         let rings = Rings::new(256);
-        let nothing = Replay::new(plan.clone()).finish(assembly::day(now));
+        let nothing = Replay::new(plan.clone(), 0).finish(assembly::day(now));
         let (_, before, _) = assembly::share(nothing.expect("no logs"));
         let order = make(LogId::Order);
         let risk = assembly::risk(&common, before, order.log, rings.risk, writers.risk);
+        let risk = risk.expect("room");
         let mut day = Self {
             common,
             risk,
@@ -190,7 +191,7 @@ impl Day {
                 session as u16,
                 self.now.wall_ns,
                 header.msg_seq_num + 1,
-                true,
+                Taken::Delivered,
                 &self.buffer[message],
             )
             .expect("room");
@@ -305,7 +306,7 @@ impl Day {
                 0,
                 self.now.wall_ns,
                 header.msg_seq_num + 1,
-                true,
+                Taken::Delivered,
                 &self.buffer[message],
             )
             .expect("room");
@@ -478,7 +479,7 @@ mod measure {
         rate("log reader, three logs", records, began);
 
         let began = Began::now();
-        let mut replay = Replay::new(plan.clone());
+        let mut replay = Replay::new(plan.clone(), 0);
         rate("empty tables", 0, began);
         let began = Began::now();
         snapshots::follow(&mut replay, &place, None, &mut |_| ()).expect("what was written");

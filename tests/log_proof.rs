@@ -23,7 +23,7 @@ use gatehouse::journal::mark::{Mark, Marks};
 use gatehouse::journal::read::{Chain, Step, Why, is_torn};
 use gatehouse::journal::record::{RecordError, Records, padded};
 use gatehouse::journal::recover::{Action, Facts, Tail, Window, decide};
-use gatehouse::journal::{Cause, Disk, Log, LogId, RecordKind, start};
+use gatehouse::journal::{Cause, Disk, Log, LogId, RecordKind, Taken, start};
 use gatehouse::stage::journal::{Drain, JournalStage};
 use gatehouse::status::page::{heap_words, page_bytes};
 use gatehouse::status::{Identity, Page, Shape};
@@ -145,7 +145,7 @@ fn append(log: &mut Log, number: u64) {
         output: 0,
     };
     let written = match number % 3 {
-        0 => log.append_received(3, number, number, true, &body[..length]),
+        0 => log.append_received(3, number, number, Taken::Delivered, &body[..length]),
         1 => log.append(RecordKind::ClientInput, 3, cause, number, &body[..length]),
         _ => log.append(RecordKind::MessageOut, 3, cause, number, &body[..length]),
     };

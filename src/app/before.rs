@@ -123,7 +123,7 @@ fn walk<T>(
     let (began, mut told) = (Instant::now(), Instant::now());
     let newest = snapshots::newest(plan, &place);
     let snapshot = newest.as_ref().map(|(_, path)| path.clone());
-    let mut replay = newest.map_or_else(|| Replay::new(plan.clone()), |(replay, _)| replay);
+    let mut replay = newest.map_or_else(|| snapshots::nothing(plan), |(replay, _)| replay);
     let positions = replay.positions();
     let open = |at: usize| {
         let (log, name) = (LOGS[at], Some(plan.name.as_str()));

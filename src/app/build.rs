@@ -78,7 +78,7 @@ pub(super) fn parts(
             before,
             channels: &names,
         };
-        let made = assembly::begin_log(Log::new(log, writer), &beginning, now);
+        let made = assembly::begin_log(Log::new(log, writer), &beginning, now).map_err(no_room)?;
         windows.install(log)?;
         drains.push(Drain::new(log, names, reader, store));
         Ok(made.on_disk(disk.clone()))
@@ -94,7 +94,8 @@ pub(super) fn parts(
     let client_names = assembly::channel_names(plan, LogId::Client);
     let old_channels = resumption.clients.channels(&client_names);
     let (clients_before, risk_before, links_before) = assembly::share(resumption);
-    let risk = assembly::risk(&common, risk_before, order_log, rings.risk, writers.risk);
+    let risk = assembly::risk(&common, risk_before, order_log, rings.risk, writers.risk)
+        .map_err(no_room)?;
     let sent_to_clients = SegmentReader::new(&plan.state.log_directory, LogId::Client);
     let (archive_port, archive) = archive::archive(sent_to_clients);
     let decode = DecodeSeed {

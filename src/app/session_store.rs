@@ -143,7 +143,8 @@ impl SessionParts {
             before: [sequence, 0, 0],
             channels: names,
         };
-        let log = begin_log(Log::new(id, writer), &beginning, now);
+        let log = begin_log(Log::new(id, writer), &beginning, now)
+            .map_err(|error| failed("cannot begin the log")(io::Error::other(error)))?;
         StagingRegion::install(&window).map_err(failed("cannot use a new window"))?;
         let drain = Drain::new(id, names.to_vec(), reader, store);
         let (archive, reader) = archive::archive(SegmentReader::new(&place.directory, id));

@@ -5,6 +5,7 @@
 //! fit is told and left aside, and the one before it, or the whole log, takes its place.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,15 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> SnapshotError {
     move |error| SnapshotError::Io { path, error }
 }
 
+/// A replay of which no record was read. Its tables are hashed with a number that nobody outside can know.
+pub fn nothing(plan: &Arc<Plan>) -> Replay {
+    Replay::new(plan.clone(), hash_seed())
+}
+
+fn hash_seed() -> u64 {
+    RandomState::new().hash_one(0u8)
+}
+
 /// Snapshots in this directory of logs, newest first.
 pub fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
@@ -105,15 +115,14 @@ pub fn newest(plan: &Arc<Plan>, place: &LogPlace) -> Option<(Replay, PathBuf)> {
 /// What this snapshot has.
 pub fn load(plan: &Arc<Plan>, place: &LogPlace, path: &Path) -> Result<Replay, LoadError> {
     let bytes = fs::read(path)?;
-    let empty = Replay::new(plan.clone());
-    let (heading, state) = snapshot::read(&bytes, empty.reference())?;
-    drop(empty);
+    let reference = crate::stage::assembly::reference(plan);
+    let (heading, state) = snapshot::read(&bytes, reference)?;
     for (log, position) in LOGS.into_iter().zip(&heading.positions) {
         if !fits(place, log, position)? {
             return Err(Unfit::Log(log.name()).into());
         }
     }
-    let replay = Replay::load(plan.clone(), state).ok_or(Unfit::State)?;
+    let replay = Replay::load(plan.clone(), hash_seed(), state).ok_or(Unfit::State)?;
     match replay.positions() == heading.positions {
         true => Ok(replay),
         false => Err(Unfit::State.into()),
@@ -194,7 +203,7 @@ pub fn take(
     }
     let (mut replay, base) = match newest(plan, place) {
         Some((replay, path)) => (replay, Some(path)),
-        None => (Replay::new(plan.clone()), None),
+        None => (nothing(plan), None),
     };
     let records = follow(&mut replay, place, through, told)?;
     let taken = write(place, &replay, records)?;

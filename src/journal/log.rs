@@ -9,7 +9,7 @@ use zerocopy::little_endian::{U16, U64};
 
 use super::disk::Disk;
 use super::mark;
-use super::record::{self, BODY_OFFSET, Cause, DELIVERED, LogId, RawHeader, Record, RecordKind};
+use super::record::{self, BODY_OFFSET, Cause, LogId, RawHeader, Record, RecordKind, Taken};
 use crate::domain::Now;
 use crate::limits::MARK_INTERVAL_NS;
 
@@ -184,18 +184,18 @@ impl Log {
         self.append_under(header, kind, channel, cause, time_ns, body_bytes_max, fill)
     }
 
-    /// Appends a FIX message that was received: what its session expects after it, and whether the application is given it.
+    /// Appends a FIX message that was received: what its session expects after it, and what it made of it.
     pub fn append_received(
         &mut self,
         channel: u16,
         time_ns: u64,
         next_in: u64,
-        delivered: bool,
+        taken: Taken,
         message: &[u8],
     ) -> Option<Appended> {
         let mut header = RawHeader::new_zeroed();
         header.set_link(next_in);
-        header.flags = if delivered { DELIVERED } else { 0 };
+        header.flags = taken as u8;
         let (kind, cause) = (RecordKind::MessageIn, Cause::default());
         let length = message.len();
         self.append_under(header, kind, channel, cause, time_ns, length, |out| {

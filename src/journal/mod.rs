@@ -17,4 +17,4 @@ pub mod start;
 
 pub use disk::Disk;
 pub use log::{Appended, Log};
-pub use record::{Cause, LogId, Record, RecordKind};
+pub use record::{Cause, LogId, Record, RecordKind, Taken};

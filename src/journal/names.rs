@@ -52,6 +52,7 @@ mod tests {
                 previous: 0,
                 next_in: 0,
                 delivered: false,
+                kept: false,
                 body: body.as_bytes(),
                 crc: 0,
             };

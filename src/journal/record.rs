@@ -153,7 +153,7 @@ pub(super) struct RawHeader {
     /// Nanoseconds since 1970-01-01 UTC
     pub time_ns: U64,
     pub cause_log: u8,
-    /// [`DELIVERED`], or zero
+    /// Of a received message: see [`Taken`]
     pub flags: u8,
     pub cause_output: U16,
     /// High half
@@ -161,8 +161,17 @@ pub(super) struct RawHeader {
     pub cause_sequence: U64,
 }
 
-/// Flag: the application was given the message.
-pub(super) const DELIVERED: u8 = 1;
+/// What a session made of a message that it received, as it stands in the record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Taken {
+    /// It came too early and is kept until its turn. Logs of earlier versions have it also where [`Taken::Otherwise`] is meant.
+    Kept = 0,
+    /// The application was given it.
+    Delivered = 1,
+    /// Neither: it was the session's own, a repeat, wrong, or found no room.
+    Otherwise = 2,
+}
 
 /// Bytes of the header alone.
 pub const HEADER_BYTES: usize = 32;
@@ -194,6 +203,8 @@ pub struct Record<'a> {
     pub next_in: u64,
     /// Of a received message: whether its session gave it to the application.
     pub delivered: bool,
+    /// Of a received message that came too early: whether it was kept until its turn.
+    pub kept: bool,
     /// Its content.
     pub body: &'a [u8],
     /// Its checksum: the seed of the next one's.
@@ -213,6 +224,7 @@ impl Record<'_> {
             previous,
             next_in,
             delivered,
+            kept,
             body: _,
             crc,
         } = *self;
@@ -225,6 +237,7 @@ impl Record<'_> {
             previous,
             next_in,
             delivered,
+            kept,
             body,
             crc,
         }
@@ -359,7 +372,8 @@ pub fn view(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
         },
         previous: header.link_of(false),
         next_in: header.link_of(true),
-        delivered: header.flags & DELIVERED != 0,
+        delivered: header.flags == Taken::Delivered as u8,
+        kept: header.flags == Taken::Kept as u8,
         body: &bytes[BODY_OFFSET..length],
         crc: header.crc.get(),
     };

@@ -74,6 +74,7 @@ mod tests {
             previous: 0,
             next_in: 0,
             delivered: false,
+            kept: false,
             body,
             crc: 0,
         };

@@ -44,7 +44,7 @@ impl Gateway {
     pub fn new(plan: &Plan) -> Self {
         let plan = Arc::new(plan.clone());
         let now = Now::default();
-        let nothing = Replay::new(plan.clone()).finish(assembly::day(now));
+        let nothing = Replay::new(plan.clone(), 0).finish(assembly::day(now));
         let nothing = nothing.expect("no log has nothing wrong");
         Self::resume(plan, 1, nothing, now)
     }
@@ -89,7 +89,8 @@ impl<S: Sockets> Gateway<S> {
                 channels: &names,
             };
             let log = Log::new(id, writer).on_disk(disk.clone());
-            (assembly::begin_log(log, &beginning, now), reader)
+            let log = assembly::begin_log(log, &beginning, now);
+            (log.expect("the windows have room"), reader)
         };
         let (client_log, client_reader) = log(LogId::Client);
         let (order_log, order_reader) = log(LogId::Order);
@@ -102,9 +103,10 @@ impl<S: Sockets> Gateway<S> {
         let decode = assembly::decode(&common, clients, board, rings.decode, writers.decode);
         let board = assembly::desks(&plan, desk_sockets, desk_log).expect(wrong);
         let route = assembly::route(&common, links, board, rings.route, writers.route);
+        let risk = assembly::risk(&common, risk, order_log, rings.risk, writers.risk);
         let gateway = Self {
             decode: decode.expect("the windows have room"),
-            risk: assembly::risk(&common, risk, order_log, rings.risk, writers.risk),
+            risk: risk.expect("the windows have room"),
             route: route.expect("the windows have room"),
             ports: common.ports,
             disk,

@@ -119,6 +119,7 @@ pub struct ClientsBefore {
 pub struct RiskBefore {
     risk: Option<Risk>,
     stops: Vec<RiskCommand>,
+    hash_seed: u64,
 }
 
 /// With what the route stage goes on.
@@ -141,6 +142,7 @@ pub fn share(resumption: Resumption) -> (ClientsBefore, RiskBefore, LinksBefore)
     let risk = RiskBefore {
         risk: resumption.risk,
         stops: resumption.stops,
+        hash_seed: resumption.hash_seed,
     };
     let links = LinksBefore {
         recovered: resumption.links,
@@ -274,7 +276,7 @@ pub fn risk(
     mut log: Log,
     (from_client, from_desk, to_desk, to_client): RiskRings,
     status: StageWriter,
-) -> RiskStage {
+) -> Result<RiskStage, NoRoom> {
     let plan = &common.plan;
     let begin = Begin {
         epoch: common.epoch,
@@ -283,24 +285,22 @@ pub fn risk(
         reference: reference(plan),
     };
     let (cause, time_ns) = (Cause::default(), common.now.wall_ns);
-    log.append(RecordKind::Begin, 0, cause, time_ns, &begin::body(&begin));
+    log.append(RecordKind::Begin, 0, cause, time_ns, &begin::body(&begin))
+        .ok_or(NoRoom)?;
     let mut risk = match before.risk {
         Some(mut risk) => {
             risk.restart(common.epoch);
             risk
         }
-        None => {
-            let seed = common.now.wall_ns ^ common.now.mono_ns.rotate_left(32);
-            make_risk(plan, common.epoch, seed)
-        }
+        None => make_risk(plan, common.epoch, before.hash_seed),
     };
-    stop_again(common.now, &mut risk, &mut log, before.stops);
+    stop_again(common.now, &mut risk, &mut log, before.stops)?;
     let accounts: Vec<_> = plan
         .sessions
         .iter()
         .map(|it| it.accounts.as_slice())
         .collect();
-    RiskStage::new(RiskParts {
+    Ok(RiskStage::new(RiskParts {
         risk,
         entitlements: Entitlements::new(&accounts, plan.accounts.len()),
         log,
@@ -314,7 +314,7 @@ pub fn risk(
         account_desks: plan.account_desks.clone(),
         link_desks: links(plan).map(|(desk, _)| desk).collect(),
         status,
-    })
+    }))
 }
 
 /// The route stage; its links are not connected yet.
@@ -386,7 +386,7 @@ pub struct Beginning<'a> {
 }
 
 /// A log that goes on behind those of the processes before, with the records that say so and who its channels are.
-pub fn begin_log(mut log: Log, beginning: &Beginning<'_>, now: Now) -> Log {
+pub fn begin_log(mut log: Log, beginning: &Beginning<'_>, now: Now) -> Result<Log, NoRoom> {
     let Beginning {
         gateway,
         epoch,
@@ -399,14 +399,16 @@ pub fn begin_log(mut log: Log, beginning: &Beginning<'_>, now: Now) -> Log {
     let sequence = sequence.map(|(_, sequence)| sequence).sum();
     log = log.in_epoch(epoch).behind(sequence);
     let (cause, time_ns) = (Cause::default(), now.wall_ns);
-    log.append(RecordKind::Start, 0, cause, time_ns, start.as_bytes());
-    if before != [0; 3] {
-        log.append_mark(time_ns, before);
+    log.append(RecordKind::Start, 0, cause, time_ns, start.as_bytes())
+        .ok_or(NoRoom)?;
+    if before != [0; 3] && !log.append_mark(time_ns, before) {
+        return Err(NoRoom);
     }
     for (channel, body) in names::bodies(channels) {
-        log.append(RecordKind::Names, channel, cause, time_ns, body.as_bytes());
+        log.append(RecordKind::Names, channel, cause, time_ns, body.as_bytes())
+            .ok_or(NoRoom)?;
     }
-    log
+    Ok(log)
 }
 
 /// Rows of the status page.
@@ -491,7 +493,12 @@ pub fn reference(plan: &Plan) -> u64 {
 
 /// What was stopped the day before, and desks that are held after a loss of the host, stay so until somebody releases them: the first
 /// inputs of the stage, before anybody else can have one.
-fn stop_again(now: Now, risk: &mut Risk, log: &mut Log, mut stops: Vec<RiskCommand>) {
+fn stop_again(
+    now: Now,
+    risk: &mut Risk,
+    log: &mut Log,
+    mut stops: Vec<RiskCommand>,
+) -> Result<(), NoRoom> {
     let is_hold = |command: &RiskCommand| matches!(command, RiskCommand::Hold(_));
     if stops.len() > STOPS_MAX {
         stops.retain(is_hold);
@@ -506,8 +513,10 @@ fn stop_again(now: Now, risk: &mut Risk, log: &mut Log, mut stops: Vec<RiskComma
         risk.on_command(now, &input);
         let (kind, cause) = (RecordKind::Command, Cause::default());
         let fill = |out: &mut [u8]| entry::write_command(&input, now.mono_ns, out);
-        log.append_with(kind, 0, cause, now.wall_ns, ENTRY_BYTES_MAX, fill);
+        log.append_with(kind, 0, cause, now.wall_ns, ENTRY_BYTES_MAX, fill)
+            .ok_or(NoRoom)?;
     }
+    Ok(())
 }
 
 /// The trading day, in days since 1970-01-01 UTC.

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::application::{Application, Closed, PeerEvent, Stranger, Verdict};
-use super::event_record;
 use super::peer::{Binding, Peer, PeerName};
 use super::switchboard::{Incoming, Switchboard};
+use super::{event_record, kept};
 use crate::domain::{ClientOrderId, Now, Text};
 use crate::io::{ConnectionId, SocketEvent, Sockets};
-use crate::journal::{Cause, RecordKind};
+use crate::journal::{Cause, RecordKind, Taken};
 use crate::limits::{
     FRAME_BYTES_MAX, FRAMES_PER_TURN, GARBLED_RECORD_NS, KEPT_MESSAGES_PER_TURN,
     KEPT_TURNS_PER_CYCLE,
@@ -242,10 +242,9 @@ impl<S: Sockets> Switchboard<S> {
                     peer.session.on_message_outside(now, &message, why, actions);
                 }
                 // The record says what the session made of the message: number and record are one.
-                let delivered = is_delivery(actions);
                 let next_in = peer.session.expected_in();
-                let record =
-                    log.append_received(peer.channel, now.wall_ns, next_in, delivered, bytes);
+                let taken = taken(actions, next_in);
+                let record = log.append_received(peer.channel, now.wall_ns, next_in, taken, bytes);
                 let sequence = record.map_or(0, |record| record.sequence);
                 self.incoming = record.map(|record| Incoming {
                     position: record.position,
@@ -487,6 +486,18 @@ fn needs_room(message: &Message<'_>) -> bool {
 fn is_delivery(actions: &Actions) -> bool {
     let deliver = |action: &Action| matches!(action, Action::Deliver);
     actions.as_slice().iter().any(deliver)
+}
+
+/// What the session makes of the message, for its record; it expects `next_in` after it.
+#[inline]
+fn taken(actions: &Actions, next_in: u64) -> Taken {
+    let of_action = |action: &Action| match *action {
+        Action::Deliver => Some(Taken::Delivered),
+        Action::Keep { number } if kept::has_place(number, next_in) => Some(Taken::Kept),
+        _ => None,
+    };
+    let taken = actions.as_slice().iter().find_map(of_action);
+    taken.unwrap_or(Taken::Otherwise)
 }
 
 /// Gives the message to the application where the session says so; what it refused is answered by the session, or returned.

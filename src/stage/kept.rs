@@ -25,7 +25,7 @@ impl Kept {
 
     /// Remembers message `number`, while `expected` is awaited; false where it is too far ahead for the room there is.
     pub fn push(&mut self, number: u64, position: u64, expected: u64) -> bool {
-        if number <= expected || number - expected >= self.places.len() as u64 {
+        if !has_place(number, expected) {
             return false;
         }
         let place = self.place(number);
@@ -71,6 +71,12 @@ impl Kept {
     fn place(&self, number: u64) -> usize {
         number as usize & (self.places.len() - 1)
     }
+}
+
+/// Whether message `number` is one to be remembered while `expected` is awaited.
+#[inline]
+pub fn has_place(number: u64, expected: u64) -> bool {
+    number > expected && number - expected < KEPT_MESSAGES_MAX as u64
 }
 
 #[cfg(test)]

@@ -10,15 +10,15 @@
 //! - A message that the application was given and that caused no record is unanswered; the application is given it again.
 //! - An epoch whose sessions did not go on with older numbers began at 1.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::event_record::{NEW_LOG, Numbers, numbers};
+use super::kept::has_place;
 use super::peer::anchors;
 use super::quick::QuickMap;
 use super::sent::SentIndex;
 use crate::journal::log::place;
 use crate::journal::{LogId, Record, RecordKind, names};
-use crate::limits::KEPT_MESSAGES_MAX;
 use crate::session::ResetCause;
 use crate::wire::fix::{FieldIndex, digits, parse};
 
@@ -29,7 +29,11 @@ const NO_CHANNEL: u16 = u16::MAX;
 #[derive(serde::Serialize, serde::Deserialize)]
 pub struct Recovery {
     log: LogId,
+    /// Of the plan
+    #[serde(skip)]
     anchors: usize,
+    /// The last record
+    sequence: u64,
     epoch: u16,
     /// When that began, nanoseconds since 1970
     epoch_began_ns: u64,
@@ -42,7 +46,7 @@ pub struct Recovery {
     undo: Option<(usize, u64)>,
     /// What the application was given, by the sequence of its record: whose, in which epoch, and bytes
     unanswered: QuickMap<u64, (usize, u16, Vec<u8>)>,
-    /// Records whose outcome was known before they were fed, and the epoch that had it
+    /// Records whose outcome was known before they were fed, or before they had their turn, and the epoch that had it
     closed: QuickMap<u64, u16>,
     #[serde(skip, default = "index")]
     index: Box<FieldIndex>,
@@ -65,9 +69,9 @@ struct Track {
     /// Logged on; where it was, and is not: epoch and record of that, until its outcome is known
     is_on: bool,
     lost: Option<(u16, u64)>,
-    /// Came too early and may have been kept, by the sequence of its record: number, and bytes. What has its turn names its record:
-    /// a faulty repeat takes no good one's place
-    early: HashMap<u64, (u64, Vec<u8>)>,
+    /// Came too early and is kept, by its number: the sequence of its record, and bytes. As in the session, the last one that was
+    /// kept counts, and there are no more of them than its room is for
+    early: BTreeMap<u64, (u64, Vec<u8>)>,
     /// An operator keeps it out
     is_disabled: bool,
 }
@@ -112,6 +116,7 @@ impl Recovery {
         Self {
             log,
             anchors: anchors(peers),
+            sequence: 0,
             epoch: 0,
             epoch_began_ns: 0,
             peers: Vec::new(),
@@ -125,12 +130,21 @@ impl Recovery {
         }
     }
 
+    /// One that was saved, for a switchboard of so many peers: there may be others now.
+    pub(super) fn sized_for(self, peers: usize) -> Self {
+        Self {
+            anchors: anchors(peers),
+            ..self
+        }
+    }
+
     /// The next record; `offset` is its place in the files of its epoch.
     pub fn feed(&mut self, epoch: u16, offset: u64, record: &Record<'_>) {
         if record.kind == RecordKind::Start || epoch != self.epoch {
             self.begin_epoch(epoch, record.time_ns);
         }
         self.undo = None;
+        self.sequence = record.sequence;
         match record.kind {
             RecordKind::Names => {
                 for (channel, name) in names::read(record) {
@@ -143,6 +157,10 @@ impl Recovery {
             RecordKind::Connection if record.channel != NO_CHANNEL => self.event(record),
             _ => {}
         }
+        // What needed its outcome has it; but what is kept waits for its turn.
+        if record.kind != RecordKind::MessageIn || record.delivered || !record.kept {
+            self.closed.remove(&record.sequence);
+        }
     }
 
     /// Another log has, from process `epoch`, the outcome of the record with this sequence, which may be fed later. A process knows
@@ -154,14 +172,35 @@ impl Recovery {
             }
             return;
         }
-        let mut tracks = self.peers.iter_mut().map(|(_, track)| track);
-        match tracks.find(|track| track.lost.is_some_and(|(_, lost)| lost == sequence)) {
-            Some(track) => track.lost = track.lost.filter(|(of, _)| *of > epoch),
-            // It is not fed yet, or came too early and waits for its turn.
-            None => {
+        let is_lost = |track: &Track| track.lost.is_some_and(|(_, lost)| lost == sequence);
+        match self.peers.iter().position(|(_, track)| is_lost(track)) {
+            Some(at) => {
+                let track = &mut self.peers[at].1;
+                track.lost = track.lost.filter(|(of, _)| *of > epoch);
+            }
+            None if epoch >= self.epoch && (sequence > self.sequence || self.waits(sequence)) => {
                 self.closed.insert(sequence, epoch);
             }
+            // It was fed, and nobody waits for its outcome; or it is lost.
+            None => {}
         }
+    }
+
+    /// Whether it came too early, and its turn has not come.
+    fn waits(&self, sequence: u64) -> bool {
+        let mut tracks = self.peers.iter().map(|(_, track)| track);
+        tracks.any(|track| track.early.values().any(|(of, _)| *of == sequence))
+    }
+
+    /// How many outcomes wait for their records, and early messages for their turn.
+    pub(super) fn rows(&self) -> [usize; 2] {
+        let early = self.peers.iter().map(|(_, track)| track.early.len()).sum();
+        [self.closed.len(), early]
+    }
+
+    /// Whether the outcome of this record of that epoch is known already, before it is fed.
+    pub(super) fn is_known(&self, epoch: u16, sequence: u64) -> bool {
+        self.closed.get(&sequence).is_some_and(|by| *by >= epoch)
     }
 
     fn is_closed(&mut self, epoch: u16, sequence: u64) -> bool {
@@ -209,6 +248,8 @@ impl Recovery {
         self.settle();
         (self.epoch, self.epoch_began_ns) = (epoch, time_ns);
         self.channels.clear();
+        // Outcomes that a process had are not those of later ones' records.
+        self.closed.retain(|_, by| *by >= epoch);
         for (_, track) in &mut self.peers {
             track.early.clear();
         }
@@ -266,21 +307,19 @@ impl Recovery {
     fn received(&mut self, record: &Record<'_>) {
         let epoch = self.epoch;
         let (at, track) = self.in_use(record.channel);
-        let before = std::mem::replace(&mut track.next_in, record.next_in);
-        if before != record.next_in {
-            let next_in = record.next_in;
-            track.early.retain(|_, (number, _)| *number >= next_in);
-        }
+        let before = track.expect(record.next_in);
         if record.delivered {
             return self.give(at, epoch, record.sequence, record.body.to_vec());
         }
         self.undo = Some((at, before));
+        if !record.kept {
+            return;
+        }
         let number = parse(record.body, &mut self.index).map_or(None, |it| it.msg_seq_num());
-        let next_in = record.next_in;
-        let early = next_in + 1..next_in + KEPT_MESSAGES_MAX as u64;
-        if let Some(number) = number.filter(|number| early.contains(number)) {
-            let kept = (number, record.body.to_vec());
-            self.peers[at].1.early.insert(record.sequence, kept);
+        // Logs of earlier versions call others kept too.
+        if let Some(number) = number.filter(|number| has_place(*number, record.next_in)) {
+            let kept = (record.sequence, record.body.to_vec());
+            self.peers[at].1.early.insert(number, kept);
         }
     }
 
@@ -373,14 +412,17 @@ impl Recovery {
                 next_in,
                 delivered,
             } => {
-                let before = std::mem::replace(&mut track.next_in, next_in);
                 let sequence = record.cause.sequence;
-                let kept = track.early.remove(&sequence);
-                match kept.filter(|(kept, _)| *kept == number) {
+                let kept = track.early.remove(&number);
+                let before = track.expect(next_in);
+                match kept.filter(|(kept, _)| *kept == sequence) {
                     Some((_, message)) if delivered => {
                         self.give(at, epoch, sequence, message);
                     }
-                    _ => self.undo = Some((at, before)),
+                    _ => {
+                        self.undo = Some((at, before));
+                        self.closed.remove(&sequence);
+                    }
                 }
             }
             Numbers::LoggedOn
@@ -405,9 +447,20 @@ impl Track {
             sent: SentIndex::new(1, anchors, 1),
             is_on: false,
             lost: None,
-            early: HashMap::new(),
+            early: BTreeMap::new(),
             is_disabled: false,
         }
+    }
+
+    /// Its session expects this number now; returns which it expected before. What was kept below has been overtaken.
+    fn expect(&mut self, next_in: u64) -> u64 {
+        while let Some(kept) = self.early.first_entry() {
+            if *kept.key() >= next_in {
+                break;
+            }
+            kept.remove();
+        }
+        std::mem::replace(&mut self.next_in, next_in)
     }
 
     fn finish(self) -> RecoveredPeer {

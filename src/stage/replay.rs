@@ -11,6 +11,7 @@
 //! - A request that was written and not answered is in flight: its link is gone with the process, so it will be in doubt.
 //! - An epoch whose reference data was not ours, or that began anew, brings nothing of the risk state with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::assembly;
@@ -31,6 +32,7 @@ use crate::session::ResetCause;
 
 mod needed;
 mod resumption;
+mod rows;
 mod saved;
 
 pub use resumption::Resumption;
@@ -58,6 +60,8 @@ struct Written {
     incarnation: u32,
     msg_seq_num: u64,
     original: OrderId,
+    /// Its record
+    sequence: u64,
 }
 
 /// How the receiver closed an output that is not known yet.
@@ -87,15 +91,17 @@ pub struct Replay {
     /// By what they are, and the epoch that has them. A process closes no output of a later one: where the end of the order log was
     /// lost, that one uses its sequences again
     open: QuickMap<Key, (u16, Open)>,
-    closed: QuickMap<Key, (u16, Closing)>,
+    closed: BTreeMap<Key, (u16, Closing)>,
     in_flight: QuickMap<OrderId, Written>,
     doubts: QuickMap<OrderId, Written>,
     /// Per link: its incarnation when its numbers were last set
     numbers_since: QuickMap<u16, u32>,
-    /// In doubt, and not known to be written
+    /// Requests in `open`: nothing says yet that they were written, or that they were not
+    unwritten: QuickSet<OrderId>,
+    /// Of these, in doubt
     doubted: QuickSet<OrderId>,
-    /// And of these, what desks have spoken of
-    spoken: QuickSet<OrderId>,
+    /// And what desks have spoken of, and where in the desk log they did
+    spoken: QuickMap<OrderId, u64>,
     /// Requests that the route stage refused, until the risk stage knows
     refusals: QuickMap<u64, (u16, FromDesk)>,
     refusals_known: QuickMap<u64, u16>,
@@ -111,11 +117,16 @@ pub struct Replay {
     last_input_day: u32,
     /// Start whose risk state began anew and was gone on with since
     fresh_epoch: u16,
+    /// Start before which what desks have is forgotten
+    forgotten: u16,
+    /// What the hashes of the risk state's tables are made with: nobody outside can choose names that collide
+    hash_seed: u64,
 }
 
 impl Replay {
-    /// For stages of this plan; no record yet.
-    pub fn new(plan: Arc<Plan>) -> Self {
+    /// For stages of this plan; no record yet. Nothing that comes of it depends on the seed, but how long that takes where somebody
+    /// knows it.
+    pub fn new(plan: Arc<Plan>, hash_seed: u64) -> Self {
         Self {
             reference: assembly::reference(&plan),
             clients: Recovery::new(LogId::Client, plan.sessions.len()),
@@ -125,12 +136,13 @@ impl Replay {
             begin: None,
             out: Outputs::default(),
             open: QuickMap::default(),
-            closed: QuickMap::default(),
+            closed: BTreeMap::new(),
             in_flight: QuickMap::default(),
             doubts: QuickMap::default(),
             numbers_since: QuickMap::default(),
             doubted: QuickSet::default(),
-            spoken: QuickSet::default(),
+            unwritten: QuickSet::default(),
+            spoken: QuickMap::default(),
             refusals: QuickMap::default(),
             refusals_known: QuickMap::default(),
             rejections: Rejections::default(),
@@ -141,6 +153,8 @@ impl Replay {
             inputs: 0,
             last_input_day: 0,
             fresh_epoch: 0,
+            forgotten: 0,
+            hash_seed,
         }
     }
 
@@ -155,7 +169,17 @@ impl Replay {
         self.note_position(log, epoch, offset, record);
         match log {
             LogId::Client => self.feed_client(epoch, offset, record),
-            LogId::Order => return self.feed_order(epoch, record),
+            LogId::Order => {
+                let fed = self.feed_order(epoch, record);
+                // What closes an output that it does not have closes none.
+                while let Some(first) = self.closed.first_entry() {
+                    if first.key().0 > record.sequence {
+                        break;
+                    }
+                    first.remove();
+                }
+                return fed;
+            }
             LogId::Desk => self.feed_desk(epoch, offset, record),
             LogId::None => {}
         }
@@ -192,27 +216,36 @@ impl Replay {
 
     fn feed_desk(&mut self, epoch: u16, offset: u64, record: &Record<'_>) {
         self.sequences[2] = record.sequence;
+        let is_known = self.links.is_known(epoch, record.sequence);
         self.links.feed(epoch, offset, record);
         let (sequence, link) = (record.sequence, record.channel);
         let key = (record.cause.sequence, record.cause.output);
         match record.kind {
             // The connections of the process before are gone.
-            RecordKind::Start => self.rejections.restarted(),
+            RecordKind::Start => {
+                self.rejections.restarted(epoch);
+                // What the risk stage had of records that are missing is not what it had of these.
+                self.refusals_known.retain(|_, by| *by >= epoch);
+            }
             RecordKind::MessageOut if record.cause.log == LogId::Order => {
                 let written = Written {
                     link,
                     incarnation: self.rejections.incarnation(link),
                     msg_seq_num: number_of(record.body).unwrap_or(0),
                     original: OrderId::NONE,
+                    sequence,
                 };
                 self.close(epoch, key, Closing::Written(written));
             }
-            RecordKind::MessageIn if record.delivered => self.rejections.received(record),
+            RecordKind::MessageIn if record.delivered && !is_known => {
+                self.rejections.received(record)
+            }
             RecordKind::Refused => {
                 self.close(epoch, key, Closing::Other);
                 let known = self.refusals_known.remove(&sequence);
                 if let Some((id, reason)) = entry::read_refusal(record.body)
                     && known.is_none_or(|by| by < epoch)
+                    && epoch >= self.forgotten
                 {
                     let link = LinkIndex(u32::MAX);
                     let refusal = refused(link, sequence, id, reason, Text::EMPTY);
@@ -228,7 +261,7 @@ impl Replay {
                     self.numbers_since.insert(link, incarnation);
                 }
                 Numbers::Disconnected => self.rejections.ended(link),
-                Numbers::Rejected { number } => {
+                Numbers::Rejected { number } if !is_known => {
                     self.rejections.session_refused(link, number, sequence);
                 }
                 _ => {}
@@ -246,10 +279,17 @@ impl Replay {
             (Some((_, Open::Desk(request))), Closing::Written(written)) => {
                 self.note_written(&request, written);
             }
+            (Some((_, Open::Desk(request))), Closing::Other) => {
+                self.unwritten.remove(&request.id);
+                self.doubted.remove(&request.id);
+                self.spoken.remove(&request.id);
+            }
             (Some(_), _) => {}
-            (None, closing) => {
+            (None, closing) if key.0 > self.sequences[1] && epoch >= self.positions[1].epoch => {
                 self.closed.insert(key, (epoch, closing));
             }
+            // It was closed before, or forgotten, or is lost.
+            (None, _) => {}
         }
     }
 
@@ -378,7 +418,8 @@ impl Replay {
             DeskInput::CancelReject(reject) => reject.id,
             DeskInput::Refused { id, .. } => {
                 // Of the route stage: no link carried it.
-                if input.link.0 == u32::MAX && !is_refusal {
+                let is_awaited = sequence > self.sequences[2] && epoch >= self.positions[2].epoch;
+                if input.link.0 == u32::MAX && is_awaited {
                     self.refusals_known.insert(sequence, epoch);
                 }
                 *id
@@ -386,7 +427,8 @@ impl Replay {
             DeskInput::InDoubt { id } => {
                 match self.in_flight.remove(id) {
                     Some(written) => self.note_doubt(*id, written),
-                    None => drop(self.doubted.insert(*id)),
+                    None if self.unwritten.contains(id) => drop(self.doubted.insert(*id)),
+                    None => {}
                 }
                 return;
             }
@@ -395,23 +437,30 @@ impl Replay {
         if input.link.0 != u32::MAX {
             self.links.close(epoch, sequence);
         }
-        if let Some(it) = self.in_flight.remove(&id) {
+        // What is said of a request before it is written settles nothing.
+        let is_meant = |it: &Written| it.sequence < sequence;
+        if let Some(it) = self.in_flight.get(&id).filter(|it| is_meant(it)) {
             self.rejections.remove(&it.number());
+            self.in_flight.remove(&id);
         }
-        self.doubts.remove(&id);
-        if self.doubted.remove(&id) {
+        if self.doubts.get(&id).is_some_and(is_meant) {
+            self.doubts.remove(&id);
+        }
+        if self.doubted.remove(&id) || self.unwritten.contains(&id) {
             // The desk log is behind: what is written of it there is answered already.
-            self.spoken.insert(id);
+            self.spoken.insert(id, sequence);
         }
     }
 
     fn note_written(&mut self, request: &ToDesk, written: Written) {
         let id = request.id;
+        self.unwritten.remove(&id);
         let written = Written {
             original: request.request.original(),
             ..written
         };
-        if self.spoken.remove(&id) {
+        if (self.spoken.remove(&id)).is_some_and(|spoken| written.sequence < spoken) {
+            self.doubted.remove(&id);
             return;
         }
         match self.doubted.remove(&id) {
@@ -445,6 +494,9 @@ impl Replay {
             let closed = self.closed.remove(&key).filter(|(by, _)| *by >= epoch);
             match (closed.map(|(_, closing)| closing), open) {
                 (None, open) => {
+                    if let Open::Desk(request) = &open {
+                        self.unwritten.insert(request.id);
+                    }
                     self.open.insert(key, (epoch, open));
                 }
                 (Some(Closing::Written(written)), Open::Desk(request)) => {
@@ -467,11 +519,12 @@ impl Replay {
             )
         })?;
         let is_ours = begin.reference == self.reference;
+        self.drop_what_never_comes(begin.epoch);
         match &mut self.risk {
             Some(risk) if is_ours && !begin.is_fresh => risk.restart(begin.epoch),
             _ if begin.is_fresh && is_ours => {
                 self.forget(begin.epoch);
-                self.risk = Some(assembly::make_risk(&self.plan, begin.epoch, 0));
+                self.risk = Some(assembly::make_risk(&self.plan, begin.epoch, self.hash_seed));
             }
             _ => {
                 self.forget(begin.epoch);
@@ -485,15 +538,27 @@ impl Replay {
         Ok(())
     }
 
+    /// All outputs of the processes before were fed: what closes one that is not there closes none.
+    fn drop_what_never_comes(&mut self, epoch: u16) {
+        self.closed.retain(|_, (by, _)| *by >= epoch);
+        let open = &self.open;
+        self.copies.retain(|(by, _, cause)| {
+            *by >= epoch || open.contains_key(&(cause.sequence, cause.output))
+        });
+    }
+
     /// What is open of an earlier day: its requests ended with it. Reports that were not told yet still are.
     fn forget(&mut self, epoch: u16) {
         self.open
             .retain(|_, (_, open)| matches!(open, Open::Client(_)));
+        self.unwritten.clear();
         self.in_flight.clear();
         self.doubts.clear();
         self.doubted.clear();
         self.spoken.clear();
         self.refusals.retain(|_, (of, _)| *of >= epoch);
+        self.rejections.forget(epoch);
+        self.forgotten = epoch;
     }
 }
 

@@ -17,8 +17,8 @@ use gatehouse::domain::report::ToClient;
 use gatehouse::io::{LogRead, Sockets};
 use gatehouse::journal::log::epoch_and_offset;
 use gatehouse::journal::read::{Chain, Step};
-use gatehouse::journal::{Disk, Log, LogId};
-use gatehouse::risk::Risk;
+use gatehouse::journal::{Disk, Log, LogId, Record};
+use gatehouse::sim::random::Random;
 use gatehouse::stage::archive::{ArchiveReader, archive};
 use gatehouse::stage::assembly::{self, Common, Rings};
 use gatehouse::stage::control::ControlPorts;
@@ -173,32 +173,7 @@ impl Bench {
         }
         self.past.push((epoch, files));
         self.pass(1_000_000);
-        // Whichever log is read first, the same comes of it.
-        let mut found = replayed(&self.plan, &self.past, [0, 1, 2], self.now());
-        // And whether it is read in one go, or a snapshot is taken on the way and read back.
-        let records = match self.saves_each_record {
-            true => found.sequences.iter().sum::<u64>(),
-            false => 0,
-        };
-        for order in [[0, 1, 2], [2, 1, 0]].into_iter().filter(|_| records > 0) {
-            let in_one_go = replayed(&self.plan, &self.past, order, self.now());
-            let in_one_go = words(&self.plan, &in_one_go);
-            for save_at in 1..=records {
-                let other = replay(&self.plan, &self.past, order, Some(save_at));
-                let other = other.finish(assembly::day(self.now()));
-                let other = words(&self.plan, &other.expect("the same plan"));
-                assert_eq!(in_one_go, other, "{order:?}, saved at {save_at}");
-            }
-        }
-        let orders = [[1, 2, 0], [2, 0, 1], [1, 0, 2], [0, 1, 2]];
-        for (order, share) in orders.into_iter().zip(1..).filter(|_| records == 0) {
-            let saved_at = self.start_wall_ns.wrapping_add(self.mono_ns.get()) % 97 + share;
-            let other = replay(&self.plan, &self.past, order, Some(saved_at));
-            let other = other.finish(assembly::day(self.now()));
-            let other = other.expect("the same plan");
-            let (found, other) = (words(&self.plan, &found), words(&self.plan, &other));
-            assert_eq!(found, other, "{order:?}, saved at {saved_at}");
-        }
+        let mut found = self.compare_ways();
         if let Some(numbers) = lost_numbers {
             found.accept_host_loss(&self.plan, self.now(), numbers);
         }
@@ -217,6 +192,45 @@ impl Bench {
             self.now(),
         );
         self.stages = Rc::new(RefCell::new(stages));
+    }
+
+    /// Whichever log is read first, and whether it is read in one go or snapshots are taken on the way and read back, the same comes of it.
+    fn compare_ways(&self) -> Resumption {
+        let feed = Feed::of(&self.past);
+        let records = feed.records.iter().map(Vec::len).sum::<usize>();
+        let day = assembly::day(self.now());
+        let known = |replay: Replay| {
+            let rows = replay.rows();
+            let found = replay.finish(day).expect("the same plan");
+            (format!("{rows:?} {}", words(&self.plan, &found)), found)
+        };
+        let in_turn =
+            |order: [usize; 3]| order.map(|log| vec![log; feed.records[log].len()]).concat();
+        let (wanted, found) = known(feed.replay(&self.plan, &in_turn([0, 1, 2]), |_| false));
+        let many = self.saves_each_record;
+        let orders = [[2, 1, 0], [1, 2, 0], [0, 2, 1], [2, 0, 1], [1, 0, 2]];
+        let orders = orders.into_iter().take(if many { 5 } else { 2 });
+        let mut ways: Vec<_> = orders.map(in_turn).collect();
+        // And any others: the logs' records in a drawn order.
+        for seed in 1..=if many { 5 } else { 2 } {
+            let mut random = Random::new(seed + self.mono_ns.get());
+            let mut way = ways[0].clone();
+            for at in (1..way.len()).rev() {
+                way.swap(at, random.below(at as u64 + 1) as usize);
+            }
+            ways.push(way);
+        }
+        for (at, way) in ways.iter().enumerate() {
+            let save_at = (self.mono_ns.get() as usize / 1_000 + 13 * at) % records.max(1);
+            let other = feed.replay(&self.plan, way, |record| record == save_at);
+            assert_eq!(known(other).0, wanted, "saved at {save_at} of {way:?}");
+        }
+        let saved = 1..=if many { records } else { 0 };
+        for (save_at, way) in saved.zip(ways.iter().cycle()) {
+            let other = feed.replay(&self.plan, way, |record| record == save_at);
+            assert_eq!(known(other).0, wanted, "saved at {save_at} of {way:?}");
+        }
+        found
     }
 
     /// Takes the link's connection after a restart; the desk goes on with its numbers.
@@ -401,41 +415,53 @@ impl<S: Sockets> Stages<S> {
     }
 }
 
-/// What comes of the logs, read one after the other in this order.
-fn replayed(plan: &Plan, past: &[Past], order: [usize; 3], now: Now) -> Resumption {
-    let replay = replay(plan, past, order, None);
-    replay.finish(assembly::day(now)).expect("the same plan")
+/// The records of each log, with their epochs and offsets.
+struct Feed<'a> {
+    records: [Vec<(u16, u64, Record<'a>)>; 3],
 }
 
-/// The same before the end; with `save_at` what is known goes into a snapshot after so many records, and back.
-fn replay(plan: &Plan, past: &[Past], order: [usize; 3], save_at: Option<u64>) -> Replay {
-    let plan = Arc::new(plan.clone());
-    let mut replay = Replay::new(plan.clone());
-    let mut records = 0;
-    for log in order {
-        let mut sequence = 0;
-        for (epoch, files) in past {
-            let (mut chain, mut offset) = (Chain::behind(sequence), 0);
-            while let Step::Record(record, taken) = chain.take(&files[log][offset..]) {
-                let fed = replay.feed(LOGS[log], *epoch, offset as u64, &record);
-                fed.expect("what was written is read");
-                offset += taken;
-                records += 1;
-                if save_at == Some(records) {
-                    replay = saved_and_loaded(&plan, replay);
+impl<'a> Feed<'a> {
+    fn of(past: &'a [Past]) -> Self {
+        let records = [0, 1, 2].map(|log| {
+            let (mut records, mut sequence) = (Vec::new(), 0);
+            for (epoch, files) in past {
+                let (mut chain, mut offset) = (Chain::behind(sequence), 0);
+                while let Step::Record(record, taken) = chain.take(&files[log][offset..]) {
+                    records.push((*epoch, offset as u64, record));
+                    offset += taken;
                 }
+                assert_eq!(offset, files[log].len(), "whole records");
+                sequence = chain.sequence;
             }
-            assert_eq!(offset, files[log].len(), "whole records");
-            sequence = chain.sequence;
-        }
+            records
+        });
+        Self { records }
     }
-    replay
+
+    /// Fed log by log as `way` says; what is known goes into a snapshot after the records that `saves` says, and back. The seed is
+    /// another one for each way.
+    fn replay(&self, plan: &Plan, way: &[usize], saves: impl Fn(usize) -> bool) -> Replay {
+        let plan = Arc::new(plan.clone());
+        let seed = (way.iter()).fold(7u64, |seed, log| seed.wrapping_mul(31) + *log as u64);
+        let mut replay = Replay::new(plan.clone(), seed);
+        let mut next = [0; 3];
+        for (log, records) in way.iter().zip(1..) {
+            let (epoch, offset, record) = &self.records[*log][next[*log]];
+            next[*log] += 1;
+            let fed = replay.feed(LOGS[*log], *epoch, *offset, record);
+            fed.expect("what was written is read");
+            if saves(records) {
+                replay = saved_and_loaded(&plan, replay, seed + 1);
+            }
+        }
+        replay
+    }
 }
 
-fn saved_and_loaded(plan: &Arc<Plan>, replay: Replay) -> Replay {
+fn saved_and_loaded(plan: &Arc<Plan>, replay: Replay, seed: u64) -> Replay {
     let (positions, bytes) = (replay.positions(), replay.save());
     drop(replay);
-    let loaded = Replay::load(plan.clone(), &bytes).expect("what was saved is loaded");
+    let loaded = Replay::load(plan.clone(), seed, &bytes).expect("what was saved is loaded");
     assert_eq!(loaded.positions(), positions);
     loaded
 }
@@ -463,7 +489,10 @@ fn words(plan: &Plan, found: &Resumption) -> String {
     let unsent: Vec<_> = found.unsent.iter().map(sequence).collect();
     let sequence = |of: &ToClient| (of.cause_sequence, of.cause_output);
     let untold: Vec<_> = found.untold.iter().map(sequence).collect();
-    let hash = found.risk.as_ref().map(Risk::state_hash);
+    let hash = found
+        .risk
+        .as_ref()
+        .map(|risk| (risk.state_hash(), risk.digest()));
     format!(
         "{hash:?} {unsent:?} {untold:?} {:?} {:?} {:?} {:?} {:?} {} {}",
         found.in_flight,
@@ -479,7 +508,8 @@ fn words(plan: &Plan, found: &Resumption) -> String {
 /// The stages of `plan` over these sockets: clients' and desks'.
 pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u64) -> Stages<S> {
     let now = now_at(wall_ns, 0);
-    let nothing = replayed(plan, &[], [0, 1, 2], now);
+    let nothing = Replay::new(Arc::new(plan.clone()), 0).finish(assembly::day(now));
+    let nothing = nothing.expect("no log has nothing wrong");
     go_on(plan, clients_io, desks_io, 1, nothing, &[], now)
 }
 
@@ -525,7 +555,8 @@ fn go_on<S: Sockets>(
             before: sequences,
             channels: &names,
         };
-        (assembly::begin_log(log, &beginning, now), reader)
+        let log = assembly::begin_log(log, &beginning, now);
+        (log.expect("room in the window"), reader)
     };
     let ((client_log, client_end), (order_log, order_end)) = (log(0), log(1));
     let (desk_log, desk_end) = log(2);
@@ -538,9 +569,10 @@ fn go_on<S: Sockets>(
     let address = decode.board().listen(0, plan.listeners[0].address);
     let board = assembly::desks(&plan, desks_io, desk_log).expect("dictionaries");
     let route = assembly::route(&common, links, board, rings.route, writers.route);
+    let risk = assembly::risk(&common, risk, order_log, rings.risk, writers.risk);
     Stages {
         decode,
-        risk: assembly::risk(&common, risk, order_log, rings.risk, writers.risk),
+        risk: risk.expect("room in the window"),
         route: route.expect("room in the window"),
         ports: common.ports,
         address: address.expect("listens"),

@@ -20,7 +20,6 @@ use crate::domain::AccountIndex;
 use crate::journal::LogId;
 use crate::journal::record::padded;
 use crate::risk::Risk;
-use crate::stage::replay::Replay;
 
 /// Arguments of `gatehouse log replay`.
 #[derive(Args, Debug)]
@@ -57,7 +56,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
                 .ok_or_else(|| usage("there is no snapshot that fits"))?
                 .0
         }
-        false => Replay::new(plan.clone()),
+        false => snapshots::nothing(&plan),
     };
     let positions = replay.positions();
     let order_behind = positions[1].sequence();

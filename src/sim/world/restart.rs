@@ -109,7 +109,7 @@ pub fn replay(plan: &Arc<Plan>, disk: &Disk) -> Result<Replay, String> {
     for placed in records(disk)? {
         logs[placed.log].push(placed);
     }
-    let mut replay = Replay::new(plan.clone());
+    let mut replay = Replay::new(plan.clone(), 0);
     let (mut merge, mut at) = (Merge::default(), [0; 3]);
     while let Some(log) = merge.next([0, 1, 2].map(|log| {
         let next: Option<&Placed<'_>> = logs[log].get(at[log]);

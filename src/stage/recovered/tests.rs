@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::journal::Cause;
+use crate::limits::KEPT_MESSAGES_MAX;
 use crate::stage::event_record::{
     of_beginning, of_no_answer, of_order, of_reset, of_resumption, of_turn,
 };
@@ -26,6 +27,7 @@ fn record(kind: RecordKind, body: &[u8]) -> Record<'_> {
         previous: 0,
         next_in: 0,
         delivered: false,
+        kept: false,
         body,
         crc: 0,
     }
@@ -73,9 +75,18 @@ impl Process {
         self.feed(Record {
             channel,
             next_in,
+            kept: next_in < number,
             delivered: kind == "D" && next_in == number + 1,
             ..record(RecordKind::MessageIn, &message(kind, number))
         })
+    }
+
+    /// One that came too early and is not kept: wrong, say.
+    fn received_in_vain(&mut self, number: u64, next_in: u64) {
+        self.feed(Record {
+            next_in,
+            ..record(RecordKind::MessageIn, &message("D", number))
+        });
     }
 
     fn sent(&mut self, channel: u16, kind: RecordKind, number: u64, cause: u64) {
@@ -195,12 +206,57 @@ fn an_early_message_counts_when_it_had_its_turn() {
 fn a_faulty_repeat_takes_no_early_message_s_place() {
     let mut process = logged_on();
     let early = process.received(0, "D", 3, 2);
-    process.received(0, "D", 3, 2);
+    process.received_in_vain(3, 2);
     process.sent(0, RecordKind::AdminOut, 2, process.sequence);
     process.received(0, "D", 2, 3);
     process.sent(0, RecordKind::MessageOut, 3, process.sequence);
     process.event(0, early, &of_turn(3, 4, true));
     process.is("A", (4, 4), &[(1, early)]);
+}
+
+#[test]
+fn of_good_repeats_the_last_one_has_the_turn() {
+    let mut process = logged_on();
+    process.received(0, "D", 3, 2);
+    let again = process.received(0, "D", 3, 2);
+    process.received(0, "D", 2, 3);
+    process.sent(0, RecordKind::MessageOut, 2, process.sequence);
+    process.event(0, again, &of_turn(3, 4, true));
+    process.is("A", (4, 3), &[(1, again)]);
+}
+
+#[test]
+fn a_peer_that_repeats_early_messages_fills_nothing() {
+    let mut process = logged_on();
+    for round in 0..20 {
+        for number in 3..1000 {
+            process.received(0, "D", number + round, 2);
+        }
+    }
+    let [_, early] = process.recovery.rows();
+    assert_eq!(early, KEPT_MESSAGES_MAX - 1, "as many as the session keeps");
+    // What it skips itself is not kept for ever.
+    process.received(0, "4", 2, 100);
+    assert_eq!(process.recovery.rows(), [0, KEPT_MESSAGES_MAX + 1 - 99]);
+}
+
+#[test]
+fn outcomes_of_what_was_fed_are_not_kept() {
+    let mut process = logged_on();
+    let message = process.received(0, "D", 2, 3);
+    process.recovery.close(1, message);
+    let early = process.received(0, "D", 4, 3);
+    for record in 1..=process.sequence {
+        process.recovery.close(1, record);
+    }
+    // What came too early waits for its turn, and what was not fed yet for its record; no longer than until the next process.
+    process.recovery.close(1, process.sequence + 5);
+    assert_eq!(process.recovery.rows(), [2, 1]);
+    process.received(0, "D", 3, 4);
+    process.event(0, early, &of_turn(4, 5, true));
+    assert_eq!(process.recovery.rows(), [1, 0]);
+    process.next(&["A", "B"]);
+    assert_eq!(process.recovery.rows(), [0, 0]);
 }
 
 #[test]

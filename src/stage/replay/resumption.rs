@@ -42,6 +42,8 @@ pub struct Resumption {
     pub inputs: u64,
     /// What was blocked, killed and held when the day ended, to be so in the next; and what a loss of the host holds.
     pub stops: Vec<RiskCommand>,
+    /// For the tables of a risk state that begins anew.
+    pub hash_seed: u64,
     /// When desks were last held after a loss of the host, nanoseconds since 1970; zero: never.
     pub loss_wall_ns: u64,
 }
@@ -142,6 +144,7 @@ impl Replay {
             needed,
             inputs: self.inputs,
             stops,
+            hash_seed: self.hash_seed,
             loss_wall_ns: self.standing.loss_wall_ns,
             risk,
         })

@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use super::Replay;
+use super::{Open, Replay};
 use crate::config::plan::Plan;
 use crate::domain::saved::{Saved, Saver};
 use crate::journal::snapshot::Position;
 use crate::journal::{LogId, Record};
-use crate::risk::Risk;
+use crate::risk::{Risk, RiskPlan};
 use crate::stage::assembly;
+use crate::stage::recovered::Recovery;
 
 /// Index of a log in arrays of three.
 fn index(log: LogId) -> Option<usize> {
@@ -54,6 +55,7 @@ impl Replay {
             in_flight,
             doubts,
             doubted,
+            unwritten: _, // Of what is open.
             spoken,
             numbers_since,
             standing,
@@ -66,6 +68,8 @@ impl Replay {
             inputs,
             last_input_day,
             fresh_epoch,
+            forgotten,
+            hash_seed: _, // Each process has its own.
         } = self;
         let mut saver = Saver::default();
         saver.put(&(clients, links));
@@ -74,7 +78,7 @@ impl Replay {
         saver.put(&(rejections, numbers_since, standing));
         saver.put(&(refusals, refusals_known, copies));
         saver.put(&(sequences, positions, inputs, last_input_day));
-        saver.put(fresh_epoch);
+        saver.put(&(fresh_epoch, forgotten));
         saver.put(&risk.is_some());
         if let Some(risk) = risk {
             risk.save(&mut saver);
@@ -82,11 +86,14 @@ impl Replay {
         saver.into_bytes()
     }
 
-    /// What [`Replay::save`] made with the same plan; `None` where it is not that.
-    pub fn load(plan: Arc<Plan>, bytes: &[u8]) -> Option<Self> {
+    /// What [`Replay::save`] made with the same plan; `None` where it is not that. The seed is as for [`Replay::new`].
+    pub fn load(plan: Arc<Plan>, hash_seed: u64, bytes: &[u8]) -> Option<Self> {
         let mut saved = Saved::new(bytes);
-        let mut replay = Self::new(plan);
-        (replay.clients, replay.links) = saved.take()?;
+        let mut replay = Self::new(plan, hash_seed);
+        let (clients, links): (Recovery, Recovery) = saved.take()?;
+        let plan = &replay.plan;
+        replay.clients = clients.sized_for(plan.sessions.len());
+        replay.links = links.sized_for(assembly::links(plan).count());
         (replay.begin, replay.open, replay.closed, replay.in_flight) = saved.take()?;
         (replay.doubts, replay.doubted, replay.spoken) = saved.take()?;
         (replay.rejections, replay.numbers_since, replay.standing) = saved.take()?;
@@ -97,11 +104,17 @@ impl Replay {
             replay.inputs,
             replay.last_input_day,
         ) = saved.take()?;
-        replay.fresh_epoch = saved.take()?;
+        (replay.fresh_epoch, replay.forgotten) = saved.take()?;
+        let open = replay.open.values();
+        let unwritten = open.filter_map(|(_, open)| match open {
+            Open::Desk(request) => Some(request.id),
+            Open::Client(_) => None,
+        });
+        replay.unwritten = unwritten.collect();
         if saved.take::<bool>()? {
             let plan = replay.plan.clone();
-            let risk = assembly::with_risk_plan(&plan, 0, |plan| Risk::load(plan, &mut saved));
-            replay.risk = Some(risk?);
+            let load = |plan: RiskPlan<'_>| Risk::load(plan, &mut saved);
+            replay.risk = Some(assembly::with_risk_plan(&plan, hash_seed, load)?);
         }
         saved.is_empty().then_some(replay)
     }
