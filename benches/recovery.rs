@@ -251,8 +251,16 @@ impl Day {
             let session = output.session.get();
             let header = Self::header(&mut self.numbers[1][session], self.now);
             let (directory, what) = (&self.common.directory, &output.output);
-            let message = encode_output(&mut self.buffer, &header, &mut self.time, directory, what)
-                .expect("room");
+            let plain = (None, false);
+            let message = encode_output(
+                &mut self.buffer,
+                &header,
+                &mut self.time,
+                directory,
+                what,
+                plain,
+            )
+            .expect("room");
             let cause = Cause {
                 log: LogId::Order,
                 sequence: output.cause_sequence,

@@ -127,6 +127,7 @@ fn wire(c: &mut Criterion) {
                 &mut time,
                 &directory,
                 black_box(&report),
+                (None, false),
             ))
         });
     });

@@ -21,8 +21,8 @@ use gatehouse::sim::load_codec::{LoadRequest, RequestKind};
 use gatehouse::sim::{desk_codec, load_codec};
 use gatehouse::wire::fix::dictionary::Dictionary;
 use gatehouse::wire::fix::{
-    self, BusinessReject, BusinessRejectReason, FieldIndex, Header, MsgType, NoRoom, Precision,
-    TimeText, dialect, encode_business_reject, encode_copy, encode_output, encode_status_request,
+    self, BusinessReject, BusinessRejectReason, FieldIndex, Header, Level, MsgType, NoRoom,
+    Precision, TimeText, dialect, encode_business_reject, encode_output, encode_status_request,
     encode_to_desk, parse, tags,
 };
 
@@ -154,6 +154,11 @@ fn client_report(exec: ClientExec, status: OrderStatus, reason: RejectReason) ->
     }
 }
 
+/// For the session that asked, and for one that receives copies; without a level.
+const PLAIN: (Option<Level>, bool) = (None, false);
+/// See above.
+const COPY: (Option<Level>, bool) = (None, true);
+
 fn reports(w: &mut Writing, names: &Directory) {
     let mut all = Vec::new();
     for (exec, _) in EXECS {
@@ -183,11 +188,13 @@ fn reports(w: &mut Writing, names: &Directory) {
     for report in all {
         let what = format!("{:?} {:?} {:?}", report.exec, report.status, report.reason);
         w.add(what, |out, header, time| {
-            encode_output(out, header, time, names, &ClientOutput::Report(report))
+            let report = ClientOutput::Report(report);
+            encode_output(out, header, time, names, &report, PLAIN)
         });
         if !matches!(report.detail, ReportDetail::Answer { .. }) {
             w.add("copy".to_owned(), |out, header, time| {
-                encode_copy(out, header, time, names, &ClientOutput::Report(report))
+                let report = ClientOutput::Report(report);
+                encode_output(out, header, time, names, &report, COPY)
             });
         }
     }
@@ -216,6 +223,7 @@ fn refusals(w: &mut Writing, names: &Directory) {
                         time,
                         names,
                         &ClientOutput::CancelReject(reject),
+                        PLAIN,
                     )
                 },
             );
@@ -233,7 +241,8 @@ fn refusals(w: &mut Writing, names: &Directory) {
             };
             if masses {
                 w.add(format!("mass cancel {}", row.name), |out, header, time| {
-                    encode_output(out, header, time, names, &ClientOutput::MassCancel(report))
+                    let report = ClientOutput::MassCancel(report);
+                    encode_output(out, header, time, names, &report, PLAIN)
                 });
             }
         }

@@ -51,6 +51,8 @@ impl Snapshotter {
             return;
         }
         let disk = gateway.disk();
+        // Read while the stages go on: an effect may be among them whose cause in another log is not, whichever is read first, since causes go
+        // round (client, order, desk, order, client). A replay waits for such causes, as for any that it is fed later; see `stage/replay.rs`.
         let through = [LogId::Client, LogId::Order, LogId::Desk].map(|log| disk.durable(log));
         if !disk.works() || through.contains(&0) {
             return;

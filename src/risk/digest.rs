@@ -2,7 +2,9 @@
 //!
 //! Owned by the risk state and part of it. The hash of everything (see `state_hash`) walks everything; this one costs a few tens of instructions an
 //! input, so that it can go into the log while the stage works. A replay makes the same digest from the same inputs, unless a row of
-//! either was changed by anything but an input: that is seen when the row has its turn, and from then on.
+//! either was changed by anything but an input: that is seen when the row has its turn, and from then on. Of a row it has what is money,
+//! quantity or standing. What else a row has (its neighbours in lists, what was told, what a pending replacement asks for) the hash
+//! of everything has, and a snapshot is held against that.
 
 use super::Risk;
 use super::book::{AccountRow, PositionRow};

@@ -140,18 +140,17 @@ impl Risk {
         }
     }
 
-    pub(super) fn lose_session(&mut self, now: Now, session: SessionIndex, cancel: bool) {
+    /// Its open orders are cancelled by [`Risk::continue_work`].
+    pub(super) fn lose_session(&mut self, now: Now, session: SessionIndex) {
         if !self.is_session(session) {
             self.counters.unknown_sessions += 1;
             return;
         }
         // Nobody waits for the answer any more.
         self.work.sessions[session.get()].mass_status = None;
-        if cancel {
-            let limit = self.orders.next_order();
-            self.kill_switch.cancel_session(session, limit);
-            self.start_sweep(session, own(now));
-        }
+        let limit = self.orders.next_order();
+        self.kill_switch.cancel_session(session, limit);
+        self.start_sweep(session, own(now));
     }
 
     pub(super) fn command(&mut self, now: Now, input: &CommandInput) -> CommandDone {

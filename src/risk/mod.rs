@@ -207,7 +207,7 @@ impl Risk {
             ClientRequest::Status(status) => self.on_status(input, status, out),
             ClientRequest::MassStatus(status) => self.on_mass_status(input, status, out),
             ClientRequest::MassCancel(cancel) => self.on_mass_cancel(input, cancel, out),
-            ClientRequest::Lost => self.lose_session(now, input.session, true),
+            ClientRequest::Lost => self.lose_session(now, input.session),
         }
         self.mix();
     }
@@ -234,11 +234,6 @@ impl Risk {
             DeskInput::Link(LinkEvent::Lost) => {}
         }
         self.mix();
-    }
-
-    /// A client session was lost; where `cancel` its open orders are cancelled by [`Risk::continue_work`].
-    pub fn on_session_lost(&mut self, now: Now, session: SessionIndex, cancel: bool) {
-        self.lose_session(now, session, cancel);
     }
 
     /// An operator's command. The stage fills in the answer's sequence, and publishes [`Risk::epoch`] of the scope.

@@ -236,7 +236,7 @@ fn send<S: Sockets>(
         }
         let level = side.acknowledged.level(receiver, &output.output);
         let copied = board.send_copy(receiver.get(), now, cause, |header, time, out| {
-            fix::encode_leveled(out, header, time, directory, &output.output, (level, true))
+            fix::encode_output(out, header, time, directory, &output.output, (level, true))
         });
         debug_assert!(copied.is_some(), "the log had room for it");
         side.copies.count(receiver);
@@ -244,7 +244,7 @@ fn send<S: Sockets>(
     }
     let level = side.acknowledged.level(output.session, &output.output);
     let sent = board.send(output.session.get(), now, cause, |header, time, out| {
-        fix::encode_leveled(out, header, time, directory, &output.output, (level, false))
+        fix::encode_output(out, header, time, directory, &output.output, (level, false))
     });
     debug_assert!(
         sent.is_some(),

@@ -1,7 +1,8 @@
 //! From the three logs back to the state of the stages: what a start goes on with after a process that was killed.
 //!
 //! Pure and cold: fed with the records of the three logs, each log in its order, the logs in any order among themselves (best by time:
-//! then little waits for its counterpart). What always holds:
+//! then little waits for its counterpart). The same comes of it in whichever order, and also where it is saved and loaded on the way with an
+//! effect whose cause is not read yet. What always holds:
 //!
 //! - The risk state is rebuilt by the code that made it, from the same inputs; what each record says came of its input is compared, and a
 //!   difference ends the replay.
@@ -40,16 +41,17 @@ pub use resumption::Resumption;
 /// Which output of which record of the order log.
 type Key = (u64, u16);
 
-/// A log that cannot be what these stages wrote.
+/// Why nobody can go on with these logs, by the record of the order log where that shows.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("record {sequence} of the {} log: {what}", .log.name())]
-pub struct ReplayError {
-    /// Which log
-    pub log: LogId,
-    /// Its record
-    pub sequence: u64,
-    /// What is wrong, and what to do
-    pub what: String,
+pub enum ReplayError {
+    /// It cannot be what these stages wrote: what is wrong, and what to do.
+    #[error("record {0} of the order log: {1}")]
+    Record(u64, String),
+    /// The clock is wrong, or was.
+    #[error(
+        "record {0} of the order log: the logs end on a later day than the clock shows: set the clock"
+    )]
+    LaterDay(u64),
 }
 
 /// A message that was written to a link.
@@ -574,11 +576,7 @@ fn is_past(numbers_since: &QuickMap<u16, u32>, written: &Written) -> bool {
 }
 
 fn error(record: &Record<'_>, what: String) -> ReplayError {
-    ReplayError {
-        log: LogId::Order,
-        sequence: record.sequence,
-        what,
-    }
+    ReplayError::Record(record.sequence, what)
 }
 
 fn digest_differs() -> String {

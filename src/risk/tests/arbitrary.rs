@@ -254,13 +254,7 @@ impl Run {
                 self.bench.command(RiskCommand::Release(scope));
                 return;
             }
-            Input::Lost(session) => {
-                let cancel = session != 1;
-                self.bench
-                    .risk
-                    .on_session_lost(self.bench.now, SessionIndex(session), cancel);
-                return;
-            }
+            Input::Lost(session) => self.bench.client(session, ClientRequest::Lost, GOOD),
             Input::Work => {
                 self.bench.out.clear();
                 self.bench

@@ -401,6 +401,6 @@ fn sessions_that_do_not_exist_get_nothing() {
     let mut bench = Setup::default().build();
     bench.client(9, ClientRequest::New(buy("a")), GOOD);
     assert!(bench.told_nothing() && bench.out.to_desk.is_empty());
-    bench.risk.on_session_lost(bench.now, SessionIndex(9), true);
+    bench.client(9, ClientRequest::Lost, GOOD);
     assert_eq!(bench.risk.counters().unknown_sessions, 2);
 }

@@ -158,13 +158,9 @@ fn a_kill_released_at_once_still_reaches_all_and_nothing_newer() {
 }
 
 #[test]
-fn a_lost_session_and_only_where_it_is_asked_for() {
+fn the_orders_of_a_lost_session_and_no_others() {
     let (mut bench, orders) = busy();
-    bench
-        .risk
-        .on_session_lost(bench.now, SessionIndex(0), false);
-    assert!(!bench.risk.has_work());
-    bench.risk.on_session_lost(bench.now, SessionIndex(1), true);
+    bench.client(1, ClientRequest::Lost, GOOD);
     let (to_desk, _) = bench.work();
     assert_eq!(originals(&to_desk), [orders[5]]);
 }

@@ -112,11 +112,7 @@ fn gateway_and_desk(rows: &[OrderRow], extent: &Extent<'_>, desk: &Desk) -> Resu
                 order.value
             ));
         }
-        let told = match order.status {
-            // It ended by being filled up; what came after that is a trade that was taken back.
-            OrderStatus::PendingNew => OrderStatus::New,
-            other => other,
-        };
+        let told = order.status;
         if told.is_final() != row.status.is_final() && !row.in_doubt {
             return say(&format!("the desk says {told:?}"));
         }

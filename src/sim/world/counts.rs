@@ -83,6 +83,10 @@ counts! {
     nonsense "nonsense",
     /// Copies told
     copies "copies",
+    /// Snapshots made beside a process
+    snapshots_taken "snapshots",
+    /// Starts that went on from one
+    snapshots_loaded "starts from snapshots",
     /// Requests reported in doubt
     doubts "doubts",
 }

@@ -8,14 +8,18 @@ use super::disk::DiskFault;
 use super::events::{Event, Kind};
 use super::net::Weather;
 use super::process::{HOSTS, Process};
+use super::restart::StartError;
 use super::{CLIENTS, INSTRUMENTS, World, restart};
 use crate::domain::command::{RiskCommand, Scope};
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
 use crate::domain::{AccountIndex, InstrumentIndex, SessionIndex};
 use crate::sim::random::Random;
+use crate::stage::replay::ReplayError;
 
 /// Calls to the outside within which a process that is to die does.
 const STEPS_TO_DEATH: u64 = 80;
+/// Events between two snapshots, about.
+const EVENTS_PER_SNAPSHOT: u64 = 12;
 
 impl World {
     pub(super) fn happen(&mut self, event: &Event) -> Result<(), String> {
@@ -92,6 +96,25 @@ impl World {
             }
             Kind::Damage => self.damage(&mut random)?,
         }
+        match random.below(EVENTS_PER_SNAPSHOT) {
+            0 => self.take_snapshot(),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the process beside a gateway does: a snapshot of what the gateway says is durable, from the one before and from the disk.
+    fn take_snapshot(&mut self) -> Result<(), String> {
+        let Some(process) = self.process.as_ref().filter(|process| !process.is_dead()) else {
+            return Ok(());
+        };
+        let through = restart::LOGS.map(|log| process.gateway.disk.durable(log));
+        if !process.gateway.disk.works() || through.contains(&0) {
+            return Ok(());
+        }
+        let before = self.snapshot.as_deref();
+        let taken = restart::snapshot(&self.plan, &self.disk.borrow(), before, through);
+        self.snapshot = Some(taken.map_err(|error| error.to_string())?);
+        self.counts.snapshots_taken += 1;
         Ok(())
     }
 
@@ -170,17 +193,22 @@ impl World {
 
     pub(super) fn start(&mut self) -> Result<(), String> {
         let now = self.clock.of_gateway();
-        let resumption = restart::resume(&self.plan, now, &self.disk.borrow(), self.has_lost);
+        let snapshot = self.snapshot.as_deref();
+        let snapshot = snapshot.filter(|_| !self.trace_seed().is_multiple_of(3));
+        self.counts.snapshots_loaded += snapshot.is_some() as u64;
+        let disk = self.disk.borrow();
+        let resumption = restart::resume(&self.plan, now, &disk, snapshot, self.has_lost);
+        drop(disk);
         let resumption = match resumption {
             Ok(resumption) => resumption,
             // The operator does as he is told.
-            Err(what) if what.contains("set the clock") => {
+            Err(StartError::Replay(ReplayError::LaterDay(_))) => {
                 self.counts.clocks_refused += 1;
                 self.clock.set_right();
                 self.start_at_ns = self.clock.now().mono_ns + NS_PER_S;
                 return Ok(());
             }
-            Err(what) => return Err(what),
+            Err(error) => return Err(error.to_string()),
         };
         self.epoch += 1;
         if resumption.risk.is_none() && self.epoch > 1 {

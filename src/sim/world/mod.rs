@@ -82,6 +82,8 @@ pub struct World {
     net: Rc<RefCell<Network>>,
     disk: Rc<RefCell<Disk>>,
     process: Option<Process>,
+    /// The newest one that was made beside a process
+    snapshot: Option<Vec<u8>>,
     desk: Desk,
     clients: Vec<Client>,
     /// Receives copies of what they are told
@@ -148,6 +150,7 @@ impl World {
             net,
             disk,
             process: None,
+            snapshot: None,
             desk,
             clients,
             receiver,

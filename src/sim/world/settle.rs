@@ -9,7 +9,9 @@ use super::net::Weather;
 use super::{LINKS, STRIDE_NS, World, restart, witness};
 use crate::domain::OrderId;
 use crate::domain::time::NS_PER_S;
+use crate::risk::Risk;
 use crate::stage::assembly;
+use crate::stage::replay::Replay;
 
 /// Virtual time in which everything must have settled once faults have stopped.
 const SETTLE_NS: u64 = 240 * NS_PER_S;
@@ -81,7 +83,20 @@ impl World {
             return Ok(());
         };
         process.finish_journal(now);
-        let replay = restart::replay(&self.plan, &self.disk.borrow())?;
+        let replay = |snapshot| {
+            let replay = restart::replay(&self.plan, &self.disk.borrow(), snapshot);
+            replay.map_err(|error| error.to_string())
+        };
+        if let Some(snapshot) = &self.snapshot {
+            let known = |replay: &Replay| (replay.rows(), replay.risk().map(Risk::state_hash));
+            let (short, long) = (known(&replay(Some(snapshot))?), known(&replay(None)?));
+            if short != long {
+                return Err(format!(
+                    "a snapshot leads to {short:?} and the whole of the logs to {long:?}"
+                ));
+            }
+        }
+        let replay = replay(None)?;
         let (risk, route) = (process.gateway.risk.risk(), &process.gateway.route);
         let rebuilt = replay.risk().map(|risk| risk.state_hash());
         if rebuilt != Some(risk.state_hash()) {

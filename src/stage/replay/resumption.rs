@@ -7,7 +7,7 @@ use crate::domain::command::RiskCommand;
 use crate::domain::order::ToDesk;
 use crate::domain::report::{FromDesk, ToClient};
 use crate::domain::{LinkIndex, OrderId, RejectReason};
-use crate::journal::{Cause, LogId};
+use crate::journal::Cause;
 use crate::risk::Risk;
 use crate::route;
 use crate::stage::quick::QuickMap;
@@ -57,11 +57,7 @@ impl Replay {
             .map_or(0, |begin| begin.day.max(self.last_input_day));
         let goes_on = self.begin.is_some() && last == day;
         if last > day {
-            return Err(ReplayError {
-                log: LogId::Order,
-                sequence: self.sequences[1],
-                what: "the logs end on a later day than the clock shows: set the clock".to_owned(),
-            });
+            return Err(ReplayError::LaterDay(self.sequences[1]));
         }
         let stops = match (&self.risk, goes_on) {
             (Some(risk), false) => risk.stops(),
@@ -69,13 +65,12 @@ impl Replay {
             (_, true) => Vec::new(),
         };
         if goes_on && self.risk.is_none() {
-            return Err(ReplayError {
-                log: LogId::Order,
-                sequence: self.sequences[1],
-                what: "the orders of today were taken with other accounts, instruments, positions, sessions or desks: put the \
+            return Err(ReplayError::Record(
+                self.sequences[1],
+                "the orders of today were taken with other accounts, instruments, positions, sessions or desks: put the \
                        files back as they were, or move the logs away to begin anew (open orders are then unknown here)"
                     .to_owned(),
-            });
+            ));
         }
         let needed = self.oldest_needed();
         if !goes_on {

@@ -37,50 +37,16 @@ pub struct Level {
     pub durability: Durability,
 }
 
-/// Encodes whatever goes to a client. `header.msg_type` is set here.
+/// Encodes whatever goes to a client; `header.msg_type` is set here. With the level for a session that asks for it; in a copy for another
+/// session nothing differs but CopyMsgIndicator(797), where the version has it.
+#[inline]
 pub fn encode_output(
     out: &mut [u8],
     header: &Header<'_>,
     time: &mut TimeText,
     directory: &Directory,
     output: &ClientOutput,
-) -> Result<Range<usize>, NoRoom> {
-    encode(out, header, time, directory, output, None, false)
-}
-
-/// The same for a session that receives copies: nothing differs but CopyMsgIndicator(797), where the version has it.
-pub fn encode_copy(
-    out: &mut [u8],
-    header: &Header<'_>,
-    time: &mut TimeText,
-    directory: &Directory,
-    output: &ClientOutput,
-) -> Result<Range<usize>, NoRoom> {
-    encode(out, header, time, directory, output, None, true)
-}
-
-/// One or the other, with the level for a session that asks for it.
-#[inline]
-pub fn encode_leveled(
-    out: &mut [u8],
-    header: &Header<'_>,
-    time: &mut TimeText,
-    directory: &Directory,
-    output: &ClientOutput,
     (level, is_copy): (Option<Level>, bool),
-) -> Result<Range<usize>, NoRoom> {
-    encode(out, header, time, directory, output, level, is_copy)
-}
-
-#[inline]
-fn encode(
-    out: &mut [u8],
-    header: &Header<'_>,
-    time: &mut TimeText,
-    directory: &Directory,
-    output: &ClientOutput,
-    level: Option<Level>,
-    is_copy: bool,
 ) -> Result<Range<usize>, NoRoom> {
     match output {
         ClientOutput::Report(report) => {

@@ -35,9 +35,7 @@ pub use decode_order::{DecodeError, Refusal, decode_order};
 pub use dictionary::Dictionary;
 pub use digits::digits;
 pub use encode_desk::{encode_status_request, encode_to_desk};
-pub use encode_report::{
-    BusinessReject, Level, encode_business_reject, encode_copy, encode_leveled, encode_output,
-};
+pub use encode_report::{BusinessReject, Level, encode_business_reject, encode_output};
 pub use field::{Fault, FieldIndex, Message, ParseError, parse};
 pub use frame::{Framing, Garbled, Partial, next_frame, next_frame_of};
 pub use msg_type::MsgType;

@@ -129,7 +129,9 @@ pub(super) fn report(exec: ClientExec, status: OrderStatus) -> ClientReport {
 pub(super) fn encoded(version: FixVersion, output: ClientOutput) -> Vec<u8> {
     let mut out = [0; 1024];
     let mut time = TimeText::new(Precision::Millis);
-    let range = encode_output(&mut out, &header(version), &mut time, &names(), &output).unwrap();
+    let (header, names) = (header(version), names());
+    let range =
+        encode_output(&mut out, &header, &mut time, &names, &output, (None, false)).unwrap();
     out[range].to_vec()
 }
 
