@@ -98,6 +98,7 @@ impl Common {
                 plan.accounts.len(),
                 plan.sessions.len(),
                 plan.instruments.len(),
+                plan.desks.len(),
             ),
             ports: ControlPorts::default(),
             plan,
@@ -492,9 +493,10 @@ pub fn reference(plan: &Plan) -> u64 {
 /// What was stopped the day before, and desks that are held after a loss of the host, stay so until somebody releases them: the first
 /// inputs of the stage, before anybody else can have one.
 fn stop_again(now: Now, risk: &mut Risk, log: &mut Log, mut stops: Vec<RiskCommand>) {
-    let is_hold = |command: &RiskCommand| matches!(command, RiskCommand::Hold(_));
+    let is_kept =
+        |it: &RiskCommand| matches!(it, RiskCommand::Hold(_) | RiskCommand::HostLost { .. });
     if stops.len() > STOPS_MAX {
-        stops.retain(is_hold);
+        stops.retain(is_kept);
         stops.push(RiskCommand::Kill(Scope::Firm));
     }
     for command in stops {
