@@ -122,9 +122,13 @@ pub const ROWS_PER_PUBLISH: usize = 64;
 pub const IN_FLIGHT_SLOTS_PER_CYCLE: usize = 256;
 /// Requests in doubt that are known one by one, however small the windows: a desk may lose its links many times before it speaks.
 pub const DOUBTS_MIN: usize = 1024;
-/// How long a cancel may wait in front of the route stage for room in its desk's windows: a kill of many orders needs a few of
-/// the desk's answers, and a desk that gives none must not keep other desks' requests waiting.
+/// How long a cancel may wait in the route stage for room in its desk's windows: a kill of many orders needs a few of the desk's answers.
 pub const CANCEL_WAIT_NS_MAX: u64 = 100_000_000;
+/// Cancels that may wait so at once. They stand aside, so that no other request waits behind them; those beyond are refused, and the
+/// gateway's own go out again as the desk answers.
+pub const CANCELS_WAITING_MAX: usize = 256;
+/// Waiting cancels that one duty cycle looks at.
+pub const CANCELS_WAITING_PER_CYCLE: usize = 16;
 /// User-defined tags of FIX that a session may be agreed to use: the first, and the last of those between two parties.
 pub const USER_TAG_MIN: u64 = 5000;
 /// See above.

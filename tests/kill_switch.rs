@@ -311,7 +311,7 @@ fn a_desk_is_held_and_released_by_name() {
     assert_eq!(answer.error, Some(ErrorKind::Unknown), "{answer:?}");
     let held = || Command::DeskHold { name: name.clone() };
     assert!(world.ctl(held()).ok, "at once");
-    let text = "Desk is held after a failure of the host, try later";
+    let text = "Desk is held, try later";
     refused(&mut client, "h1", "", text);
     world.wait_status("the hold", |status| status.links[0].held);
     let desks = world.ctl(Command::DeskList).data;

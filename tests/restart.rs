@@ -76,6 +76,12 @@ impl World {
     }
 
     fn command(&self, command: RiskCommand) {
+        self.ask(command);
+        self.bench.turn(5);
+    }
+
+    /// A command that no stage has taken yet.
+    fn ask(&self, command: RiskCommand) {
         let (ticket, user) = (1, Text::cut(b"test"));
         let input = CommandInput {
             ticket,
@@ -84,7 +90,6 @@ impl World {
         };
         let ports = self.bench.stages.borrow().ports.clone();
         ports.risk.push(input).expect("room");
-        self.bench.turn(5);
     }
 
     fn restart(&mut self) {

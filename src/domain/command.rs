@@ -43,10 +43,15 @@ pub enum RiskCommand {
     Release(Scope),
     /// Sets a limit.
     Limit(AccountIndex, LimitChange),
-    /// No new orders and replaces to a desk: after a loss of the host it may have more than is known here.
+    /// No new orders and replaces to a desk: after a loss of the host it may have more than is known here. What is on its way to it is stopped.
     Hold(DeskIndex),
     /// Ends a hold: what the desk has is settled.
     ReleaseDesk(DeskIndex),
+    /// The host went down, and a start was told to go on: what clients repeat from before may be known to a desk. No operator's.
+    HostLost {
+        /// When that start was, nanoseconds since 1970
+        wall_ns: u64,
+    },
 }
 
 /// A command on its way to the risk stage. `ticket` comes back with the answer.

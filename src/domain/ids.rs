@@ -57,6 +57,9 @@ impl OrderId {
     /// No order.
     pub const NONE: Self = Self(0);
 
+    /// Highest generation of a slot.
+    pub const GENERATION_MAX: u16 = (1 << GENERATION_BITS) - 1;
+
     /// Packs the three parts.
     pub fn new(epoch: u16, generation: u16, slot: u32) -> Self {
         debug_assert!(slot < 1 << SLOT_BITS && generation < 1 << GENERATION_BITS);

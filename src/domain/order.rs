@@ -293,6 +293,8 @@ pub struct ScopeEpochs {
     pub session: u32,
     /// The order's instrument.
     pub instrument: u32,
+    /// The desk of the order's account.
+    pub desk: u32,
 }
 
 /// One slot of the ring risk -> route. For replaces, type, price and quantity are the new ones; for cancels the order's.

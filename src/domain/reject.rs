@@ -106,7 +106,7 @@ reject_table! {
     /// The logs cannot be written any more: what is left of them is for reports and cancels.
     LogUnavailable, "log_unavailable", "Log unavailable: no new orders", 0, 99, 2;
     /// After a loss of the host the desk may have orders that are not known here; an operator must release it.
-    DeskHeld, "desk_held", "Desk is held after a failure of the host, try later", 0, 99, 2;
+    DeskHeld, "desk_held", "Desk is held, try later", 0, 99, 2;
     /// A repetition from before a loss of the host: whether it was sent is not known here.
     MayBeSent, "may_be_sent", "May have been sent before a failure of the host: ask the desk", 0, 99, 2;
 }

@@ -229,6 +229,11 @@ pub fn write_command(input: &CommandInput, taken_ns: u64, out: &mut [u8]) -> Opt
             put.u32(desk.0)?;
             return Some(put.at);
         }
+        RiskCommand::HostLost { wall_ns } => {
+            put.u8(8)?;
+            put.u64(wall_ns)?;
+            return Some(put.at);
+        }
     };
     put.u8(code)?;
     let (code, index) = match scope {
@@ -408,6 +413,9 @@ pub fn read_command(body: &[u8]) -> Option<(CommandInput, u64)> {
         RiskCommand::Hold(DeskIndex(get.u32()?))
     } else if code == 7 {
         RiskCommand::ReleaseDesk(DeskIndex(get.u32()?))
+    } else if code == 8 {
+        let wall_ns = get.u64()?;
+        RiskCommand::HostLost { wall_ns }
     } else {
         let scope = match (get.u8()?, get.u32()?) {
             (0, _) => Scope::Firm,

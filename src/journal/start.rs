@@ -1,13 +1,13 @@
 //! The Start record: first of a log in each epoch. Which log it is, of which gateway, in which format, and which version wrote it.
 //!
-//! Text, so that people can read the beginning of a file: `gatehouse 0.1.0 client format 2 of NAME epoch 7`.
+//! Text, so that people can read the beginning of a file: `gatehouse 0.1.0 client format 3 of NAME epoch 7`.
 
 use super::record::{LogId, Record, RecordKind};
 
 /// Number of what records look like and mean. A log of another number is not gone on with.
 ///
-/// 1: until marks were written; its Start record names no format.
-pub const FORMAT: u32 = 2;
+/// 1: until marks were written; its Start record names no format. 2: until a loss of the host had a command of its own.
+pub const FORMAT: u32 = 3;
 
 /// What it says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

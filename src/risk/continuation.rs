@@ -3,14 +3,15 @@
 //! Owned by the risk state. Sessions with work stand in a queue, each at most once, and take turns: a step visits a bounded
 //! number of orders and gives at most `OUTPUTS_MAX` outputs. A *sweep* walks a session's open orders and cancels those that a
 //! kill, a lost session or a mass cancel covers; what has a request pending is cancelled when that resolves. A cursor stands on
-//! an open order or at the end: when its order closes it moves on. All storage is fixed, so no kill ever finds it full.
+//! an open order or at the end: when its order closes it moves on. A cancel that found no room at its desk stands in a queue of that
+//! desk, and goes out again when the desk has settled something: one for one. All storage is fixed, so no kill ever finds it full.
 
 use super::Risk;
 use super::orders::{NONE, Order, RequestKind, RequestState};
 use super::outputs::Outputs;
 use super::reports::{Cause, tell};
 use crate::domain::order::{DeskRequest, MassScope};
-use crate::domain::report::{ClientOutput, MassCancelReport};
+use crate::domain::report::{ClientOutput, DeskInput, MassCancelReport};
 use crate::domain::{
     AccountIndex, ClientOrderId, InstrumentIndex, Now, OrderId, RejectReason, SessionIndex, Side,
     Text,
@@ -93,13 +94,22 @@ pub(super) struct Work {
     /// Orders to be cancelled as soon as possible: their pending request has resolved.
     wanted_first: u32,
     wanted_last: u32,
-    /// A cancel of the gateway's own found no room at its desk: all that are due go out again when a desk has answered something.
-    pub found_no_room: bool,
+    /// Per desk: orders whose cancel by the gateway found no room there, oldest first.
+    short: Vec<Ends>,
+    /// Of all desks.
+    pub short_of_room: u32,
+}
+
+/// Ends of a queue of orders.
+#[derive(Clone, Copy, Debug, Hash, serde::Serialize, serde::Deserialize)]
+struct Ends {
+    first: u32,
+    last: u32,
 }
 
 impl Work {
     /// Nothing to do.
-    pub fn new(sessions: usize) -> Self {
+    pub fn new(sessions: usize, desks: usize) -> Self {
         let idle = SessionWork {
             queued: false,
             sweep: NONE,
@@ -116,7 +126,14 @@ impl Work {
             kill_cause: Cause::default(),
             wanted_first: NONE,
             wanted_last: NONE,
-            found_no_room: false,
+            short: vec![
+                Ends {
+                    first: NONE,
+                    last: NONE,
+                };
+                desks
+            ],
+            short_of_room: 0,
         }
     }
 
@@ -199,6 +216,62 @@ impl Risk {
             last => self.orders.order_mut(last).next_wanted = at,
         }
         self.work.wanted_last = at;
+    }
+
+    /// A cancel of the gateway's own found no room at its desk, whose answers make some.
+    pub(super) fn want_room(&mut self, at: u32) {
+        let order = self.orders.order_mut(at);
+        if order.done.is_some() || std::mem::replace(&mut order.short_of_room, true) {
+            return;
+        }
+        order.next_short = NONE;
+        let desk = self.desk_of(self.orders.order(at).account);
+        let Some(queue) = self.work.short.get_mut(desk.get()) else {
+            return;
+        };
+        match std::mem::replace(&mut queue.last, at) {
+            NONE => queue.first = at,
+            last => self.orders.order_mut(last).next_short = at,
+        }
+        self.work.short_of_room += 1;
+    }
+
+    /// A desk has settled a request: one of the cancels that found no room there goes out again.
+    #[cold]
+    pub(super) fn use_room(&mut self, input: &DeskInput) {
+        let id = match input {
+            DeskInput::Report(report) => report.id,
+            DeskInput::CancelReject(reject) => reject.id,
+            DeskInput::Refused { id, reason, .. } if *reason == RejectReason::DeskRejected => *id,
+            DeskInput::InDoubt { id } => *id,
+            DeskInput::Refused { .. } | DeskInput::Link(_) => return,
+        };
+        let slot = self.orders.find(id);
+        let order = slot.map_or(NONE, |slot| self.orders.request(slot).order);
+        if order == NONE {
+            return;
+        }
+        let desk = self.desk_of(self.orders.order(order).account);
+        for _ in 0..VISITS_PER_STEP {
+            let Some(queue) = self.work.short.get_mut(desk.get()) else {
+                return;
+            };
+            let at = queue.first;
+            if at == NONE {
+                return;
+            }
+            let order = self.orders.order_mut(at);
+            order.short_of_room = false;
+            queue.first = order.next_short;
+            if queue.first == NONE {
+                queue.last = NONE;
+            }
+            self.work.short_of_room -= 1;
+            // The room is not for one that is done meanwhile.
+            if order.done.is_none() {
+                return self.want_cancel(at);
+            }
+        }
     }
 
     /// One bounded step; whether anything was done.
@@ -291,12 +364,18 @@ impl Risk {
             // A client's cancel that may be lost, for ever: repeated in its name, as cancels are idempotent.
             client_order_id = under_way.client_order_id;
         }
-        let Some(slot) = self
-            .orders
-            .add_request(RequestKind::Cancel, session, at, client_order_id)
-        else {
-            self.counters.gateway_cancels_without_capacity += 1;
-            return;
+        let spare = std::mem::replace(&mut self.orders.order_mut(at).spare, NONE);
+        let slot = if spare != NONE {
+            self.orders.reuse_request(spare, client_order_id);
+            spare
+        } else {
+            let kind = RequestKind::Cancel;
+            let added = self.orders.add_request(kind, session, at, client_order_id);
+            let Some(slot) = added else {
+                self.counters.gateway_cancels_without_capacity += 1;
+                return;
+            };
+            slot
         };
         self.orders.order_mut(at).pending = slot;
         self.counters.gateway_cancels += 1;

@@ -381,7 +381,7 @@ impl Risk {
         self.rebook(at);
         if self.orders.request(slot).client_order_id.is_empty() {
             self.counters.gateway_cancels_failed += 1;
-            self.work.found_no_room |= reason == RejectReason::Pressure;
+            self.keep_slot(slot, at, reason);
             // It may have overtaken the order on another link; or the order was filled for the desk then, and a trade cancel that
             // made it work again has overtaken this answer. Once: a desk that says so for ever is not asked for ever.
             let order = self.orders.order_mut(at);
@@ -400,6 +400,22 @@ impl Risk {
         let session = self.orders.order(at).session;
         tell(out, session, cause, ClientOutput::CancelReject(reject));
     }
+
+    /// However often a cancel of the gateway's own is refused on the way, it takes one slot of the day.
+    fn keep_slot(&mut self, slot: u32, at: u32, reason: RejectReason) {
+        if never_left(reason) {
+            self.orders.order_mut(at).spare = slot;
+        }
+        if reason == RejectReason::Pressure {
+            self.want_room(at);
+        }
+    }
+}
+
+/// Whether the route stage has decided that a request does not leave. After a start it only judges by what its log says.
+fn never_left(reason: RejectReason) -> bool {
+    use RejectReason::{LogUnavailable, NoDesk, Pressure};
+    matches!(reason, LogUnavailable | NoDesk | Pressure)
 }
 
 /// A desk's explanation, where it gives one.

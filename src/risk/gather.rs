@@ -81,7 +81,7 @@ impl Risk {
             desk_ready: facts.desk_ready,
             pressure: facts.pressure,
             log_ready: facts.log_ready,
-            desk_held: self.holds.cover(account_at),
+            desk_held: self.holds.is_held(self.desk_of(account_at)),
             may_be_sent: facts.may_be_sent,
             has_capacity: self.orders.has_room_for_order() && !self.executions.is_above_watermark(),
             session_in_time,

@@ -147,7 +147,7 @@ impl KillSwitch {
         }
     }
 
-    /// The epochs that a request of these three carries.
+    /// The epochs that a request of these three carries; that of its desk is kept with the holds.
     #[inline]
     pub fn epochs(
         &self,
@@ -160,6 +160,7 @@ impl KillSwitch {
             account: self.accounts[account.get()].epoch,
             session: self.sessions[session.get()].epoch,
             instrument: self.instruments[instrument.get()].epoch,
+            desk: 0,
         }
     }
 

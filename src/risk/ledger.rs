@@ -6,7 +6,7 @@
 use super::Risk;
 use super::book;
 use super::exposure;
-use super::orders::{NONE, RequestKind, RequestState};
+use super::orders::{NONE, Order, RequestKind, RequestState};
 use crate::domain::command::Scope;
 use crate::domain::{
     AccountIndex, ClientOrderId, InstrumentIndex, Money, OrderId, OrderStatus, Quantity,
@@ -155,6 +155,14 @@ impl Risk {
             })?;
             listed += in_session as usize;
         }
+        let is_short = |order: &&Order| order.short_of_room;
+        let short = self.orders.orders().iter().filter(is_short).count();
+        want(short == self.work.short_of_room as usize, || {
+            format!(
+                "{short} orders wait for room at their desk: {:?}",
+                self.work
+            )
+        })?;
         let firm = self.kill_switch.get(Scope::Firm);
         let firm = firm.map_or(0, |state| state.open_orders as usize);
         want(listed == open && firm == open, || {

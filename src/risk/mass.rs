@@ -173,13 +173,15 @@ impl Risk {
                 0
             }
             RiskCommand::Hold(desk) => {
-                self.holds.set(desk, true);
+                self.holds.hold(desk);
                 0
             }
             RiskCommand::ReleaseDesk(desk) => {
-                self.holds.set(desk, false);
+                self.holds.release(desk);
                 0
             }
+            // Not of this state: the decode stage goes by it.
+            RiskCommand::HostLost { .. } => 0,
         };
         CommandDone {
             ticket: input.ticket,

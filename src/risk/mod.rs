@@ -149,6 +149,8 @@ pub struct Risk {
     executions: Executions,
     kill_switch: KillSwitch,
     holds: Holds,
+    /// Of the plan; one row more, which is no desk's
+    account_desks: Vec<DeskIndex>,
     work: Work,
     counters: Counters,
     digest: Digest,
@@ -159,6 +161,9 @@ impl Risk {
     pub fn new(plan: RiskPlan) -> Self {
         let key = HashKey::new(plan.hash_seed);
         let sessions = plan.sessions.len();
+        let desks = plan.account_desks.iter().map(|desk| desk.get() + 1).max();
+        let desks = desks.unwrap_or(0);
+        let no_desk = DeskIndex(u32::MAX);
         Self {
             epoch: plan.epoch,
             execution_counter: 0,
@@ -187,8 +192,11 @@ impl Risk {
                 sessions,
                 plan.instruments.len() + 1,
             ),
-            holds: Holds::new(plan.account_desks),
-            work: Work::new(sessions),
+            holds: Holds::new(desks),
+            account_desks: (plan.account_desks.iter().copied())
+                .chain([no_desk])
+                .collect(),
+            work: Work::new(sessions, desks),
             counters: Counters::default(),
             digest: Digest::default(),
         }
@@ -215,13 +223,8 @@ impl Risk {
     /// What came from the desk side.
     pub fn on_desk(&mut self, _now: Now, input: &FromDesk, out: &mut Outputs) {
         let cause = input.into();
-        let is_answer = matches!(
-            input.input,
-            DeskInput::Report(_) | DeskInput::CancelReject(_)
-        );
-        if is_answer && self.work.found_no_room {
-            self.work.found_no_room = false;
-            self.start_kill(cause);
+        if self.work.short_of_room > 0 {
+            self.use_room(&input.input);
         }
         match &input.input {
             DeskInput::Report(report) => self.on_report(report, cause, out),
@@ -343,6 +346,11 @@ impl Risk {
         self.holds.is_held(desk)
     }
 
+    /// Epoch of a desk's holds, which the stage publishes to the route stage after each; zero where it has no accounts.
+    pub fn hold_epoch(&self, desk: DeskIndex) -> u32 {
+        self.holds.epoch(desk)
+    }
+
     /// What is held, blocked and killed now, as the commands that make it so.
     pub fn stops(&self) -> Vec<RiskCommand> {
         let accounts =
@@ -350,7 +358,7 @@ impl Risk {
         let sessions = (0..self.sessions.len() as u32).map(|at| Scope::Session(SessionIndex(at)));
         let instruments =
             (0..self.instruments() as u32).map(|at| Scope::Instrument(InstrumentIndex(at)));
-        let mut stops: Vec<_> = self.holds.desks().map(RiskCommand::Hold).collect();
+        let mut stops: Vec<_> = self.holds.held().map(RiskCommand::Hold).collect();
         for scope in [Scope::Firm]
             .into_iter()
             .chain(accounts)
@@ -373,6 +381,12 @@ impl Risk {
     /// Instruments of the plan.
     pub fn instruments(&self) -> usize {
         self.instruments.len() - 1
+    }
+
+    /// The desk that has an account's book.
+    #[inline]
+    fn desk_of(&self, account: AccountIndex) -> DeskIndex {
+        self.account_desks[account.get()]
     }
 
     fn is_session(&self, session: SessionIndex) -> bool {

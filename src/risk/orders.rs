@@ -108,6 +108,12 @@ pub(super) struct Order {
     pub previous: u32,
     /// Neighbour in the queue of cancels to be sent.
     pub next_wanted: u32,
+    /// Stands in its desk's queue of cancels that found no room there.
+    pub short_of_room: bool,
+    /// Neighbour in that queue.
+    pub next_short: u32,
+    /// Slot of a cancel of the gateway's own that never left, for the next one; or `NONE`.
+    pub spare: u32,
 }
 
 impl Order {
@@ -323,6 +329,15 @@ impl OrderTable {
         Some(slot)
     }
 
+    /// Gives the slot of a cancel that never left to the next one of its order, under a new id.
+    pub fn reuse_request(&mut self, slot: u32, client_order_id: ClientOrderId) {
+        let request = &mut self.requests[slot as usize];
+        let generation = request.id.generation() % OrderId::GENERATION_MAX + FIRST_GENERATION;
+        request.id = OrderId::new(self.epoch, generation, slot);
+        request.client_order_id = client_order_id;
+        request.state = RequestState::Sent;
+    }
+
     /// Index that the next order will have.
     #[inline]
     pub fn next_order(&self) -> u32 {
@@ -419,6 +434,9 @@ impl Order {
             next: NONE,
             previous: NONE,
             next_wanted: NONE,
+            short_of_room: false,
+            next_short: NONE,
+            spare: NONE,
         }
     }
 }

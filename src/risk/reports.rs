@@ -5,7 +5,7 @@
 use super::Risk;
 use super::orders::NONE;
 use super::outputs::Outputs;
-use crate::domain::order::{AccountRef, InstrumentRef};
+use crate::domain::order::{AccountRef, InstrumentRef, ScopeEpochs};
 use crate::domain::order::{DeskRequest, FromClient, NewOrder, ToDesk};
 use crate::domain::report::{
     ClientCancelReject, ClientExec, ClientOutput, ClientReport, FromDesk, ReportDetail, ToClient,
@@ -222,9 +222,12 @@ impl Risk {
             time_in_force: order.time_in_force,
             price: order.price,
             quantity: order.quantity,
-            epochs: self
-                .kill_switch
-                .epochs(order.account, order.session, order.instrument),
+            epochs: ScopeEpochs {
+                desk: self.holds.epoch(self.desk_of(order.account)),
+                ..self
+                    .kill_switch
+                    .epochs(order.account, order.session, order.instrument)
+            },
             received_ns: cause.received_ns,
             decoded_ns: cause.decoded_ns,
             checked_ns: now.mono_ns,

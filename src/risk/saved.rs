@@ -21,6 +21,7 @@ impl Risk {
             executions,
             kill_switch,
             holds,
+            account_desks: _, // Of the plan.
             work,
             counters,
             digest,

@@ -72,13 +72,16 @@ pub enum Choice {
 
 /// The link that carries the next request to `desk`: the first in order that is ready and has room in its window; a suspect
 /// one only where there is no other. Cancels and replaces may use any link of the desk, since all serve the same book; but not while
-/// the request that they name is unanswered on link `behind` and that is ready: on another one they could be there first.
+/// the request that they name is unanswered on link `behind` and that is ready: on another one they could be there first. Only a
+/// cancel goes another way where that link is full and suspect: it may never have room again.
 pub fn choose(links: &[Link], desk: DeskIndex, is_cancel: bool, behind: Option<usize>) -> Choice {
     if let Some(at) = behind.filter(|&at| links[at].desk == desk && links[at].ready) {
-        return match links[at].in_flight < links[at].window {
-            true => Choice::Link(at),
-            false => Choice::Full,
-        };
+        if links[at].in_flight < links[at].window {
+            return Choice::Link(at);
+        }
+        if !(is_cancel && links[at].suspect) {
+            return Choice::Full;
+        }
     }
     let ready = |link: &Link| link.desk == desk && link.ready && (is_cancel || !link.draining);
     let usable = |link: &Link| ready(link) && link.in_flight < link.window;
@@ -136,6 +139,13 @@ mod tests {
         (links[1].suspect, links[1].draining) = (true, true);
         assert_eq!(choose(&links, desk, false, Some(1)), Choice::Link(1));
         links[1].in_flight = 2;
+        assert_eq!(choose(&links, desk, false, Some(1)), Choice::Full);
+        assert_eq!(
+            choose(&links, desk, true, Some(1)),
+            Choice::Link(0),
+            "a suspect link that is full may never take it"
+        );
+        links[1].suspect = false;
         assert_eq!(choose(&links, desk, true, Some(1)), Choice::Full);
         links[1].ready = false;
         assert_eq!(choose(&links, desk, true, Some(1)), Choice::Link(0));

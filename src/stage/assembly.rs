@@ -98,6 +98,7 @@ impl Common {
                 plan.accounts.len(),
                 plan.sessions.len(),
                 plan.instruments.len(),
+                plan.desks.len(),
             ),
             ports: ControlPorts::default(),
             plan,
@@ -499,9 +500,10 @@ fn stop_again(
     log: &mut Log,
     mut stops: Vec<RiskCommand>,
 ) -> Result<(), NoRoom> {
-    let is_hold = |command: &RiskCommand| matches!(command, RiskCommand::Hold(_));
+    let is_kept =
+        |it: &RiskCommand| matches!(it, RiskCommand::Hold(_) | RiskCommand::HostLost { .. });
     if stops.len() > STOPS_MAX {
-        stops.retain(is_hold);
+        stops.retain(is_kept);
         stops.push(RiskCommand::Kill(Scope::Firm));
     }
     for command in stops {

@@ -288,10 +288,12 @@ impl<S: Sockets> Switchboard<S> {
             ResendPolicy::GapFillAll if repeats => Stored::Gone,
             ResendPolicy::GapFillAll => peer.sent.get(number),
         };
+        let mut is_left_out = false;
         if repeats && place == Stored::Gone && peer.resend == ResendPolicy::Replay {
             // There may be a million numbers that were never used.
             let used = peer.sent.used_from(number);
             peer.cursor.pass(used.saturating_sub(1));
+            is_left_out = used > number;
         }
         if let Stored::Recent(position) = place
             && peer.fix().durability == Durability::Host
@@ -317,7 +319,8 @@ impl<S: Sockets> Switchboard<S> {
             if !repeats {
                 return Progress::OutOfReach;
             }
-            self.traffic.resend_lost += (peer.resend == ResendPolicy::Replay) as u64;
+            let is_lost = peer.resend == ResendPolicy::Replay && !is_left_out;
+            self.traffic.resend_lost += is_lost as u64;
         }
         let mut tools = ResendTools {
             ids: &peer.ids,

@@ -2,7 +2,8 @@
 //!
 //! Of a desk at level L0 the last requests may have left and be unknown here. So these desks are held until an operator has settled with
 //! them what they have and releases them; and what a client repeats from before the loss is refused even then. A desk at L1 has nothing
-//! that is missing here. Holds are commands in the order log: they are replayed, and outlive days and other files.
+//! that is missing here. Holds and the loss are commands in the order log: they are replayed, and outlive days and other files. A hold
+//! alone is no loss: an operator may hold a desk that has lost nothing.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +25,9 @@ impl Resumption {
         let lossy = desks.filter(|(_, desk)| desk.durability == Durability::Process);
         let holds = lossy.map(|(at, _)| RiskCommand::Hold(DeskIndex(at)));
         self.stops.extend(holds);
-        self.loss_wall_ns = now.wall_ns;
+        let wall_ns = now.wall_ns;
+        self.stops.push(RiskCommand::HostLost { wall_ns });
+        self.loss_wall_ns = wall_ns;
     }
 }
 
@@ -34,13 +37,13 @@ pub(super) struct Standing {
     is_blocked: bool,
     is_killed: bool,
     held: BTreeSet<u32>,
-    /// When a desk was last held, nanoseconds since 1970
+    /// When it was, nanoseconds since 1970; zero: never
     pub(super) loss_wall_ns: u64,
 }
 
 impl Standing {
     /// The next command of the order log.
-    pub(super) fn take(&mut self, input: &CommandInput, time_ns: u64) {
+    pub(super) fn take(&mut self, input: &CommandInput) {
         match input.command {
             RiskCommand::Block(Scope::Firm) => self.is_blocked = true,
             RiskCommand::Unblock(Scope::Firm) => self.is_blocked = false,
@@ -48,16 +51,22 @@ impl Standing {
             RiskCommand::Release(Scope::Firm) => self.is_killed = false,
             RiskCommand::Hold(desk) => {
                 self.held.insert(desk.0);
-                self.loss_wall_ns = time_ns;
             }
             RiskCommand::ReleaseDesk(desk) => {
                 self.held.remove(&desk.0);
             }
+            RiskCommand::HostLost { wall_ns } => self.loss_wall_ns = wall_ns,
             _ => {}
         }
     }
 
-    /// The commands that make it so.
+    /// The command that says of the last loss to the logs of the next day.
+    pub(super) fn loss(&self) -> Option<RiskCommand> {
+        let wall_ns = self.loss_wall_ns;
+        (wall_ns > 0).then_some(RiskCommand::HostLost { wall_ns })
+    }
+
+    /// The commands that make it so, but for the loss.
     pub(super) fn commands(&self, desks: usize) -> Vec<RiskCommand> {
         let mut commands = Vec::new();
         if self.is_blocked {

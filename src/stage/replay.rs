@@ -310,7 +310,7 @@ impl Replay {
         if record.kind == RecordKind::Command
             && let Some((input, _)) = entry::read_command(record.body)
         {
-            self.standing.take(&input, record.time_ns);
+            self.standing.take(&input);
         }
         let Some(mut risk) = self.risk.take() else {
             // Of other reference data: nothing can be made of it, but that it was dealt with.

@@ -238,7 +238,12 @@ impl RiskStage {
                 .parts
                 .scopes
                 .publish(scope, self.parts.risk.epoch(scope)),
-            RiskCommand::Limit(..) | RiskCommand::Hold(_) | RiskCommand::ReleaseDesk(_) => {}
+            RiskCommand::Hold(desk) => self
+                .parts
+                .scopes
+                .publish_desk(desk, self.parts.risk.hold_epoch(desk)),
+            RiskCommand::Limit(..) | RiskCommand::ReleaseDesk(_) | RiskCommand::HostLost { .. } => {
+            }
         }
         self.parts.status.add(Counter::CommandsApplied, 1);
         self.parts
@@ -528,7 +533,7 @@ impl RiskStage {
 }
 
 impl RiskParts {
-    /// What is blocked or killed, for the route stage.
+    /// What is blocked, killed or held, for the route stage.
     fn publish_scopes(&self) {
         let indices = |count: usize| 0..count as u32;
         let accounts = indices(self.account_desks.len()).map(|at| Scope::Account(AccountIndex(at)));
@@ -542,6 +547,9 @@ impl RiskParts {
             .chain([Scope::Firm])
         {
             self.scopes.publish(scope, self.risk.epoch(scope));
+        }
+        for &desk in &self.account_desks {
+            self.scopes.publish_desk(desk, self.risk.hold_epoch(desk));
         }
     }
 }

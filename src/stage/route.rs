@@ -3,7 +3,8 @@
 //! One owner thread. A request is taken when the log has room for its message and the ring back has room for its refusal.
 //! Immediately before a new order or replace is committed, its scopes are compared with the live ones: what a kill has stopped
 //! does not leave. The commit to the desk log is the sending; only then do bytes go to the link. Requests are never resent:
-//! what a lost link left unanswered, and what a desk asks for again, is reported in doubt.
+//! what a lost link left unanswered, and what a desk asks for again, is reported in doubt. No request waits behind another one: a
+//! cancel for which there is no room stands aside.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +24,10 @@ use crate::domain::report::{DeskInput, FromDesk};
 use crate::domain::{DeskIndex, Durability, LinkIndex, Now, OrderId, RejectReason, Text};
 use crate::io::Sockets;
 use crate::journal::{Cause, LogId, RecordKind, entry};
-use crate::limits::{CANCEL_WAIT_NS_MAX, INPUTS_PER_CYCLE, PUBLISH_INTERVAL_NS};
+use crate::limits::{
+    CANCEL_WAIT_NS_MAX, CANCELS_WAITING_MAX, CANCELS_WAITING_PER_CYCLE, INPUTS_PER_CYCLE,
+    PUBLISH_INTERVAL_NS,
+};
 use crate::route::{Choice, Entry, Link, choose};
 use crate::status::{Counter, Histogram, StageWriter};
 use crate::wire::fix;
@@ -70,8 +74,8 @@ pub struct RouteStage<S: Sockets> {
     unsent: VecDeque<ToDesk>,
     /// Requests that an earlier process or a desk refused, unknown to the risk stage
     refusals: VecDeque<FromDesk>,
-    /// Per desk: since when a cancel has been waiting for room in its windows.
-    full_since_ns: Vec<Option<u64>>,
+    /// Cancels that wait for room in their desk's windows, and since when
+    waiting: VecDeque<(u64, ToDesk)>,
     next_publish_ns: u64,
 }
 
@@ -113,7 +117,7 @@ impl<S: Sockets> RouteStage<S> {
             side,
             unsent: VecDeque::new(),
             refusals: VecDeque::new(),
-            full_since_ns: vec![None; desks],
+            waiting: VecDeque::with_capacity(CANCELS_WAITING_MAX),
             next_publish_ns: 0,
         }
     }
@@ -195,12 +199,16 @@ impl<S: Sockets> RouteStage<S> {
 
     /// Second half of a turn: requests to desks. The fused layout calls it once more when the risk stage has just passed some.
     pub fn forward(&mut self, now: Now) -> usize {
+        let waited = match self.waiting.is_empty() {
+            true => 0,
+            false => self.take_waiting(now),
+        };
         let mut taken = 0;
         while taken < INPUTS_PER_CYCLE && self.take_request(now) {
             taken += 1;
         }
         self.board.flush();
-        taken
+        waited + taken
     }
 
     /// Logs every link out.
@@ -233,9 +241,19 @@ impl<S: Sockets> RouteStage<S> {
     }
 
     fn take_request(&mut self, now: Now) -> bool {
-        if self.from_risk.is_empty() {
+        if self.from_risk.is_empty() || !self.has_room(now) {
             return false;
         }
+        let Some(&request) = self.from_risk.peek() else {
+            return false;
+        };
+        self.dispatch(now, now.mono_ns, &request);
+        self.from_risk.release();
+        true
+    }
+
+    /// Whether the log has room for a message and the ring back for a refusal.
+    fn has_room(&mut self, now: Now) -> bool {
         if !self.side.to_risk.has_room(1) {
             self.side.status.add(Counter::RingFull, 1);
             return false;
@@ -244,42 +262,51 @@ impl<S: Sockets> RouteStage<S> {
             tally::count_staging_full(&self.side.status, LogId::Desk, now.wall_ns);
             return false;
         }
-        let Some(&request) = self.from_risk.peek() else {
-            return false;
-        };
-        let mut link = self.link_for(&request, self.way_of_original(&request));
-        if link == Err(RejectReason::Pressure) && is_cancel(&request) {
-            if self.may_wait(now, &request) {
-                return false;
-            }
-            // Better that it overtakes its order than that it is never sent.
-            link = self.link_for(&request, None);
-        }
-        match link {
-            Ok(link) => self.write(now, link, &request),
-            Err(reason) => self.refuse(now, &request, reason),
-        }
-        self.from_risk.release();
         true
     }
 
-    /// A cancel is not refused for want of room in its desk's windows: it stays where it is until the desk has answered
-    /// others, for a bounded time since the desk last took a request.
-    fn may_wait(&mut self, now: Now, request: &ToDesk) -> bool {
-        let desk = self.account_desks[request.account.get()].get();
-        let since_ns = *self.full_since_ns[desk].get_or_insert(now.mono_ns);
-        now.mono_ns.saturating_sub(since_ns) < CANCEL_WAIT_NS_MAX
+    /// Looks once more at cancels that wait, a bounded number in turn; returns how many wait no more.
+    #[cold]
+    fn take_waiting(&mut self, now: Now) -> usize {
+        let before = self.waiting.len();
+        for _ in 0..before.min(CANCELS_WAITING_PER_CYCLE) {
+            if !self.has_room(now) {
+                break;
+            }
+            if let Some((since_ns, request)) = self.waiting.pop_front() {
+                self.dispatch(now, since_ns, &request);
+            }
+        }
+        before - self.waiting.len()
+    }
+
+    /// Sends or refuses a request. A cancel is not refused at once for want of room in its desk's windows: it stands aside until the desk
+    /// has answered others, for a bounded time since `since_ns`.
+    fn dispatch(&mut self, now: Now, since_ns: u64, request: &ToDesk) {
+        let mut link = self.link_for(request, self.way_of_original(request));
+        if link == Err(RejectReason::Pressure) && is_cancel(request) {
+            let has_time = now.mono_ns.saturating_sub(since_ns) < CANCEL_WAIT_NS_MAX;
+            if has_time && self.waiting.len() < CANCELS_WAITING_MAX {
+                return self.waiting.push_back((since_ns, *request));
+            }
+            // Better that it overtakes its order than that it is never sent.
+            link = self.link_for(request, None);
+        }
+        match link {
+            Ok(link) => self.write(now, link, request),
+            Err(reason) => self.refuse(now, request, reason),
+        }
     }
 
     fn link_for(&mut self, request: &ToDesk, behind: Option<usize>) -> Result<usize, RejectReason> {
         let is_cancel = is_cancel(request);
+        let desk = self.account_desks[request.account.get()];
         if !self.board.log().disk().works() {
             self.may_leave_without_disk(request)?;
         }
-        if !is_cancel && !self.scopes.is_current(request) {
-            return Err(RejectReason::Killed);
+        if !is_cancel && let Some(reason) = self.scopes.stop(request, desk) {
+            return Err(reason);
         }
-        let desk = self.account_desks[request.account.get()];
         if !self.side.in_flight.has_room() {
             return Err(RejectReason::Pressure);
         }
@@ -331,7 +358,6 @@ impl<S: Sockets> RouteStage<S> {
             return self.refuse(now, request, RejectReason::Pressure);
         };
         let state = &mut self.side.links[link];
-        self.full_since_ns[state.desk.get()] = None;
         state.in_flight += 1;
         if matches!(request.request, DeskRequest::New) {
             let before = self.flow[state.desk.get()].replace(link as u32);
@@ -366,7 +392,7 @@ impl<S: Sockets> RouteStage<S> {
                 .log()
                 .append(RecordKind::Refused, u16::MAX, cause, now.wall_ns, &body);
         self.side.status.add(Counter::RequestsRefused, 1);
-        if reason == RejectReason::Killed {
+        if matches!(reason, RejectReason::Killed | RejectReason::DeskHeld) {
             self.side.status.add(Counter::RequestsStopped, 1);
         }
         let sequence = record.map_or(0, |record| record.sequence);

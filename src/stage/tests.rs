@@ -12,21 +12,22 @@ use super::copies::Copies;
 use super::decode::{DecodeParts, DecodeStage};
 use super::route::{RouteParts, RouteStage};
 use super::scopes::ScopeBoard;
-use super::{PeerConfig, Role, Switchboard};
+use super::{PeerConfig, Role, Switchboard, assembly};
 use crate::config::plan::{FixPlan, Plan};
 use crate::config::sample::Sample;
 use crate::domain::command::{LinkCommand, NumbersDone, SessionCommand};
 use crate::domain::directory::Directory;
 use crate::domain::order::{ClientRequest, DeskRequest, FromClient, ToDesk};
 use crate::domain::report::{DeskInput, FromDesk, LinkEvent, ToClient};
-use crate::domain::{DeskIndex, LinkIndex, Now, OrderId, RejectReason, SessionIndex, Text};
+use crate::domain::time::NS_PER_MS;
+use crate::domain::{AccountIndex, LinkIndex, Now, OrderId, RejectReason, SessionIndex, Text};
 use crate::journal::{Log, LogId};
-use crate::limits::CANCEL_WAIT_NS_MAX;
 use crate::session::ResendPolicy;
 use crate::status::page::{Words, heap_words, page_bytes};
 use crate::status::snapshot::StageSnapshot;
 use crate::status::{Identity, Page, Reason, Shape, Writers, reader};
 
+mod cancels;
 mod copies;
 mod resend;
 mod rounds;
@@ -77,7 +78,7 @@ fn status(plan: &Plan) -> (Writers, Words) {
     let names = |count: usize| (0..count).map(|at| format!("N{at}")).collect();
     let shape = Shape {
         sessions: names(plan.sessions.len()),
-        links: vec![("D".to_owned(), "L".to_owned()); plan.desks[0].links.len()],
+        links: vec![("D".to_owned(), "L".to_owned()); assembly::links(plan).count()],
         accounts: names(plan.accounts.len()),
     };
     let identity = Identity {
@@ -305,18 +306,22 @@ impl Links {
         sample.window = window;
         let mut links = Self::of(sample.plan(), ring_slots);
         links.turn();
-        links.wire().connected(0);
-        links.turn();
-        let answer = logon(links.fix(), 1, false);
-        links.wire().feed(0, &answer);
-        links.turn();
-        links.wire().sent(0);
+        links.log_on(0);
         links
     }
 
+    fn log_on(&mut self, link: u32) {
+        self.wire().connected(link);
+        self.turn();
+        let answer = logon(self.fix_of(link), 1, false);
+        self.wire().feed(link, &answer);
+        self.turn();
+        self.wire().sent(link);
+    }
+
     fn of(plan: Plan, ring_slots: usize) -> Self {
-        let links = &plan.desks[0].links;
-        let peers = links.iter().map(|link| PeerConfig {
+        let links: Vec<_> = assembly::links(&plan).collect();
+        let peers = links.iter().map(|(_, link)| PeerConfig {
             fix: link.fix.clone(),
             role: Role::Connect {
                 address: link.address,
@@ -336,10 +341,14 @@ impl Links {
             from_risk,
             to_risk,
             directory: Arc::new(Directory::new(&plan.accounts, &plan.instruments)),
-            scopes: ScopeBoard::new(1, 1, 1),
-            links: vec![(DeskIndex(0), links[0].window as u32); links.len()],
-            acknowledge_timeout_ns: vec![u64::MAX; links.len()],
-            account_desks: vec![DeskIndex(0)],
+            scopes: ScopeBoard::new(2, 1, 1, 2),
+            links: (links.iter())
+                .map(|(desk, link)| (*desk, link.window as u32))
+                .collect(),
+            acknowledge_timeout_ns: (links.iter())
+                .map(|(desk, _)| plan.desks[desk.get()].acknowledge_timeout_ms as u64 * NS_PER_MS)
+                .collect(),
+            account_desks: plan.account_desks.clone(),
             commands: commands.clone(),
             answers: answers.clone(),
             status: status(&plan).0.route,
@@ -357,7 +366,13 @@ impl Links {
     }
 
     fn fix(&self) -> &FixPlan {
-        &self.plan.desks[0].links[0].fix
+        self.fix_of(0)
+    }
+
+    fn fix_of(&self, link: u32) -> &FixPlan {
+        let mut links = assembly::links(&self.plan);
+        let (_, link) = links.nth(link as usize).expect("a link");
+        &link.fix
     }
 
     fn wire(&mut self) -> &mut Wire {
@@ -370,21 +385,34 @@ impl Links {
     }
 
     fn say(&mut self, kind: &str, number: u64, fields: &str) {
-        let bytes = message(self.fix(), kind, number, fields);
-        self.wire().feed(0, &bytes);
+        self.say_on(0, kind, number, fields);
+    }
+
+    fn say_on(&mut self, link: u32, kind: &str, number: u64, fields: &str) {
+        let bytes = message(self.fix_of(link), kind, number, fields);
+        self.wire().feed(link, &bytes);
     }
 
     fn acknowledge(&mut self, number: u64, id: OrderId) {
+        self.acknowledge_on(0, number, id);
+    }
+
+    fn acknowledge_on(&mut self, link: u32, number: u64, id: OrderId) {
         let fields =
             format!("6=0|11={id}|14=0|17=e{number}|37=x|39=0|54=1|55=SYM0|150=0|151=100|38=100|");
-        self.say("8", number, &fields);
+        self.say_on(link, "8", number, &fields);
     }
 
     fn ask(&mut self, slot: u32, request: DeskRequest) -> OrderId {
+        self.ask_of(0, slot, request)
+    }
+
+    fn ask_of(&mut self, account: u32, slot: u32, request: DeskRequest) -> OrderId {
         let id = id(slot);
         assert!(self.to_desk.push(&ToDesk {
             id,
             request,
+            account: AccountIndex(account),
             quantity: crate::domain::Quantity(100),
             ..ToDesk::default()
         }));
@@ -402,7 +430,11 @@ impl Links {
     }
 
     fn sent_kinds(&mut self) -> Vec<String> {
-        let sent = self.wire().sent(0);
+        self.sent_kinds_on(0)
+    }
+
+    fn sent_kinds_on(&mut self, link: u32) -> Vec<String> {
+        let sent = self.wire().sent(link);
         let kind = |text: &String| text.split("|35=").nth(1).unwrap()[..1].to_owned();
         sent.iter().map(kind).collect()
     }
@@ -413,33 +445,6 @@ fn id(slot: u32) -> OrderId {
 }
 
 const READY: DeskInput = DeskInput::Link(LinkEvent::Ready);
-
-#[test]
-fn the_cancels_of_a_kill_wait_for_room_in_the_window() {
-    let mut links = Links::new(1, 64);
-    assert_eq!(links.told(), [READY]);
-    let order = links.ask(0, DeskRequest::New);
-    links.cancel(1, order);
-    links.turn();
-    links.turn();
-    assert_eq!(links.sent_kinds(), ["D"]);
-    assert_eq!(links.told(), [], "the cancel is not refused");
-    links.acknowledge(2, order);
-    links.turn();
-    assert_eq!(links.sent_kinds(), ["F"]);
-    // A desk that answers nothing must not keep the others waiting: in the end it is refused.
-    let last = links.cancel(2, order);
-    links.told();
-    for _ in 0..2 + CANCEL_WAIT_NS_MAX / 6_000_000 {
-        links.turn();
-    }
-    let refused = DeskInput::Refused {
-        id: last,
-        reason: RejectReason::Pressure,
-        text: Default::default(),
-    };
-    assert_eq!(links.told(), [refused]);
-}
 
 #[test]
 fn cancels_pass_a_link_that_is_draining() {

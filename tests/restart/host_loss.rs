@@ -3,11 +3,13 @@
 
 use gatehouse::domain::command::RiskCommand;
 use gatehouse::domain::{DeskIndex, Durability};
+use gatehouse::status::Counter;
 
-use super::support::fix::{Fix, fields};
+use super::support::fix::{Fix, fields, timestamp};
+use super::support::stages::order;
 use super::{DAY_NS, Step, World};
 
-const HELD: &str = "Desk is held after a failure of the host, try later";
+const HELD: &str = "Desk is held, try later";
 const MAY_BE_SENT: &str = "May have been sent before a failure of the host: ask the desk";
 const NUMBERS: u64 = 1000;
 
@@ -42,6 +44,11 @@ impl World {
         assert_eq!((told.get(11), told.get(39), told.get(58)), (id, "8", why));
     }
 
+    /// An order that says that it may be a repetition, and not from when.
+    fn may_be_repeated(&mut self, id: &str) {
+        self.client.send_with("D", "97=Y", &order(0, id, ""));
+    }
+
     fn is_held(&self) -> bool {
         self.bench.status().links[0].held
     }
@@ -62,6 +69,9 @@ fn a_desk_that_may_have_more_is_held_until_it_is_released() {
     world.desk_returns();
     world.client_repeats(true);
     world.refused("B", MAY_BE_SENT);
+    // Numbers that were left out, and that the client asks for, are no messages that it does not get.
+    let out_of_reach = world.bench.status().total(Counter::ResendsOutOfReach);
+    assert_eq!(out_of_reach, 0);
     // It stays so over a restart, and over the end of the day.
     for pass_ns in [0, 0, DAY_NS] {
         assert!(world.is_held());
@@ -98,6 +108,68 @@ fn what_may_have_left_is_not_taken_as_new_when_the_desk_is_released() {
     world.client_repeats(true);
     world.refused("B", MAY_BE_SENT);
     // A cancel that was lost may be repeated, an order that comes later may too.
+    world.open_order("C");
+}
+
+#[test]
+fn an_operators_hold_is_no_loss() {
+    let mut world = World::new(false);
+    world.open_order("A");
+    world.command(RiskCommand::Hold(DeskIndex(0)));
+    for pass_ns in [0, DAY_NS] {
+        world.bench.pass(pass_ns);
+        world.restart();
+        world.desk_returns();
+        world.client_returns();
+        world.order("C");
+        world.refused("C", HELD);
+    }
+    world.release();
+    // Nothing was lost: what may be a repetition is known here, or is new.
+    world.may_be_repeated("B");
+    world.desk.expect("D").is("35=D");
+}
+
+#[test]
+fn a_loss_stays_one_of_its_own_time_when_the_day_ends() {
+    let mut world = World::new(false);
+    world.open_order("A");
+    world.order("B");
+    world.desk.expect("D");
+    world.bench.pass(3_600_000_000_000);
+    world.bench.lose_host([1, 1, 1], NUMBERS);
+    world.bench.pass(DAY_NS);
+    world.restart();
+    world.restart();
+    world.desk_returns();
+    world.release();
+    world.client_repeats(true);
+    world.refused("B", MAY_BE_SENT);
+    // Of today, and the loss was not.
+    world.may_be_repeated("C");
+    world.desk.expect("D").is("35=D");
+}
+
+#[test]
+fn what_is_on_its_way_to_a_desk_is_stopped_by_a_hold() {
+    let mut world = World::new(false);
+    world.open_order("A");
+    world.order("B");
+    world.step(Step::Decode);
+    world.step(Step::Risk);
+    world.ask(RiskCommand::Hold(DeskIndex(0)));
+    world.step(Step::Risk);
+    world.step(Step::Route);
+    world.refused("B", HELD);
+    // A cancel passes.
+    let cancel = format!("11=C1 41=A 55=SYM1 54=1 60={}", timestamp());
+    world.client.send("F", &fields(&cancel));
+    assert_eq!(world.desk.expect("F").get(54), "1");
+    // After a restart the stages agree on which hold it is.
+    world.restart();
+    world.desk_returns();
+    world.client_returns();
+    world.release();
     world.open_order("C");
 }
 

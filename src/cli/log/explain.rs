@@ -260,7 +260,10 @@ impl Commands {
             RiskCommand::Unblock(scope) => ("unblock", scope),
             RiskCommand::Kill(scope) => ("kill", scope),
             RiskCommand::Release(scope) => ("release", scope),
-            RiskCommand::Limit(..) | RiskCommand::Hold(_) | RiskCommand::ReleaseDesk(_) => {
+            RiskCommand::Limit(..)
+            | RiskCommand::Hold(_)
+            | RiskCommand::ReleaseDesk(_)
+            | RiskCommand::HostLost { .. } => {
                 return None;
             }
         };

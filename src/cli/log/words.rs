@@ -278,6 +278,7 @@ fn command(names: &Names<'_>, epoch: u16, input: &CommandInput) -> String {
         RiskCommand::Release(scope) => format!("release {}", of(scope)),
         RiskCommand::Hold(desk) => format!("hold desk {}", desk.0),
         RiskCommand::ReleaseDesk(desk) => format!("release desk {}", desk.0),
+        RiskCommand::HostLost { wall_ns } => format!("host lost {wall_ns}"),
         RiskCommand::Limit(account, change) => {
             let (limit, value) = match change {
                 LimitChange::OrderValueMax(value) => ("order value", value.to_string()),

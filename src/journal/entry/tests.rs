@@ -208,6 +208,9 @@ fn commands_survive() {
     ] {
         commands.push(RiskCommand::Limit(AccountIndex(4), change));
     }
+    commands.push(RiskCommand::Hold(DeskIndex(5)));
+    commands.push(RiskCommand::ReleaseDesk(DeskIndex(6)));
+    commands.push(RiskCommand::HostLost { wall_ns: u64::MAX });
     for command in commands {
         let input = CommandInput {
             ticket: 7,

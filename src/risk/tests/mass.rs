@@ -326,8 +326,70 @@ fn a_kills_cancel_that_found_no_room_goes_out_again_when_the_desk_has_answered()
         });
     }
     assert!(bench.work().0.is_empty(), "nothing has changed there");
-    bench.report(report(other, DeskExec::New));
-    assert_eq!(bench.work().0.len(), 2);
+    // Each answer makes room for one, in their order.
+    for (first, order) in [(true, order), (false, other)] {
+        bench.report(report(other, DeskExec::Restated));
+        let cancels = bench.work().0;
+        assert_eq!(cancels.len(), 1, "{first}");
+        assert_eq!(cancels[0].request, DeskRequest::Cancel { original: order });
+    }
     bench.report(report(other, DeskExec::Restated));
     assert!(bench.work().0.is_empty(), "they are under way");
+}
+
+#[test]
+fn cancels_that_find_no_room_take_no_capacity_and_wait_for_their_own_desk() {
+    let mut bench = Setup::default().build();
+    let mut stuck = Vec::new();
+    for name in ["a", "b", "c"] {
+        let order = bench.accepted(buy(name));
+        bench.report(report(order, DeskExec::New));
+        stuck.push(order);
+    }
+    let busy = bench.accepted(NewOrder {
+        account: AccountRef::Known(AccountIndex(1)),
+        ..buy("d")
+    });
+    bench.command(RiskCommand::Kill(Scope::Account(AccountIndex(0))));
+    let refuse = |bench: &mut Bench, id| {
+        bench.desk(DeskInput::Refused {
+            id,
+            reason: RejectReason::Pressure,
+            text: DeskText::EMPTY,
+        });
+    };
+    let mut ids: Vec<_> = bench.work().0.iter().map(|cancel| cancel.id).collect();
+    assert_eq!(ids.len(), 3);
+    ids.iter().for_each(|id| refuse(&mut bench, *id));
+    let used = bench.risk.requests_used();
+    // Another desk's answers make no room here.
+    for _ in 0..5 {
+        bench.report(report(busy, DeskExec::Restated));
+        assert!(bench.work().0.is_empty());
+    }
+    // The desk answers, and somebody else is faster: one attempt for each answer, in turn, under ids of their own.
+    for at in 0..12 {
+        bench.report(report(stuck[0], DeskExec::Restated));
+        let cancels = bench.work().0;
+        let original = stuck[at % 3];
+        assert_eq!(cancels.len(), 1);
+        assert_eq!(cancels[0].request, DeskRequest::Cancel { original });
+        assert!(!ids.contains(&cancels[0].id));
+        ids.push(cancels[0].id);
+        refuse(&mut bench, cancels[0].id);
+        // Told twice, or late: it is of an attempt that is over.
+        refuse(&mut bench, ids[at]);
+    }
+    assert_eq!(bench.risk.requests_used(), used);
+    // A link that is ready has room for all of them.
+    bench.desk(DeskInput::Link(LinkEvent::Ready));
+    let cancels = bench.work().0;
+    assert_eq!(cancels.len(), 3);
+    for (cancel, order) in cancels.iter().zip(&stuck) {
+        assert_eq!(cancel.request, DeskRequest::Cancel { original: *order });
+        bench.report(report(cancel.id, DeskExec::Cancelled));
+        assert!(bench.work().0.is_empty());
+    }
+    assert_eq!(bench.risk.open_orders(), 1);
+    assert_eq!(bench.risk.requests_used(), used);
 }

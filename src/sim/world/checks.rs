@@ -75,9 +75,12 @@ pub fn cancels(risk: &Risk, extent: &Extent<'_>, desk: &Desk) -> Result<(), Stri
     };
     let mut left = risk.orders().filter(is_left);
     let left = left.find(|row| !row.in_doubt && extent.is_certain(row.session.get()));
-    // A table for a day that is full has no room for cancels either.
-    let has_room = risk.counters().gateway_cancels_without_capacity == 0;
-    match left.filter(|_| has_room && !desk.refuses_cancels) {
+    // One request of the day is kept for a cancel of each open order.
+    let without_room = risk.counters().gateway_cancels_without_capacity;
+    if without_room > 0 {
+        return Err(format!("{without_room} cancels found the day's table full"));
+    }
+    match left.filter(|_| !desk.refuses_cancels) {
         None => Ok(()),
         Some(row) => Err(format!("to be cancelled, and left alone: {row:?}")),
     }

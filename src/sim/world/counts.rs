@@ -49,6 +49,8 @@ counts! {
     records "records",
     /// The process was killed
     kills "kills",
+    /// An operator held the desk
+    holds "holds",
     /// The host went down
     host_losses "host losses",
     /// Records that went with it

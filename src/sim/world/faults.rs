@@ -9,7 +9,7 @@ use super::events::{Event, Kind};
 use super::net::Weather;
 use super::process::{HOSTS, Process};
 use super::restart::StartError;
-use super::{CLIENTS, INSTRUMENTS, World, restart};
+use super::{CLIENTS, DESK, INSTRUMENTS, World, restart};
 use crate::domain::command::{RiskCommand, Scope};
 use crate::domain::time::{NS_PER_MS, NS_PER_S};
 use crate::domain::{AccountIndex, InstrumentIndex, SessionIndex};
@@ -144,13 +144,16 @@ impl World {
             2 => Scope::Session(SessionIndex(random.below(CLIENTS as u64) as u32)),
             _ => Scope::Instrument(InstrumentIndex(random.below(INSTRUMENTS as u64) as u32)),
         };
-        let command = match random.below(6) {
+        let command = match random.below(9) {
             0 => RiskCommand::Block(scope),
             1 => RiskCommand::Kill(scope),
             2 | 3 => RiskCommand::Unblock(scope),
-            _ => RiskCommand::Release(scope),
+            4 | 5 => RiskCommand::Release(scope),
+            6 => RiskCommand::Hold(DESK),
+            _ => RiskCommand::ReleaseDesk(DESK),
         };
         if let Some(process) = &mut self.process {
+            self.counts.holds += matches!(command, RiskCommand::Hold(_)) as u64;
             process.command(command, random.next_u64());
         }
     }

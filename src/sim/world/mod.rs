@@ -55,6 +55,7 @@ use crate::sim::random::Random;
 const CLIENTS: usize = 3;
 const LINKS: usize = 2;
 const INSTRUMENTS: usize = 2;
+const DESK: DeskIndex = DeskIndex(0);
 /// Turns of everything at one time, at most.
 const ROUNDS: usize = 12;
 /// Longest step of time: timers are not missed by more.
@@ -100,7 +101,7 @@ pub struct World {
     host_goes: bool,
     /// The next start is told to accept that
     has_lost: bool,
-    /// When an operator has settled with the desk what it has, and releases it
+    /// When an operator has settled with the desk what it has, or why it was held, and releases it
     release_at_ns: Option<u64>,
     /// Start number of the process, and of the first one of its trading day
     epoch: u16,
@@ -264,7 +265,7 @@ impl World {
             };
             if self.release_at_ns.is_some_and(|at_ns| now.mono_ns >= at_ns) {
                 self.release_at_ns = None;
-                process.command(RiskCommand::ReleaseDesk(DeskIndex(0)), now.mono_ns);
+                process.command(RiskCommand::ReleaseDesk(DESK), now.mono_ns);
             }
             work += process.turn(at_gateway);
             process.show(&mut self.witness)?;

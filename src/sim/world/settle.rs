@@ -6,7 +6,7 @@
 use super::checks::{self, Extent};
 use super::disk::DiskFault;
 use super::net::Weather;
-use super::{LINKS, STRIDE_NS, World, restart, witness};
+use super::{DESK, LINKS, STRIDE_NS, World, restart, witness};
 use crate::domain::OrderId;
 use crate::domain::time::NS_PER_S;
 use crate::risk::Risk;
@@ -34,6 +34,9 @@ impl World {
         let until_ns = from_ns + SETTLE_NS;
         let (mut before, mut quiet) = (None, 0);
         while quiet < 3 || self.clock.now().mono_ns < from_ns + HEARTBEATS_NS {
+            if self.is_held() {
+                self.release_at_ns = Some(self.clock.now().mono_ns);
+            }
             self.go_on(STRIDE_NS)?;
             self.check()?;
             let seen = (self.witness.sequences()[witness::ORDER], self.state());
@@ -140,8 +143,16 @@ impl World {
         }
     }
 
+    fn is_held(&self) -> bool {
+        let process = self.process.as_ref();
+        process.is_some_and(|process| process.gateway.risk.risk().is_held(DESK))
+    }
+
     /// `settled`, or what is not.
     fn state(&self) -> String {
+        if self.is_held() {
+            return "the desk is held".to_owned();
+        }
         let mut clients = self.clients.iter().chain([&self.receiver]);
         if let Some(client) = clients.find(|client| !client.is_settled()) {
             return client.describe();

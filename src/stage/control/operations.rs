@@ -260,7 +260,10 @@ impl Operations {
                 false
             }
             Action::Risk(
-                RiskCommand::Unblock(_) | RiskCommand::Release(_) | RiskCommand::ReleaseDesk(_),
+                RiskCommand::Unblock(_)
+                | RiskCommand::Release(_)
+                | RiskCommand::ReleaseDesk(_)
+                | RiskCommand::HostLost { .. },
             ) => true,
             Action::Risk(RiskCommand::Limit(account, change)) => {
                 // A change on its way may lower what is in force: until it is answered, any other one counts as raising.

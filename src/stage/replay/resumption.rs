@@ -40,11 +40,11 @@ pub struct Resumption {
     pub needed: u16,
     /// Inputs of the risk stage that were replayed.
     pub inputs: u64,
-    /// What was blocked, killed and held when the day ended, to be so in the next; and what a loss of the host holds.
+    /// What was blocked, killed and held when the day ended, to be so in the next, and the last loss; and what a loss of the host holds.
     pub stops: Vec<RiskCommand>,
     /// For the tables of a risk state that begins anew.
     pub hash_seed: u64,
-    /// When desks were last held after a loss of the host, nanoseconds since 1970; zero: never.
+    /// When a start went on after the last loss of the host, nanoseconds since 1970; zero: none did.
     pub loss_wall_ns: u64,
 }
 
@@ -59,11 +59,14 @@ impl Replay {
         if last > day {
             return Err(ReplayError::LaterDay(self.sequences[1]));
         }
-        let stops = match (&self.risk, goes_on) {
+        let mut stops = match (&self.risk, goes_on) {
             (Some(risk), false) => risk.stops(),
             (None, false) => self.standing.commands(self.plan.desks.len()),
             (_, true) => Vec::new(),
         };
+        if !goes_on {
+            stops.extend(self.standing.loss());
+        }
         if goes_on && self.risk.is_none() {
             return Err(ReplayError::Record(
                 self.sequences[1],
