@@ -29,6 +29,7 @@ import sys
 import time
 
 import crash
+from crash import END_S
 from world import Failure, wait_until
 
 REQUESTS = 4
@@ -39,10 +40,9 @@ RECOVERY_RATE = 10
 STEPPED_RATE = 4
 # Of sides and kinds of requests, such that the script has orders that trade and a cancel.
 SEED = 10
-END_S = 60.0
 # A request that was recorded and never left is never answered; what steps may be slow.
 DRAIN_S = 6
-STEPPED_DRAIN_S = 40
+STEPPED_DRAIN_S = 15
 # The script has fewer.
 BURSTS_MAX = 200
 
@@ -96,9 +96,7 @@ class Trial(crash.Day):
         if self.gateway_process is tracer:
             ended = self.end_traced(tracer)
         else:
-            # Before that nobody listens to the signal.
-            self.gateway_process.wait_for("gateway is up", END_S)
-            ended = self.gateway_process.stop()
+            ended = self.end_gateway()
         self.desk_process.stop()
         said = self.said(tracer)
         outcome = self.compare()
@@ -129,9 +127,14 @@ class Trial(crash.Day):
         said = self.said(tracer)
         if said["where"]:
             self.live()
-            self.gateway_process.wait_for("gateway is up", END_S)
-            return self.gateway_process.stop()
+            return self.end_gateway()
         return said["ended"]
+
+    def end_gateway(self):
+        """The orderly end waits for the disk, which others use, too. Its exit code."""
+        # Before that nobody listens to the signal.
+        self.gateway_process.wait_for("gateway is up", END_S)
+        return self.gateway_process.stop(within_s=END_S)
 
 
 def violations(outcome):

@@ -167,6 +167,13 @@ class Tracer:
         os.kill(self.pid, signal.SIGKILL)
         return True
 
+    def end(self):
+        """Asks the program to end, unless it has just died."""
+        try:
+            os.kill(self.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+
     def let_go(self, tid, request, with_signal=0):
         """Goes on, unless it has just died."""
         try:
@@ -373,7 +380,7 @@ def main():
     parser.add_argument("program", nargs="+")
     options = parser.parse_args()
     tracer = (Calls if options.mode == "calls" else Stores)(options)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(tracer.pid, signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_: tracer.end())
     ended = None
     try:
         tracer.run()
