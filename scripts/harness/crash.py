@@ -29,6 +29,7 @@ LINKS = 2
 # A restart that takes longer than this is a failure, not a slow one.
 READY_S = 20.0
 DRAIN_S = 20
+END_S = 60.0
 # A machine that cannot keep the rate must not pile up more than desk and client can repeat.
 OPEN_MAX = 20_000
 CLIENT_ORDER_ID = re.compile(rb"\|11=([^|]+)\|")
@@ -204,7 +205,8 @@ class Day(World):
         code = self.gateway_process.child.poll()
         if code is None:
             self.gateway_process.wait_for("gateway is up", READY_S)
-        ended = self.gateway_process.stop() if code is None else code
+        # The orderly end waits for the disk, which others use, too.
+        ended = self.gateway_process.stop(within_s=END_S) if code is None else code
         self.desk_process.stop()
         self.sessions.read()
         self.links.read()

@@ -9,7 +9,8 @@ The script: one session logs on, sends orders and cancels of which some trade, a
 
 After the kill the gateway is started again and the script goes on to its end; then the ledgers of client and desk are compared.
 The k-th point differs a little from run to run, as threads do. Points come in *series*: `calls` and `recovery` are one each, `stores` has
-one for each burst of work. A series is run until it ends before its k-th point, `stores` until there is no such burst.
+one for each burst of work. A series is run until it ends before its k-th point, `stores` until there is no such burst. A kind without
+any point has failed.
 
 What was tried is noted in a file, with the binary it was tried with: a run that was interrupted goes on where it was, and with another
 binary all begins anew.
@@ -28,6 +29,7 @@ import sys
 import time
 
 import crash
+from crash import END_S
 from world import Failure, wait_until
 
 REQUESTS = 4
@@ -38,10 +40,9 @@ RECOVERY_RATE = 10
 STEPPED_RATE = 4
 # Of sides and kinds of requests, such that the script has orders that trade and a cancel.
 SEED = 10
-END_S = 60.0
 # A request that was recorded and never left is never answered; what steps may be slow.
 DRAIN_S = 6
-STEPPED_DRAIN_S = 40
+STEPPED_DRAIN_S = 15
 # The script has fewer.
 BURSTS_MAX = 200
 
@@ -66,6 +67,7 @@ class Trial(crash.Day):
         windows = [v for name in ("client", "order", "desk") for v in ("--window", self.staging / f"{name}.window")]
         return [
             sys.executable, pathlib.Path(__file__).with_name("tracer.py"), "--kill-at", self.kill_at, "--mode", mode,
+            "--only", self.options.only,
             "--output", self.directory / "gateway-traced.out", *windows, "--burst", self.burst, "--", *plain,
         ]  # fmt: skip
 
@@ -94,9 +96,7 @@ class Trial(crash.Day):
         if self.gateway_process is tracer:
             ended = self.end_traced(tracer)
         else:
-            # Before that nobody listens to the signal.
-            self.gateway_process.wait_for("gateway is up", END_S)
-            ended = self.gateway_process.stop()
+            ended = self.end_gateway()
         self.desk_process.stop()
         said = self.said(tracer)
         outcome = self.compare()
@@ -127,9 +127,14 @@ class Trial(crash.Day):
         said = self.said(tracer)
         if said["where"]:
             self.live()
-            self.gateway_process.wait_for("gateway is up", END_S)
-            return self.gateway_process.stop()
+            return self.end_gateway()
         return said["ended"]
+
+    def end_gateway(self):
+        """The orderly end waits for the disk, which others use, too. Its exit code."""
+        # Before that nobody listens to the signal.
+        self.gateway_process.wait_for("gateway is up", END_S)
+        return self.gateway_process.stop(within_s=END_S)
 
 
 def violations(outcome):
@@ -143,7 +148,7 @@ class Notes:
 
     def __init__(self, path, options):
         self.path = path
-        self.place = f"{options.layout} {options.io} {options.durability}"
+        self.place = " ".join(filter(None, (options.layout, options.io, options.durability, options.only)))
         self.binary = hashlib.sha256(pathlib.Path(options.binary).read_bytes()).hexdigest()[:16]
         self.commit = commit()
         self.tried = {}
@@ -158,11 +163,11 @@ class Notes:
         note = self.tried.get((kind, burst, point))
         return note if note and not note["violations"] else None
 
-    def add(self, kind, burst, point, where, wrong):
+    def add(self, kind, burst, point, where, wrong, more):
         """Notes what came of a trial; `where` is None where the series has no such point."""
         note = {
             "place": self.place, "binary": self.binary, "commit": self.commit, "kind": kind, "burst": burst, "point": point,
-            "where": where, "violations": wrong,
+            "where": where, "violations": wrong, **more,
         }  # fmt: skip
         self.tried[(kind, burst, point)] = note
         with self.path.open("a", encoding="utf-8") as file:
@@ -181,20 +186,22 @@ def trial(kind, burst, point, options, root, notes):
     """One point; what was noted of it."""
     directory = root / f"{kind}-{burst}-{point}"
     shutil.rmtree(directory, ignore_errors=True)
+    began, more = time.monotonic(), {}
     try:
         with Trial(directory, options.binary, options, kind, burst, point) as one:
             said, outcome = one.play()
         where, wrong = said["where"], violations(outcome)
+        more = {"bursts": said["bursts"], "held_in_doubt": outcome["held_in_doubt"]}
     except Failure as failure:
         where, wrong = f"point {point}", [str(failure)]
     if not wrong and not options.keep:
         shutil.rmtree(directory, ignore_errors=True)
-    return notes.add(kind, burst, point, where, wrong)
+    return notes.add(kind, burst, point, where, wrong, {"seconds": round(time.monotonic() - began, 2), **more})
 
 
 def series(kind, burst, options, root, notes, say):
     """All points of a series, or every n-th, some at a time: (notes of those that there are, whether the series was there at all)."""
-    found = []
+    found, is_there = [], False
     points = iter(range(options.first, options.last + 1, options.every))
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         running, ended = set(), False
@@ -203,11 +210,12 @@ def series(kind, burst, options, root, notes, say):
                 note = notes.good(kind, burst, point)
                 running.add(pool.submit(lambda note: note, note) if note else pool.submit(trial, kind, burst, point, options, root, notes))
             if not running:
-                return found
+                return found, is_there
             done, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
             for note in (future.result() for future in done):
                 # Points at the end are there in one run and not in another.
                 ended = ended or note["where"] is None
+                is_there = is_there or note["where"] is not None or note.get("bursts", 0) >= burst
                 if note["where"] is not None:
                     found.append(note)
                 if note["violations"]:
@@ -222,6 +230,7 @@ def main():
     parser.add_argument("--directory", required=True)
     parser.add_argument("--kinds", nargs="+", choices=("calls", "recovery", "stores"), default=["calls", "recovery", "stores"])
     parser.add_argument("--every", type=int, default=1, help="only every n-th point")
+    parser.add_argument("--only", default="", help="only points with this in their names, as `sendto`; they are counted by themselves")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--last", type=int, default=100_000)
     parser.add_argument("--jobs", type=int, default=3, help="trials at a time: they mostly wait")
@@ -249,19 +258,21 @@ def main():
     for kind in options.kinds:
         found = []
         for burst in range(1, BURSTS_MAX) if kind == "stores" else (0,):
-            of_series = series(kind, burst, options, root, notes, say)
+            of_series, is_there = series(kind, burst, options, root, notes, say)
             found += of_series
-            if not of_series:
+            # One that only closes a connection, say, stores nothing.
+            if not is_there:
                 break
             if kind == "stores":
                 say(f"  burst {burst}: {len(of_series)} points")
         failures = [note for note in found if note["violations"]]
-        good = good and not failures
+        good = good and found and not failures
         where = collections.Counter(note["where"] for note in found)
-        outcome[kind] = {"points": len(found), "failed": failures, "where": dict(where.most_common())}
+        held = sum(note.get("held_in_doubt", 0) for note in found)
+        outcome[kind] = {"points": len(found), "failed": failures, "held_in_doubt": held, "where": dict(where.most_common())}
         for text, count in where.most_common():
             say(f"  {count:>5}  {text}")
-        say(f"{kind}: killed at {len(found)} points, {len(failures)} with violations")
+        say(f"{kind}: killed at {len(found)} points, {len(failures)} with violations; requests held in doubt: {held}")
     say(f"{options.layout}, {options.io}, durability {options.durability}: {time.monotonic() - began:.0f} s")
     if options.json:
         print(json.dumps(outcome))

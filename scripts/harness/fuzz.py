@@ -6,6 +6,7 @@ at any time and goes on where it was, with the corpus that it had.
 """
 
 import argparse
+import hashlib
 import json
 import pathlib
 import re
@@ -221,8 +222,10 @@ def table(rows):
 
 
 def proof(arguments):
-    """All that is promised, in pieces, each target's next piece where the least of its share is done."""
-    state = arguments.room / "proof.json"
+    """All that is promised, in pieces, each target's next piece where the least of its share is done. Other programs begin anew."""
+    programs = (arguments.programs / target for target in sorted(TARGETS))
+    digest = hashlib.sha256(b"".join(hashlib.sha256(program.read_bytes()).digest() for program in programs)).hexdigest()
+    state = arguments.room / f"proof-{digest[:16]}.json"
     done = json.loads(state.read_text()) if state.exists() else {}
     share = lambda target: done.get(target, {}).get("executions", 0) / TARGETS[target][1]
     targets = arguments.targets or list(TARGETS)

@@ -1,15 +1,18 @@
 """Runs a program under ptrace and kills it at its k-th point.
 
-    tracer.py --kill-at K --mode calls|stores [--window FILE].. [--threads NAME,..] --output FILE -- PROGRAM ARGUMENT..
+    tracer.py --kill-at K --mode calls|stores [--only TEXT] [--window FILE].. [--threads NAME,..] --output FILE -- PROGRAM ARGUMENT..
 
 Mode `calls`: a point is the entry of a system call and the return from it. What only waits, and what came back with nothing, is no
 point: a program that polls makes any number of these and nothing changes. A filter (seccomp) lets these run without stopping.
 
 Mode `stores`: from the line `arm` on standard input on, the named threads run instruction by instruction from the moment that a
-socket has something until none has (a *burst*), and a point is each instruction that changed one of the windows (files in memory):
-every state that a death between two of them can leave behind, and a memcpy makes no system call. What a store of a wide register
-writes is one point. With `--burst N` only the N-th burst is stepped, and has the points. The program should park where it has nothing
-to do: an io_uring tells of what came by the end of a wait, and is seen by nothing else.
+socket has something until the next time that one has, or until none has (a *burst*), and a point is each instruction that changed one
+of the windows (files in memory): every state that a death between two of them can leave behind, and a memcpy makes no system call.
+What a store of a wide register writes is one point. With `--burst N` only the N-th burst is stepped, and has the points: a program
+that is stepped takes seconds for what else takes a moment, and then all that comes meanwhile is one burst. It should park where it has
+nothing to do: an io_uring tells of what came by the end of a wait, and is seen by nothing else.
+
+With `--only TEXT` only points whose name has that text are counted.
 
 One JSON line tells what was killed where, or that the program ended before, with how many points it had. The program never outlives
 this process.
@@ -116,6 +119,7 @@ class Tracer:
 
     def __init__(self, options):
         self.kill_at = options.kill_at
+        self.only = options.only
         self.points = 0
         self.steps = 0
         self.kinds = collections.Counter()
@@ -153,6 +157,8 @@ class Tracer:
 
     def point(self, tid, what):
         """One more; whether it was the last."""
+        if self.only not in what:
+            return False
         self.points += 1
         self.kinds[what] += 1
         if self.points != self.kill_at:
@@ -160,6 +166,13 @@ class Tracer:
         self.where = f"{what}, thread {self.name(tid)}"
         os.kill(self.pid, signal.SIGKILL)
         return True
+
+    def end(self):
+        """Asks the program to end, unless it has just died."""
+        try:
+            os.kill(self.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
 
     def let_go(self, tid, request, with_signal=0):
         """Goes on, unless it has just died."""
@@ -313,9 +326,7 @@ class Stores(Tracer):
             return
         # A wait of an io_uring that submits nothing brings zero where something came, and an error where its time was up.
         if result > 0 or result == 0 and name == "io_uring_enter":
-            self.idle = 0
-            if not self.within:
-                self._begin_burst()
+            self._begin_burst()
         elif self.within:
             self.idle += 1
             self.within = self.idle < IDLE_TAKINGS
@@ -325,9 +336,10 @@ class Stores(Tracer):
         self.bursts += 1
         self.within = True
         self.idle = 0
-        if self.burst not in (0, self.bursts):
+        stepped = self.stepping
+        self.stepping = self.burst in (0, self.bursts)
+        if stepped or not self.stepping:
             return
-        self.stepping = True
         for window in self.windows:
             window.renew()
         for tid in self.tids:
@@ -360,6 +372,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kill-at", type=int, required=True, help="from one; zero: only counts")
     parser.add_argument("--mode", choices=("calls", "stores"), required=True)
+    parser.add_argument("--only", default="", help="count only points with this in their names")
     parser.add_argument("--window", action="append", default=[])
     parser.add_argument("--threads", default="gh-fused,gh-decode,gh-risk,gh-route")
     parser.add_argument("--burst", type=int, default=0, help="mode stores: the only burst that is stepped, from one")
@@ -367,7 +380,7 @@ def main():
     parser.add_argument("program", nargs="+")
     options = parser.parse_args()
     tracer = (Calls if options.mode == "calls" else Stores)(options)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(tracer.pid, signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_: tracer.end())
     ended = None
     try:
         tracer.run()

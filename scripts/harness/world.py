@@ -105,16 +105,16 @@ class Process:
         """Its last lines, for messages."""
         return " / ".join(self.text().splitlines()[-3:])[-600:]
 
-    def stop(self, how=signal.SIGTERM):
+    def stop(self, how=signal.SIGTERM, within_s=STOP_S):
         """Ends it and tells its exit code; negative where a signal ended it."""
         if self.child.poll() is None:
             self.child.send_signal(how)
             try:
-                self.child.wait(STOP_S)
+                self.child.wait(within_s)
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait(STOP_S)
-                raise Failure(f"{self.name} did not end within {STOP_S:g} s of signal {how}") from None
+                raise Failure(f"{self.name} did not end within {within_s:g} s of signal {how}") from None
         if self.child.stdin and not self.child.stdin.closed:
             try:
                 self.child.stdin.close()

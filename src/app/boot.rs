@@ -26,6 +26,7 @@ use super::topology::{self, Topology};
 use crate::config::plan::{Idle, Layout, Plan};
 use crate::journal::Disk;
 use crate::limits::{SHUTDOWN_PHASE_MS, SHUTDOWN_QUIET_MS};
+use crate::risk::Risk;
 use crate::stage::control::{Control, Peer};
 use crate::stage::replay::Resumption;
 use crate::status::{Fact, StageWriter};
@@ -442,10 +443,12 @@ fn prepare_directories(plan: &Plan) -> Result<(), BootError> {
 /// The start number of this process, which no other one has again, and room for its logs.
 fn next_epoch(plan: &Plan, starts: &mut Starts, before: &Resumption) -> Result<u16, BootError> {
     let directory = &plan.state.log_directory;
+    let taken = before.risk.as_ref().map_or(0, Risk::requests_used);
     let what = format!("cannot read {}", directory.display());
     let epoch = log_store::next_epoch(directory, starts.highest).map_err(failed(what))?;
-    retention::make_room(&plan.state, before.needed, epoch)?;
-    let kept = starts::read(directory).ok().flatten();
+    retention::make_room(&plan.state, before.needed, epoch, taken)?;
+    // Logs may have been removed meanwhile.
+    let kept = starts::read(directory).map_err(before::unreadable_starts(plan))?;
     *starts = kept.unwrap_or_default();
     if before.sequences == [0; 3] {
         // Nothing is gone on with: what lies before begins with the first record.

@@ -14,6 +14,7 @@ use std::time::Duration;
 pub use super::log_findings::{Before, EpochSeen, Finding, LogSeen, Severity, Verified};
 use super::log_reader::{LogError, LogPlace, LogReader, at, epochs};
 use super::log_store::{parse_segment_name, segment_path};
+use super::starts;
 use crate::journal::entry::{read_client, read_command, read_desk};
 use crate::journal::mark::{Mark, Marks};
 use crate::journal::read::{Broken, Why};
@@ -46,21 +47,25 @@ pub fn verify(
     let mut findings = Vec::new();
     let mut named = Named::default();
     let mut walks: Vec<(LogId, Vec<EpochWalk>)> = Vec::new();
+    let starts = starts::read(&place.directory).ok().flatten();
     for &log in logs {
+        let at = mark::LOGS.iter().position(|of| *of == log);
+        let removed = starts.zip(at).map(|(starts, at)| starts.before[at]);
         let mut epochs = epochs(&place.directory, log)?;
         epochs.retain(|&epoch| epoch >= place.first_epoch);
         let newest = epochs.last().copied();
         let mut of_log: Vec<EpochWalk> = Vec::new();
         for epoch in epochs {
             let mut walk = EpochWalk::open(place, log, epoch, settled || newest != Some(epoch))?;
+            walk.behind = of_log.last().map_or(removed, |before| Some(before.last()));
             walk.run(&mut named, &mut findings, progress)?;
             if newest != Some(epoch) {
                 walk.close();
             }
             walk.check_files(&mut findings)?;
-            if let Some(before) = of_log.last() {
-                walk.check_continues(before, &mut findings);
-            }
+            // A start that ended before its first record leaves empty files.
+            let before = of_log.iter().rev().find(|walk| !walk.is_empty());
+            walk.check_continues(before, &mut findings);
             of_log.push(walk);
         }
         walks.push((log, of_log));
@@ -137,13 +142,14 @@ fn judge_ends(
         let next = next.map(|walk| (walk.seen.first, walk.epoch));
         let walk = &mut of_log[at];
         let mark = match next {
-            Some((first, epoch)) => recover::mark_of_next(walk.log, epoch, first, walk.seen.last),
+            Some(_) if walk.is_empty() => None,
+            Some((first, epoch)) => recover::mark_of_next(walk.log, epoch, first, walk.last()),
             None => marks.of(walk.log),
         };
         if let (None, Some(mark)) = (next, mark) {
             walk.reach(mark.through, findings)?;
         }
-        let goes_on = next.is_some_and(|(first, _)| first == walk.seen.last + 1);
+        let goes_on = next.is_some_and(|(first, _)| first == walk.last() + 1);
         walk.judge(goes_on, mark, findings);
     }
     Ok(())
@@ -162,14 +168,14 @@ fn check_cause(
     };
     walk.reach(naming.sequence, findings)?;
     // Behind damage nothing was read.
-    if walk.seen.last >= naming.sequence || walk.damaged {
+    if walk.last() >= naming.sequence || walk.damaged {
         return Ok(());
     }
     let (by, start, record) = naming.by;
     let what = format!(
         "records {} to {} are missing at the end of the {} log: record {record} of the {} log (start {start}, {} at byte {}) names the last \
          of them as its cause",
-        walk.seen.last + 1,
+        walk.last() + 1,
         naming.sequence,
         naming.log.name(),
         by.name(),
@@ -188,6 +194,8 @@ struct EpochWalk {
     settled: bool,
     reader: LogReader,
     seen: EpochSeen,
+    /// Last sequence of the starts before, where it is known
+    behind: Option<u64>,
     before: Option<Before>,
     /// Where the next record would stand
     end: u64,
@@ -222,12 +230,26 @@ impl EpochWalk {
                 last_ns: 0,
                 is_cut: false,
             },
+            behind: None,
             before: None,
             end: 0,
             damaged: false,
             broken: None,
             closed: false,
         })
+    }
+
+    /// Whether nothing was ever written there.
+    fn is_empty(&self) -> bool {
+        self.seen.records == 0 && self.broken.is_none() && !self.damaged
+    }
+
+    /// Sequence of the log's last record up to here.
+    fn last(&self) -> u64 {
+        match self.seen.records {
+            0 => self.behind.unwrap_or(0),
+            _ => self.seen.last,
+        }
     }
 
     /// Nothing more will be read: gives the reader's memory back.
@@ -280,7 +302,7 @@ impl EpochWalk {
     /// Reads on where it was read before the one that names the record with this sequence, and written since.
     fn reach(&mut self, sequence: u64, findings: &mut Vec<Finding>) -> Result<(), LogError> {
         for _ in 0..LOOKS {
-            if self.seen.last >= sequence || self.closed || self.settled {
+            if self.last() >= sequence || self.closed || self.settled {
                 break;
             }
             self.run(&mut Named::default(), findings, &mut |_, _, _| {})?;
@@ -302,7 +324,7 @@ impl EpochWalk {
             misfit: other_start.then_some(Misfit::Epoch),
             is_at_start: self.end == 0,
             goes_on,
-            last: self.seen.last,
+            last: self.last(),
             marked: mark.map_or(0, |mark| mark.through),
             ..Facts::default()
         };
@@ -421,22 +443,21 @@ impl EpochWalk {
         })
     }
 
-    /// Sequences go on from epoch to epoch.
-    fn check_continues(&self, before: &Self, findings: &mut Vec<Finding>) {
-        let (wanted, found) = (before.seen.last + 1, self.seen.first);
+    /// Sequences go on from epoch to epoch, and behind what is no longer kept.
+    fn check_continues(&self, before: Option<&Self>, findings: &mut Vec<Finding>) {
+        let is_known = before.is_none_or(|before| !before.damaged && before.broken.is_none());
+        let (Some(behind), found) = (self.behind, self.seen.first) else {
+            return;
+        };
         // A log whose processes began at 1 each was written by an earlier version.
-        if before.damaged
-            || before.broken.is_some()
-            || self.seen.records == 0
-            || found == wanted
-            || found == 1
-        {
+        if !is_known || self.seen.records == 0 || found == behind + 1 || found == 1 {
             return;
         }
-        let what = format!(
-            "it begins with record {found} where {wanted} was due: the log of start {} ended otherwise",
-            before.epoch
-        );
+        let what = match before {
+            Some(before) => format!("the log of start {} ended otherwise", before.epoch),
+            None => "what stood before is gone".to_owned(),
+        };
+        let what = format!("it begins with record {found} where {} was due: {what}", behind + 1);
         let (file, _) = self.locate(0);
         findings.push(Finding {
             severity: Severity::Damaged,
@@ -444,7 +465,7 @@ impl EpochWalk {
             start: self.epoch,
             file,
             offset: 0,
-            before: before.before,
+            before: before.and_then(|before| before.before),
             what,
             remedy: REMEDY_DAMAGED,
         });

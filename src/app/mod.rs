@@ -12,7 +12,7 @@ mod log_reader_tests;
 pub mod log_store;
 pub mod log_verify;
 mod log_window;
-mod merge;
+pub mod merge;
 mod retention;
 mod runner;
 pub mod session_store;

@@ -157,17 +157,24 @@ fn epochs(directory: &Path) -> io::Result<BTreeMap<u16, Epoch>> {
     Ok(epochs)
 }
 
-/// Bytes of the files that a day of as many requests as configured needs, the ones made ahead included.
-pub fn day_bytes(state: &StatePlan) -> u64 {
+/// Bytes of the files that as many requests as configured for a day need, without those `taken` already; the files made ahead included.
+pub fn day_bytes(state: &StatePlan, taken: usize) -> u64 {
+    let left = state.requests_per_day_max.saturating_sub(taken) as u64;
     let of_log = |bytes: &u64| {
-        let records = state.requests_per_day_max as u64 * bytes;
+        let records = left * bytes;
         (records.div_ceil(LOG_SEGMENT_BYTES) + 1) * LOG_SEGMENT_BYTES
     };
     LOG_BYTES_PER_REQUEST.iter().map(of_log).sum()
 }
 
-/// At the start: removes what need not be kept, and refuses to start where a day does not fit.
-pub(super) fn make_room(state: &StatePlan, needed: u16, next_epoch: u16) -> Result<(), BootError> {
+/// At the start: removes what need not be kept, and refuses to start where what is left of a day with so many requests `taken` does
+/// not fit.
+pub(super) fn make_room(
+    state: &StatePlan,
+    needed: u16,
+    next_epoch: u16,
+    taken: usize,
+) -> Result<(), BootError> {
     let directory = &state.log_directory;
     let what = format!("cannot look after {}", directory.display());
     let pruned = prune(state, oldest_needed(needed, next_epoch), SystemTime::now())
@@ -175,14 +182,14 @@ pub(super) fn make_room(state: &StatePlan, needed: u16, next_epoch: u16) -> Resu
     tell(state, &pruned);
     let (available, needed) = (
         available_bytes(directory).map_err(failed(what))?,
-        day_bytes(state),
+        day_bytes(state, taken),
     );
     if available < needed {
         let error = io::Error::new(
             io::ErrorKind::StorageFull,
             format!(
-                "{} MiB are free, and a day of {} requests takes {} MiB; free some, set log_keep_days or log_disk_max_bytes, \
-                 or lower requests_per_day_max",
+                "{} MiB are free, and a day of {} requests, of which {taken} are taken, needs {} MiB more; free some, set log_keep_days \
+                 or log_disk_max_bytes, or lower requests_per_day_max",
                 available >> 20,
                 state.requests_per_day_max,
                 needed >> 20
@@ -201,7 +208,7 @@ pub(super) fn look(state: &StatePlan, needed: u16, epoch: u16) -> io::Result<Vec
     let pruned = prune(state, oldest_needed(needed, epoch), SystemTime::now())?;
     tell(state, &pruned);
     let mut warnings = Vec::new();
-    let (available, day) = (available_bytes(&state.log_directory)?, day_bytes(state));
+    let (available, day) = (available_bytes(&state.log_directory)?, day_bytes(state, 0));
     if available < day {
         warnings.push(format!(
             "{} MiB are free for logs: less than a day ({} MiB)",
@@ -376,12 +383,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut state = Sample::new(directory.path()).plan().state;
         state.log_directory = directory.path().to_owned();
-        make_room(&state, 0, 1).expect("room for a day");
+        make_room(&state, 0, 1, 0).expect("room for a day");
         state.requests_per_day_max = 1 << 45;
-        let error = make_room(&state, 0, 1).expect_err("no such disk");
+        let error = make_room(&state, 0, 1, 0).expect_err("no such disk");
         assert!(
             error.to_string().contains("requests_per_day_max"),
             "{error}"
         );
+        // What the day has had already stands on the disk.
+        make_room(&state, 0, 1, (1 << 45) - 100).expect("room for the rest");
+        make_room(&state, 0, 1, 1 << 46).expect("no more is taken");
     }
 }

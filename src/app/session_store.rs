@@ -129,7 +129,7 @@ impl SessionParts {
         }
         let id = LogId::Client;
         let window = staging.join(format!("{}.window", id.name()));
-        let (recovered, sequence) = take_over(&place, id, names.len()).map_err(|error| {
+        let (recovered, sequence, held) = take_over(&place, id, names.len()).map_err(|error| {
             failed("cannot go on with the log of earlier processes")(io::Error::other(error))
         })?;
         let epoch = log_store::next_epoch(&place.directory, 0)
@@ -146,6 +146,7 @@ impl SessionParts {
         let log = begin_log(Log::new(id, writer), &beginning, now)
             .map_err(|error| failed("cannot begin the log")(io::Error::other(error)))?;
         StagingRegion::install(&window).map_err(failed("cannot use a new window"))?;
+        drop(held);
         let drain = Drain::new(id, names.to_vec(), reader, store);
         let (archive, reader) = archive::archive(SegmentReader::new(&place.directory, id));
         let reader = reader.with_channels(recovered.channels(names));
@@ -175,12 +176,13 @@ fn page(names: &[String], now: Now) -> crate::status::StageWriter {
     Page::format(words, &shape, identity).into_writers().journal
 }
 
-/// Reads all that earlier processes wrote, and leaves no window behind; with the last sequence.
+/// Reads all that earlier processes wrote; with the last sequence, and the window that was there, to be held until another takes its
+/// place.
 pub fn take_over(
     place: &LogPlace,
     id: LogId,
     peers: usize,
-) -> Result<(Recovered, u64), TakeoverError> {
+) -> Result<(Recovered, u64, Option<StagingRegion>), TakeoverError> {
     let mut recovery = Recovery::new(id, peers);
     let mut takeover = Takeover::open(place.clone(), id, None)?;
     while takeover.advance()? {
@@ -189,6 +191,6 @@ pub fn take_over(
     // There is no other log, and nobody to ask: what the host took with it is gone.
     takeover.decide(&Marks::default(), true)?;
     let sequence = takeover.sequence();
-    takeover.finish()?;
-    Ok((recovery.finish(), sequence))
+    let held = takeover.finish()?;
+    Ok((recovery.finish(), sequence, held))
 }

@@ -28,7 +28,9 @@ const WORDS: &str = "gatehouse starts 1:";
 
 /// The file of the logs in this directory.
 pub fn path(log_directory: &Path) -> PathBuf {
-    log_directory.with_extension("starts")
+    let mut name = log_directory.file_name().unwrap_or_default().to_owned();
+    name.push(".starts");
+    log_directory.with_file_name(name)
 }
 
 /// Reads it; nothing of note where there is none. A file that cannot be understood is an error of the kind `InvalidData`.
@@ -100,6 +102,18 @@ fn parse(text: &str) -> Option<Starts> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directories_beside_each_other_have_files_of_their_own() {
+        for (directory, file) in [
+            ("/data/log", "/data/log.starts"),
+            ("/data/log/", "/data/log.starts"),
+            ("/data/log.a", "/data/log.a.starts"),
+            ("log.b", "log.b.starts"),
+        ] {
+            assert_eq!(path(Path::new(directory)), Path::new(file));
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_and_nothing_else() {

@@ -147,13 +147,13 @@ pub(super) fn run(args: &PrintArgs) -> Result<ExitCode, Failure> {
 
 /// Logs, each with its reader and whether that stands at a record that was not given out.
 #[derive(Default)]
-pub(super) struct Merged {
-    pub(super) logs: Vec<(LogId, Walk, bool)>,
+struct Merged {
+    logs: Vec<(LogId, Walk, bool)>,
 }
 
 impl Merged {
     /// Goes to the next record of all; in which log.
-    pub(super) fn advance(&mut self) -> Result<Option<usize>, Failure> {
+    fn advance(&mut self) -> Result<Option<usize>, Failure> {
         for (_, walk, is_waiting) in &mut self.logs {
             if !*is_waiting {
                 *is_waiting = walk.advance()?;

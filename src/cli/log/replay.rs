@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::print::Merged;
 use super::verify::{LOGS, Progress};
 use super::{Failure, Source, Walk, Where, times, usage};
 use crate::app::log_reader::LogReader;
+use crate::app::merge::{self, Merge};
 use crate::app::snapshots;
 use crate::cli::table::Table;
 use crate::config::plan::Plan;
@@ -65,29 +65,30 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
             "the snapshot goes to record {order_behind} of the order log: without --from-snapshot earlier ones can be had"
         )));
     }
-    let mut merged = Merged::default();
-    for (log, position) in LOGS.into_iter().zip(&positions) {
-        let reader = LogReader::open_behind(source.place.clone(), log, position)?;
-        merged.logs.push((log, Walk::new(reader), false));
-    }
+    let open = |at: usize| -> Result<(LogId, Walk), Failure> {
+        let reader = LogReader::open_behind(source.place.clone(), LOGS[at], &positions[at])?;
+        Ok((LOGS[at], Walk::new(reader)))
+    };
+    // In the order of a start, which is not that of the times where the clock was set back.
+    let mut merge = Merge::new([open(0)?, open(1)?, open(2)?])?;
     let mut progress = Progress::new(&source.place);
     let (mut records, mut bytes) = ([0u64; 3], [0u64; 3]);
     let mut last_ns = positions.iter().map(|it| it.time_ns).max().unwrap_or(0);
-    while let Some(at) = merged.advance()? {
-        let (log, walk, _) = &merged.logs[at];
+    while let Some((log, walk)) = merge.next()? {
+        let at = LOGS.iter().position(|of| *of == log).unwrap_or(0);
         let record = walk.reader.record();
         if args.to.is_some_and(|to| record.time_ns > to) {
             break;
         }
-        let fed = replay.feed(*log, walk.reader.epoch(), walk.reader.offset(), &record);
+        let fed = replay.feed(log, walk.reader.epoch(), walk.reader.offset(), &record);
         fed.map_err(usage)?;
         last_ns = record.time_ns;
         records[at] += 1;
         bytes[at] += padded(record.body.len()) as u64;
         if records[at].is_multiple_of(4096) {
-            progress.tell(*log, records[at], bytes[at]);
+            progress.tell(log, records[at], bytes[at]);
         }
-        if *log == LogId::Order && args.record == Some(record.sequence) {
+        if log == LogId::Order && args.record == Some(record.sequence) {
             break;
         }
     }
@@ -122,10 +123,22 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
         false => told(&object),
     };
     crate::cli::show(&text)?;
-    Ok(match merged.logs.iter().any(|(_, walk, _)| walk.damaged) {
+    Ok(match merge.into_sources().iter().any(|(_, walk)| walk.damaged) {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
+}
+
+impl merge::Source for Walk {
+    type Error = Failure;
+
+    fn advance(&mut self) -> Result<bool, Failure> {
+        Walk::advance(self)
+    }
+
+    fn time_ns(&self) -> u64 {
+        self.reader.record().time_ns
+    }
 }
 
 fn accounts(plan: &Plan, risk: &Risk) -> Vec<Value> {
