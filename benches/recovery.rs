@@ -33,6 +33,9 @@ use gatehouse::wire::fix::{
 use ringbuf::byte_log::{self, Reader, Region};
 use ringbuf::spsc::{Consumer, Producer};
 
+#[global_allocator]
+static MEMORY: gatehouse::sys::heap::LargePages = gatehouse::sys::heap::LargePages;
+
 const LOGS: [LogId; 3] = [LogId::Client, LogId::Order, LogId::Desk];
 const RECORDS_PER_ORDER: usize = 9;
 const SESSIONS: usize = 16;

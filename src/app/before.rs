@@ -1,7 +1,7 @@
 //! What earlier processes left, read at the start: the newest snapshot that fits, and what follows it in the three logs, fed to a
 //! [`Replay`] in the order of their times.
 //!
-//! On the starting thread, before new windows take the place of old ones. Long logs say how far they are.
+//! On the starting thread and one that reads ahead, before new windows take the place of old ones. Long logs say how far they are.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,10 +17,10 @@ use super::takeover::Takeover;
 use super::windows::Windows;
 use crate::config::plan::Plan;
 use crate::domain::Now;
-use crate::journal::LogId;
 use crate::journal::mark::{LOGS, Marks};
 use crate::journal::record::padded;
 use crate::journal::recover::{Action, Row};
+use crate::journal::{LogId, Record};
 use crate::stage::assembly;
 use crate::stage::replay::{Replay, Resumption};
 
@@ -134,26 +134,23 @@ fn walk<T>(
     let logs = [open(0)?, open(1)?, open(2)?];
     let made = when_held()?;
     let (mut merge, mut marks) = (Merge::new(logs)?, Marks::default());
-    let mut records = 0u64;
-    let mut replayed = Ok(());
-    while let Some((log, Named(_, takeover))) = merge.next()? {
-        // Those before a snapshot say no more than its positions.
-        marks.take(log, takeover.epoch(), &takeover.record());
-        // What is wrong with the logs themselves is told first.
-        if replayed.is_ok() {
-            let fed = replay.feed(log, takeover.epoch(), takeover.offset(), &takeover.record());
-            replayed = fed.map_err(cannot(log));
-        }
-        records += 1;
-        if records.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
+    // Marks before a snapshot say no more than its positions.
+    let seen = |log, epoch, record: &Record<'_>| marks.take(log, epoch, record);
+    let (mut fed, mut replayed) = (0u64, Ok(()));
+    let records = merge.read_ahead(seen, |log, epoch, offset, record| {
+        fed += 1;
+        if fed.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
             told = Instant::now();
             tracing::info!(
-                records,
+                records = fed,
                 seconds = began.elapsed().as_secs(),
                 "replaying the logs"
             );
         }
-    }
+        // What is wrong with the logs themselves is told first.
+        replayed = replay.feed(log, epoch, offset, record).map_err(cannot(log));
+        replayed.is_ok()
+    })?;
     let takeovers = merge.into_sources();
     let decide = |takeover: &Takeover| takeover.decide(&marks, accept_host_loss);
     // What an operator cannot accept is told before what can be.
@@ -204,8 +201,12 @@ impl Source for Named {
         self.1.advance().map_err(cannot(self.0))
     }
 
-    fn time_ns(&self) -> u64 {
-        self.1.record().time_ns
+    fn record(&self) -> Record<'_> {
+        self.1.record()
+    }
+
+    fn place(&self) -> (u16, u64) {
+        (self.1.epoch(), self.1.offset())
     }
 }
 

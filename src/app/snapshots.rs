@@ -15,10 +15,10 @@ use super::log_reader::{LogError, LogPlace, LogReader};
 use super::log_store::segment_path;
 use super::merge::Merge;
 use crate::config::plan::Plan;
-use crate::journal::LogId;
 use crate::journal::mark::LOGS;
 use crate::journal::read::{Why, claimed_sequence};
 use crate::journal::snapshot::{self, Heading, Position, Unfit};
+use crate::journal::{LogId, Record};
 use crate::stage::replay::{Replay, ReplayError};
 use crate::sys::log_file::sync_directory;
 
@@ -230,15 +230,19 @@ pub fn follow(
         Ok::<_, SnapshotError>((LOGS[at], Bounded { reader, most }))
     };
     let mut merge = Merge::new([open(0)?, open(1)?, open(2)?])?;
-    let mut records = 0u64;
-    while let Some((log, reader)) = merge.next()? {
-        let (epoch, offset) = (reader.reader.epoch(), reader.reader.offset());
-        replay.feed(log, epoch, offset, &reader.reader.record())?;
-        records += 1;
-        if records.is_multiple_of(1 << 14) {
-            told(records);
-        }
-    }
+    let (mut fed, mut replayed) = (0u64, Ok(()));
+    let records = merge.read_ahead(
+        |_, _, _| (),
+        |log, epoch, offset, record| {
+            fed += 1;
+            if fed.is_multiple_of(1 << 14) {
+                told(fed);
+            }
+            replayed = replay.feed(log, epoch, offset, record);
+            replayed.is_ok()
+        },
+    )?;
+    replayed?;
     Ok(records)
 }
 
@@ -262,8 +266,12 @@ impl super::merge::Source for Bounded {
         }
     }
 
-    fn time_ns(&self) -> u64 {
-        self.reader.record().time_ns
+    fn record(&self) -> Record<'_> {
+        self.reader.record()
+    }
+
+    fn place(&self) -> (u16, u64) {
+        (self.reader.epoch(), self.reader.offset())
     }
 }
 
