@@ -10,7 +10,7 @@ use crate::domain::saved::{Saved, Saver};
 
 const MAGIC: [u8; 8] = *b"GHSNAP\r\n";
 /// Number of the layout: with each change of anything that is saved another one.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 /// Magic, layout, checksum, and the length of what follows.
 const FRONT_BYTES: usize = 24;
 

@@ -10,7 +10,7 @@ use super::assembly::day_of;
 use super::replay::Resumption;
 use crate::config::plan::Plan;
 use crate::domain::command::{CommandInput, RiskCommand, Scope};
-use crate::domain::order::{AccountRef, ClientRequest};
+use crate::domain::order::{AccountRef, ClientRequest, ToDesk};
 use crate::domain::time::NS_PER_S;
 use crate::domain::{AccountIndex, DeskIndex, Durability, Now};
 use crate::wire::fix::Message;
@@ -25,8 +25,22 @@ impl Resumption {
         let holds = lossy.map(|(at, _)| RiskCommand::Hold(DeskIndex(at)));
         self.stops.extend(holds);
         self.loss_wall_ns = now.wall_ns;
+        // Their records in the desk log may be what was lost.
+        let unsent = std::mem::take(&mut self.unsent).into_iter();
+        let (lost, unsent) = unsent.partition(|it| is_lossy(plan, it));
+        self.unsent = unsent;
+        self.perhaps_sent.extend::<Vec<_>>(lost);
     }
 }
+
+/// Whether what left to the request's desk may be unknown after a loss of the host.
+pub(super) fn is_lossy(plan: &Plan, request: &ToDesk) -> bool {
+    let desk = plan.account_desks[request.account.get()];
+    plan.desks[desk.get()].durability == Durability::Process
+}
+
+/// Who commands at a start what holds from before.
+pub(super) const RESTART: &[u8] = b"restart";
 
 /// What was stopped by commands that mean the same with whatever files: the firm, and desks. With it the last loss.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -36,11 +50,13 @@ pub(super) struct Standing {
     held: BTreeSet<u32>,
     /// When a desk was last held, nanoseconds since 1970
     pub(super) loss_wall_ns: u64,
+    /// The last start that held a desk: what earlier ones left open may have been sent
+    pub(super) loss_epoch: u16,
 }
 
 impl Standing {
     /// The next command of the order log.
-    pub(super) fn take(&mut self, input: &CommandInput, time_ns: u64) {
+    pub(super) fn take(&mut self, epoch: u16, input: &CommandInput, time_ns: u64) {
         match input.command {
             RiskCommand::Block(Scope::Firm) => self.is_blocked = true,
             RiskCommand::Unblock(Scope::Firm) => self.is_blocked = false,
@@ -49,6 +65,9 @@ impl Standing {
             RiskCommand::Hold(desk) => {
                 self.held.insert(desk.0);
                 self.loss_wall_ns = time_ns;
+                if input.user.as_bytes() == RESTART {
+                    self.loss_epoch = epoch;
+                }
             }
             RiskCommand::ReleaseDesk(desk) => {
                 self.held.remove(&desk.0);
