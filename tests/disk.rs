@@ -150,6 +150,11 @@ fn writes_fail_as(fault: Fault, errno: u64) {
         DiskState::Working,
         "nothing was to be written"
     );
+    for window in scene.bench.status().loss_windows {
+        let now = (window.records, window.bytes, window.age_ns);
+        assert_eq!(now, (0, 0, 0), "all is on disk: {window:?}");
+        assert!(window.bytes_max > 0, "{window:?}");
+    }
     // What is accepted now is in the window: at this level it is true.
     scene.open(0, "last");
     scene.settle();
@@ -190,6 +195,14 @@ fn writes_fail_as(fault: Fault, errno: u64) {
     let journal = status.stages.iter().find(|s| s.stage == Stage::Journal);
     let journal = journal.expect("the journal's block");
     assert_eq!(journal.disk, Some("write_failed"));
+    // What a loss of the host would take now: all since then.
+    let logs: Vec<_> = status.loss_windows.iter().map(|it| it.log).collect();
+    assert_eq!(logs, ["client", "order", "desk"]);
+    for window in &status.loss_windows {
+        assert!(window.records > 0 && window.age_ns > 0, "{window:?}");
+        assert!(window.bytes >= 48 * window.records, "{window:?}");
+        assert!(window.bytes_max >= window.bytes, "{window:?}");
+    }
     let error = &journal.errors[0];
     assert_eq!((error.code, error.detail), ("write_failed", errno));
     let risk = status

@@ -17,9 +17,12 @@ use super::takeover::Takeover;
 use super::windows::Windows;
 use crate::config::plan::Plan;
 use crate::domain::Now;
+use crate::journal::causes::Causes;
+use crate::journal::loss::HostLoss;
 use crate::journal::mark::{LOGS, Marks};
 use crate::journal::record::padded;
 use crate::journal::recover::{Action, Row};
+use crate::journal::snapshot::Position;
 use crate::journal::{LogId, Record};
 use crate::stage::assembly;
 use crate::stage::replay::{Replay, Resumption};
@@ -80,14 +83,17 @@ pub(super) fn read(
     let mut resumption = replay
         .finish(assembly::day(now))
         .map_err(cannot(LogId::Order))?;
-    if rows.iter().any(|row| row.action == Action::GiveUp) {
+    if rows.iter().any(|row| gives_up(row)) {
         // No more messages than this were in a window, and so were perhaps sent and are not on disk.
         let most = (plan.state.staging_bytes / padded(0)) as u64;
         resumption.accept_host_loss(plan, now, most);
-        tracing::warn!(
-            numbers = most,
-            "sequence numbers that the lost end of the logs may have used are skipped"
-        );
+        let loss = HostLoss {
+            records_max: most,
+            bytes_max: plan.state.staging_bytes as u64,
+            cut: takeovers.each_ref().map(|(_, Named(_, it))| it.cut_end()),
+        };
+        resumption.loss = Some(loss);
+        tell_loss(&loss, &takeovers);
     }
     if records > 0 || snapshot.is_some() {
         tracing::info!(
@@ -97,6 +103,7 @@ pub(super) fn read(
             milliseconds = began.elapsed().as_millis() as u64,
             goes_on = resumption.risk.is_some(),
             never_left = resumption.unsent.len(),
+            perhaps_left = resumption.perhaps_sent.len(),
             not_answered = resumption.in_flight.len(),
             in_doubt = resumption.doubts.len(),
             not_told = resumption.untold.len(),
@@ -120,10 +127,10 @@ fn walk<T>(
     let staging = Some(state.staging_directory.clone());
     let starts = starts::read(&state.log_directory).map_err(unreadable_starts(plan))?;
     let place = LogPlace::new(&state.log_directory, staging);
-    let (began, mut told) = (Instant::now(), Instant::now());
+    let began = Instant::now();
     let newest = snapshots::newest(plan, &place);
     let snapshot = newest.as_ref().map(|(_, path)| path.clone());
-    let mut replay = newest.map_or_else(|| snapshots::nothing(plan), |(replay, _)| replay);
+    let replay = newest.map_or_else(|| snapshots::nothing(plan), |(replay, _)| replay);
     let positions = replay.positions();
     let open = |at: usize| {
         let (log, name) = (LOGS[at], Some(plan.name.as_str()));
@@ -133,29 +140,56 @@ fn walk<T>(
     };
     let logs = [open(0)?, open(1)?, open(2)?];
     let made = when_held()?;
-    let (mut merge, mut marks) = (Merge::new(logs)?, Marks::default());
-    // Marks before a snapshot say no more than its positions.
-    let seen = |log, epoch, record: &Record<'_>| marks.take(log, epoch, record);
-    let (mut fed, mut replayed) = (0u64, Ok(()));
-    let records = merge.read_ahead(seen, |log, epoch, offset, record| {
-        fed += 1;
-        if fed.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
-            tracing::info!(
-                records = fed,
-                seconds = began.elapsed().as_secs(),
-                "replaying the logs"
-            );
+    let mut walk = Walk::new(replay, &positions, Instant::now());
+    let mut takeovers = walk.go(logs)?;
+    let mut rows = decide(&takeovers, &walk.marks, accept_host_loss)?;
+    if rows.iter().any(|row| gives_up(row)) {
+        let cuts = walk.causes.cuts();
+        for ((_, Named(_, takeover)), cut) in takeovers.iter_mut().zip(cuts) {
+            if let Some(cut) = cut {
+                takeover.lacks_cause(cut);
+            }
         }
-        // What is wrong with the logs themselves is told first.
-        replayed = replay.feed(log, epoch, offset, record).map_err(cannot(log));
-        replayed.is_ok()
-    })?;
-    let takeovers = merge.into_sources();
-    let decide = |takeover: &Takeover| takeover.decide(&marks, accept_host_loss);
+        if cuts.iter().any(Option::is_some) {
+            rows = decide(&takeovers, &walk.marks, accept_host_loss)?;
+            // What was read knows of what is cut: once more, without that.
+            let newest = snapshots::newest(plan, &place);
+            let replay = newest.map_or_else(|| snapshots::nothing(plan), |(replay, _)| replay);
+            let [client, order, desk] = takeovers;
+            let logs = [again(client)?, again(order)?, again(desk)?];
+            walk = Walk::new(replay, &positions, walk.told);
+            takeovers = walk.go(logs)?;
+        }
+    }
+    for ((log, _), row) in takeovers.iter().zip(&rows) {
+        tracing::info!(log = log.name(), case = row.label, "{}", row.meaning);
+    }
+    walk.replayed?;
+    let walked = Walked {
+        takeovers,
+        rows,
+        replay: walk.replay,
+        snapshot,
+        records: walk.records,
+        began,
+    };
+    Ok((walked, made))
+}
+
+fn again((log, Named(_, takeover)): (LogId, Named)) -> Result<(LogId, Named), BootError> {
+    Ok((log, Named(log, takeover.again().map_err(cannot(log))?)))
+}
+
+/// What is done about each log, whose ends are known.
+fn decide(
+    takeovers: &[(LogId, Named); 3],
+    marks: &Marks,
+    accept_host_loss: bool,
+) -> Result<Vec<&'static Row>, BootError> {
+    let decide = |takeover: &Takeover| takeover.decide(marks, accept_host_loss);
     // What an operator cannot accept is told before what can be.
     for is_loss in [false, true] {
-        for (log, Named(_, takeover)) in &takeovers {
+        for (log, Named(_, takeover)) in takeovers {
             if let Err(error) = decide(takeover)
                 && error.is_loss() == is_loss
             {
@@ -163,22 +197,90 @@ fn walk<T>(
             }
         }
     }
-    let mut rows = Vec::new();
-    for (log, Named(_, takeover)) in &takeovers {
-        let row = decide(takeover).map_err(cannot(*log))?;
-        tracing::info!(log = log.name(), case = row.label, "{}", row.meaning);
-        rows.push(row);
+    let rows = takeovers.iter();
+    rows.map(|(log, Named(_, takeover))| decide(takeover).map_err(cannot(*log)))
+        .collect()
+}
+
+/// Whether the end of the log is missing, or may be.
+fn gives_up(row: &Row) -> bool {
+    matches!(row.action, Action::GiveUp | Action::CutEffects)
+}
+
+/// One reading of the three logs.
+struct Walk {
+    replay: Replay,
+    marks: Marks,
+    causes: Causes,
+    records: u64,
+    /// What is wrong with what the logs say: told after what is wrong with the logs themselves
+    replayed: Result<(), BootError>,
+    began: Instant,
+    told: Instant,
+}
+
+impl Walk {
+    fn new(replay: Replay, positions: &[Position; 3], told: Instant) -> Self {
+        Self {
+            replay,
+            marks: Marks::default(),
+            causes: Causes::behind(positions),
+            records: 0,
+            replayed: Ok(()),
+            began: Instant::now(),
+            told,
+        }
     }
-    replayed?;
-    let walked = Walked {
-        takeovers,
-        rows,
-        replay,
-        snapshot,
-        records,
-        began,
-    };
-    Ok((walked, made))
+
+    fn go(&mut self, logs: [(LogId, Named); 3]) -> Result<[(LogId, Named); 3], BootError> {
+        let Self {
+            replay,
+            marks,
+            causes,
+            replayed,
+            began,
+            told,
+            ..
+        } = self;
+        let mut merge = Merge::new(logs)?;
+        let seen = |log, epoch, offset, record: &Record<'_>| {
+            // Those before a snapshot say no more than its positions.
+            marks.take(log, epoch, record);
+            causes.take(log, epoch, offset, record);
+        };
+        let mut fed = 0u64;
+        self.records = merge.read_ahead(seen, |log, epoch, offset, record| {
+            fed += 1;
+            if fed.is_multiple_of(1 << 14) && told.elapsed() >= TELL_EVERY {
+                *told = Instant::now();
+                let seconds = began.elapsed().as_secs();
+                tracing::info!(records = fed, seconds, "replaying the logs");
+            }
+            *replayed = replay.feed(log, epoch, offset, record).map_err(cannot(log));
+            replayed.is_ok()
+        })?;
+        Ok(merge.into_sources())
+    }
+}
+
+/// Nothing is cut silently.
+fn tell_loss(loss: &HostLoss, takeovers: &[(LogId, Named); 3]) {
+    tracing::warn!(
+        numbers = loss.records_max,
+        "the host went down: {}; as many sequence numbers are skipped",
+        loss.describe()
+    );
+    for ((log, Named(_, takeover)), end) in takeovers.iter().zip(loss.cut) {
+        if let Some(file) = takeover.aside_path() {
+            tracing::warn!(
+                log = log.name(),
+                records = end.records,
+                bytes = end.bytes,
+                file = %file.display(),
+                "records whose cause was lost with the host are cut and kept in a file"
+            );
+        }
+    }
 }
 
 /// Without what the file says start numbers, and so order ids, might be used again.

@@ -165,7 +165,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
     let mut starts = starts::read(&plan.state.log_directory)
         .map_err(before::unreadable_starts(&plan))?
         .unwrap_or_default();
-    let needed = before.resumption.needed;
+    let (needed, loss) = (before.resumption.needed, before.resumption.loss);
     let epoch = next_epoch(&plan, &mut starts, &before.resumption)?;
     let topology = topology::decide(
         &plan.threads,
@@ -173,6 +173,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         &thread::isolated_cores().unwrap_or_default(),
     );
     let mut warnings = topology.warnings.clone();
+    warnings.extend(loss.map(|loss| format!("the host went down: {}", loss.describe())));
     let lifecycle = Lifecycle::default();
     lifecycle.enter(Phase::Run);
     let Parts {
@@ -312,6 +313,9 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
             gateway.stop();
             return Err(error);
         }
+    }
+    if let Some(loss) = loss {
+        control_status.fact(Fact::HostLoss, &loss.describe());
     }
     tell_facts(&control_status, &plan, &gateway, &memory);
     let control = Control::new(plan, ports, page, control_status, own_uid(), peer_of);

@@ -58,7 +58,7 @@ pub(super) fn parts(
         mut windows,
     } = before;
     let (writers, page) = make_page(plan, now)?;
-    let before = resumption.sequences;
+    let (before, loss) = (resumption.sequences, resumption.loss);
     // All of it is on disk before the new logs say so.
     let held = beside(takeovers, |takeover| {
         takeover.finish().map_err(|error| {
@@ -77,6 +77,7 @@ pub(super) fn parts(
             epoch,
             before,
             channels: &names,
+            loss,
         };
         let made = assembly::begin_log(Log::new(log, writer), &beginning, now).map_err(no_room)?;
         windows.install(log)?;

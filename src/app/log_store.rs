@@ -7,13 +7,15 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::io::{LogFile, LogRead, Prepared};
 use crate::journal::LogId;
 use crate::journal::log::epoch_and_offset;
+use crate::journal::mark::LOGS;
+use crate::journal::record::BODY_OFFSET;
 use crate::limits::{LOG_AHEAD_BYTES, LOG_NEXT_PATIENCE, LOG_SEGMENT_BYTES, LOG_ZERO_BYTES};
 use crate::sys::log_file;
 
@@ -287,6 +289,67 @@ pub fn segment_path(directory: &Path, log: LogId, epoch: u16, segment: u32) -> P
     directory.join(format!("{}-{epoch:05}-{segment:04}.log", log.name()))
 }
 
+/// File of what was cut from the end of a log that stands from this offset on in the files of an epoch.
+pub fn aside_path(directory: &Path, log: LogId, epoch: u16, offset: u64) -> PathBuf {
+    directory.join(format!("{}-{epoch:05}-at-{offset}.cut", log.name()))
+}
+
+/// Epoch of such a file.
+pub(super) fn aside_epoch(name: &str) -> Option<u16> {
+    let (log, rest) = name.strip_suffix(".cut")?.split_once('-')?;
+    let is_log = |of: &LogId| of.name() == log;
+    LOGS.iter().find(|of| is_log(of))?;
+    rest.split_once("-at-")?.0.parse().ok()
+}
+
+/// Writes what is about to be cut to a file of its own, durably. What is there already is kept as it is, where it has as much.
+pub fn keep_aside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let before = fs::metadata(path).map_or(0, |there| there.len());
+    if before >= bytes.len() as u64 {
+        return Ok(());
+    }
+    let new = path.with_extension("cut.new");
+    let _ = fs::remove_file(&new);
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    log_file::sync_directory(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes the log of an epoch end before this offset, durably and in such an order that a host that goes down meanwhile leaves a log that
+/// ends there or later, without a hole.
+pub fn take_out(directory: &Path, log: LogId, epoch: u16, offset: u64) -> io::Result<()> {
+    let first = (offset / LOG_SEGMENT_BYTES) as u32;
+    let path = |segment| segment_path(directory, log, epoch, segment);
+    let later = (first + 1..).take_while(|segment| path(*segment).exists());
+    for segment in later.collect::<Vec<_>>().into_iter().rev() {
+        fs::remove_file(path(segment))?;
+        log_file::sync_directory(directory)?;
+    }
+    if !path(first).exists() {
+        // It was in the window alone.
+        return Ok(());
+    }
+    let mut file = log_file::LogFile::open(&path(first))?;
+    let (mut at, end) = (offset % LOG_SEGMENT_BYTES, file.length_bytes());
+    // The first record's head goes first: what stands behind it is then behind the end.
+    for most in [BODY_OFFSET as u64, u64::MAX] {
+        let last = at.saturating_add(most).min(end);
+        while at < last {
+            let zeros = vec![0; (last - at).min(LOG_ZERO_BYTES as u64) as usize];
+            file.write_at(&zeros, at)?;
+            at += zeros.len() as u64;
+        }
+        file.sync()?;
+    }
+    Ok(())
+}
+
 /// Name of a segment while it is made.
 fn next_path(segment: &Path) -> PathBuf {
     segment.with_extension("log.next")
@@ -423,5 +486,46 @@ mod tests {
             }
         }
         assert_eq!(stores[1].segment, 1);
+    }
+
+    #[test]
+    fn what_is_taken_out_reaches_over_files_and_leaves_no_hole() {
+        let room = tempfile::tempdir().unwrap();
+        let mut writer = SegmentWriter::new(room.path(), LogId::Desk, 3);
+        let (edge, block) = (LOG_SEGMENT_BYTES, [7u8; 4096]);
+        writer.write_at(&block, edge - 2048).unwrap();
+        writer.write_at(&block, 0).unwrap();
+        take_out(room.path(), LogId::Desk, 3, edge - 24).unwrap();
+        let first = segment_path(room.path(), LogId::Desk, 3, 0);
+        assert!(!segment_path(room.path(), LogId::Desk, 3, 1).exists());
+        let bytes = fs::read(&first).unwrap();
+        assert!(
+            bytes[..4096] == block
+                && bytes[edge as usize - 2048..edge as usize - 24] == block[..2024]
+        );
+        assert!(bytes[edge as usize - 24..].iter().all(|&b| b == 0));
+        // Once more, as after a start that was cut short; and of a log that no file has.
+        take_out(room.path(), LogId::Desk, 3, edge - 24).unwrap();
+        take_out(room.path(), LogId::Desk, 4, 99).unwrap();
+        assert!(fs::read(&first).unwrap() == bytes);
+    }
+
+    #[test]
+    fn what_is_kept_aside_is_not_written_over_by_less() {
+        let room = tempfile::tempdir().unwrap();
+        let path = aside_path(room.path(), LogId::Order, 12, 480);
+        for (bytes, kept) in [
+            (&b"records"[..], &b"records"[..]),
+            (b"rec", b"records"),
+            (b"records and more", b"records and more"),
+        ] {
+            keep_aside(&path, bytes).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), kept);
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert_eq!(aside_epoch(name), Some(12));
+        assert_eq!(parse_segment_name(name, LogId::Order), None);
+        assert_eq!(aside_epoch("order-00012-0000.log"), None);
+        assert_eq!(aside_epoch("other-00012-at-1.cut"), None);
     }
 }

@@ -16,6 +16,7 @@ use super::log_reader::{LogError, LogPlace, LogReader, at, epochs};
 use super::log_store::{parse_segment_name, segment_path};
 use super::starts;
 use crate::journal::entry::{read_client, read_command, read_desk};
+use crate::journal::loss::HostLoss;
 use crate::journal::mark::{Mark, Marks};
 use crate::journal::read::{Broken, Why};
 use crate::journal::record::BODY_OFFSET;
@@ -435,6 +436,7 @@ impl EpochWalk {
             RecordKind::DeskInput => read_desk(body).is_some(),
             RecordKind::Command => read_command(body).is_some(),
             RecordKind::Mark => mark::read(body).is_some(),
+            RecordKind::HostLoss => HostLoss::read(body).is_some(),
             _ => true,
         };
         (!is_known).then(|| {

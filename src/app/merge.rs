@@ -103,7 +103,7 @@ impl<S: Source> Merge<S> {
     /// place, until that wants no more. Returns how many records were read, or the error of a log, behind which `feed` may have had some.
     pub fn read_ahead(
         &mut self,
-        mut seen: impl FnMut(LogId, u16, &Record<'_>) + Send,
+        mut seen: impl FnMut(LogId, u16, u64, &Record<'_>) + Send,
         mut feed: impl FnMut(LogId, u16, u64, &Record<'_>) -> bool,
     ) -> Result<u64, S::Error>
     where
@@ -116,7 +116,8 @@ impl<S: Source> Merge<S> {
         let read = move || {
             let (mut batch, mut records) = (Batch::default(), 0);
             while let Some((log, source)) = merge.next()? {
-                seen(log, source.place().0, &source.record());
+                let (epoch, offset) = source.place();
+                seen(log, epoch, offset, &source.record());
                 batch.take(log, source);
                 records += 1;
                 if batch.records.len() == BATCH_RECORDS {
@@ -182,6 +183,7 @@ mod tests {
                 previous: 0,
                 next_in: 0,
                 delivered: true,
+                kept: false,
                 body: &BODY[..self.at % BODY.len()],
                 crc: 0,
             }
@@ -221,7 +223,7 @@ mod tests {
         }
         let (mut seen, mut fed) = (Vec::new(), Vec::new());
         let records = logs(false).read_ahead(
-            |log, epoch, record| seen.push((log, epoch, record.sequence)),
+            |log, _, _, record| seen.push((log, record.sequence)),
             |log, epoch, offset, record| {
                 assert_eq!((epoch, offset), (3, record.sequence * 100));
                 fed.push((log, record.sequence, record.time_ns, record.body.to_vec()));
@@ -230,14 +232,14 @@ mod tests {
         );
         assert_eq!(records, Ok(wanted.len() as u64));
         assert!(fed == wanted);
-        assert!(seen.iter().map(|(log, _, at)| (log, at)).eq(fed.iter().map(|it| (&it.0, &it.1))));
+        assert!(seen.into_iter().eq(fed.iter().map(|it| (it.0, it.1))));
     }
 
     #[test]
     fn who_wants_no_more_gets_no_more_and_a_broken_log_is_told_all_the_same() {
         let (mut seen, mut fed) = (0, 0);
         let read = logs(true).read_ahead(
-            |_, _, _| seen += 1,
+            |_, _, _, _| seen += 1,
             |_, _, _, _| {
                 fed += 1;
                 fed < 1_000

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::boot::{BootError, failed};
 use super::log_reader::{LogPlace, LogReader};
-use super::log_store::{next_path_epoch, parse_segment_name};
+use super::log_store::{aside_epoch, next_path_epoch, parse_segment_name};
 use super::starts;
 use crate::config::plan::StatePlan;
 use crate::journal::LogId;
@@ -141,7 +141,7 @@ fn epochs(directory: &Path) -> io::Result<BTreeMap<u16, Epoch>> {
         let number = logs
             .iter()
             .find_map(|&log| parse_segment_name(name, log).map(|(epoch, _)| epoch))
-            .or_else(|| next_path_epoch(name));
+            .or_else(|| next_path_epoch(name).or_else(|| aside_epoch(name)));
         let (Some(number), Ok(metadata)) = (number, entry.metadata()) else {
             continue;
         };

@@ -142,6 +142,7 @@ impl SessionParts {
             epoch,
             before: [sequence, 0, 0],
             channels: names,
+            loss: None,
         };
         let log = begin_log(Log::new(id, writer), &beginning, now)
             .map_err(|error| failed("cannot begin the log")(io::Error::other(error)))?;

@@ -232,7 +232,7 @@ pub fn follow(
     let mut merge = Merge::new([open(0)?, open(1)?, open(2)?])?;
     let (mut fed, mut replayed) = (0u64, Ok(()));
     let records = merge.read_ahead(
-        |_, _, _| (),
+        |_, _, _, _| (),
         |log, epoch, offset, record| {
             fed += 1;
             if fed.is_multiple_of(1 << 14) {

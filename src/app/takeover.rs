@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use ringbuf::byte_log::foreign::Positions;
 
 use super::log_reader::{LogError, LogPlace, LogReader};
-use super::log_store::{SegmentWriter, segment_path};
+use super::log_store::{SegmentWriter, aside_path, keep_aside, segment_path, take_out};
 use super::starts::Starts;
+use crate::journal::causes::Cut;
+use crate::journal::loss::CutEnd;
 use crate::journal::mark::{LOGS, Mark, Marks};
 use crate::journal::read::{Broken, Why};
 use crate::journal::record::RecordError;
@@ -24,6 +26,9 @@ use crate::sys::staging::{StagingRegion, Stamp};
 /// All epochs of one log, one record after the other.
 pub struct Takeover {
     place: LogPlace,
+    /// The same with what of the window is believed, and from where it is read
+    readable: LogPlace,
+    position: Position,
     log: LogId,
     gateway: Option<String>,
     reader: LogReader,
@@ -40,6 +45,10 @@ pub struct Takeover {
     starts: Option<Starts>,
     /// What was decided about earlier epochs that do not end well
     settled: Vec<&'static Row>,
+    /// Its end tells of what another log has lost; of its second reading: the bytes of that, with which it does not go on
+    cut: Option<Cut>,
+    is_second: bool,
+    aside: Vec<u8>,
 }
 
 /// Why a log cannot be taken over.
@@ -81,11 +90,7 @@ impl Takeover {
         })?;
         let facts = Facts {
             window,
-            tail: match (position.epoch, position.ended) {
-                (0, _) => Tail::Nothing,
-                (_, true) => Tail::Ended,
-                (_, false) => Tail::Open,
-            },
+            tail: tail_behind(position),
             last: position.sequence(),
             ..Facts::default()
         };
@@ -101,7 +106,9 @@ impl Takeover {
             ..place.clone()
         };
         Ok(Self {
-            reader: LogReader::open_behind(readable, log, position)?,
+            reader: LogReader::open_behind(readable.clone(), log, position)?,
+            readable,
+            position: *position,
             place,
             log,
             gateway: gateway.map(str::to_owned),
@@ -113,7 +120,64 @@ impl Takeover {
             end: position.offset,
             starts: None,
             settled: Vec::new(),
+            cut: None,
+            is_second: false,
+            aside: Vec::new(),
         })
+    }
+
+    /// All logs were read: this one's end has no cause.
+    pub fn lacks_cause(&mut self, cut: Cut) {
+        (self.facts.causeless, self.facts.is_proved) = (cut.first, cut.is_proved);
+        self.cut = Some(cut);
+    }
+
+    /// To be read a second time, up to where it is cut. The window stays held.
+    pub fn again(self) -> Result<Self, TakeoverError> {
+        let position = &self.position;
+        let facts = Facts {
+            tail: tail_behind(position),
+            last: position.sequence(),
+            ..self.facts
+        };
+        Ok(Self {
+            reader: LogReader::open_behind(self.readable.clone(), self.log, position)?,
+            rescued: Vec::new(),
+            facts,
+            broken: None,
+            epoch: position.epoch,
+            end: position.offset,
+            settled: Vec::new(),
+            is_second: true,
+            ..self
+        })
+    }
+
+    /// What of it is taken out.
+    pub fn cut_end(&self) -> CutEnd {
+        self.cut.map_or_else(CutEnd::default, |cut| CutEnd {
+            records: cut.records(),
+            bytes: self.aside.len() as u64,
+        })
+    }
+
+    /// Where that is kept.
+    pub fn aside_path(&self) -> Option<PathBuf> {
+        let cut = self.cut?;
+        let directory = &self.place.directory;
+        Some(aside_path(directory, self.log, cut.epoch, cut.offset))
+    }
+
+    /// The next record is the first that is cut: it and what follows is all that is read of them.
+    fn set_aside(&mut self) {
+        self.aside.clear();
+        loop {
+            self.aside.extend_from_slice(self.reader.bytes());
+            // What cannot be read there would not have been gone on with either.
+            if !self.reader.advance().unwrap_or(false) {
+                return;
+            }
+        }
     }
 
     /// What is known of starts outside the logs.
@@ -163,6 +227,11 @@ impl Takeover {
             }
         }
         let record = self.reader.record();
+        let is_cut = |cut: Cut| self.reader.epoch() == cut.epoch && record.sequence >= cut.first;
+        if self.is_second && self.cut.is_some_and(is_cut) {
+            self.set_aside();
+            return Ok(false);
+        }
         let (sequence, is_end) = (record.sequence, record.kind == RecordKind::End);
         let is_new = self.reader.epoch() != self.epoch;
         let misfit = is_new.then(|| {
@@ -236,6 +305,20 @@ impl Takeover {
         refused(row, self.log, (at.file.clone(), at.offset), what)
     }
 
+    fn refuse_causeless(&self, row: &Row, facts: &Facts, cut: Cut) -> TakeoverError {
+        let segment = (cut.offset / self.place.segment_bytes) as u32;
+        let file = segment_path(&self.place.directory, self.log, cut.epoch, segment);
+        let (of, cause) = (cut.of.name(), cut.cause);
+        let what = recover::describe(row, facts, None);
+        let what = format!("{what}, record {cause} of the {of} log");
+        refused(
+            row,
+            self.log,
+            (file, cut.offset % self.place.segment_bytes),
+            what,
+        )
+    }
+
     /// Kept in memory until all is decided: a start that is refused changes nothing.
     fn rescue(&mut self) {
         let place = (self.reader.epoch(), self.reader.offset());
@@ -296,7 +379,10 @@ impl Takeover {
         };
         let row = recover::decide(&facts);
         match row.action {
-            Action::Refuse => Err(self.refuse(row, &facts, mark, &place)),
+            Action::Refuse => Err(match self.cut.filter(|cut| cut.is_proved) {
+                Some(cut) => self.refuse_causeless(row, &facts, cut),
+                None => self.refuse(row, &facts, mark, &place),
+            }),
             _ => Ok(row),
         }
     }
@@ -309,8 +395,14 @@ impl Takeover {
         segment_path(&self.place.directory, self.log, epoch, segment)
     }
 
-    /// Everything was read: makes it durable. The window, if there was one, is for the caller to hold until another takes its place.
+    /// Everything was read: makes it durable, and what is cut is moved to a file beside it. The window, if there was one, is for the caller to hold until another takes its place.
     pub fn finish(self) -> Result<Option<StagingRegion>, TakeoverError> {
+        if let (Some(cut), Some(aside)) = (self.cut, self.aside_path()) {
+            // A host that goes down meanwhile leaves what leads to the same cut.
+            let taken = keep_aside(&aside, &self.aside)
+                .and_then(|()| take_out(&self.place.directory, self.log, cut.epoch, cut.offset));
+            taken.map_err(|error| failed(&self.place, error))?;
+        }
         for (epoch, offset, bytes) in &self.rescued {
             let mut writer = SegmentWriter::new(&self.place.directory, self.log, *epoch);
             let written = writer.write_at(bytes, *offset).and_then(|()| writer.sync());
@@ -321,6 +413,14 @@ impl Takeover {
             sync_epoch(&self.place, self.log, epoch).map_err(|error| failed(&self.place, error))?;
         }
         Ok(self.held)
+    }
+}
+
+fn tail_behind(position: &Position) -> Tail {
+    match (position.epoch, position.ended) {
+        (0, _) => Tail::Nothing,
+        (_, true) => Tail::Ended,
+        (_, false) => Tail::Open,
     }
 }
 

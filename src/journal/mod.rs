@@ -3,10 +3,12 @@
 //! Bytes and decisions only: the memory is a `ringbuf` byte log, the journal thread (`stage::journal`) moves it to disk.
 
 pub mod begin;
+pub mod causes;
 mod codec;
 mod disk;
 pub mod entry;
 pub mod log;
+pub mod loss;
 pub mod mark;
 pub mod names;
 pub mod read;

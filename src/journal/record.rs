@@ -90,6 +90,8 @@ pub enum RecordKind {
     Mark = 17,
     /// Digest of the risk state behind the inputs so far; see [`super::begin::Digested`].
     StateDigest = 18,
+    /// The host went down before this process; see [`super::loss`].
+    HostLoss = 19,
 }
 
 impl RecordKind {
@@ -113,6 +115,7 @@ impl RecordKind {
             16 => Self::End,
             17 => Self::Mark,
             18 => Self::StateDigest,
+            19 => Self::HostLoss,
             _ => return None,
         })
     }
@@ -273,7 +276,7 @@ pub enum RecordError {
 }
 
 /// Bytes that a record of `body` bytes takes, padding included.
-pub fn padded(body: usize) -> usize {
+pub const fn padded(body: usize) -> usize {
     // `next_multiple_of` has a branch.
     (BODY_OFFSET + body + 7) & !7
 }

@@ -80,6 +80,10 @@ pub struct Facts {
     pub marked: u64,
     /// The operator has said that what may be missing shall be given up.
     pub accepts_loss: bool,
+    /// First record that tells of what another log has lost; zero: none. See [`super::causes`].
+    pub causeless: u64,
+    /// That record was on disk for certain, as a mark says.
+    pub is_proved: bool,
 }
 
 impl Facts {
@@ -115,6 +119,8 @@ pub enum Action {
     /// What stands behind its last whole record is left out, and what may be missing given up: numbers that it may have used are
     /// skipped.
     GiveUp,
+    /// As [`Action::GiveUp`]; and what stands at its end without a cause in another log, or behind that, is taken out and kept aside.
+    CutEffects,
     /// The gateway does not start.
     Refuse,
 }
@@ -153,7 +159,7 @@ const COPY: &str = "put the file back from a copy; without one agree with client
                     logs and windows away to begin anew";
 
 /// The table. The first row that fits decides; the last one fits always.
-pub const TABLE: [Row; 21] = [
+pub const TABLE: [Row; 23] = [
     Row {
         label: "in_use",
         when: |it| matches!(it.window, Window::InUse(_)),
@@ -220,6 +226,13 @@ pub const TABLE: [Row; 21] = [
         remedy: COPY,
     },
     Row {
+        label: "cause_missing",
+        when: |it| it.causeless > 0 && it.is_proved,
+        action: Action::Refuse,
+        meaning: "it tells of a record that another log does not have, and both were on disk",
+        remedy: COPY,
+    },
+    Row {
         label: "nothing_but_window",
         when: |it| it.tail == Tail::Nothing && it.window == Window::Filled,
         action: Action::Refuse,
@@ -244,7 +257,7 @@ pub const TABLE: [Row; 21] = [
     },
     Row {
         label: "ended",
-        when: |it| it.tail == Tail::Ended && !it.lacks_start,
+        when: |it| it.tail == Tail::Ended && !it.lacks_start && it.causeless == 0,
         action: Action::GoOn,
         meaning: "the process before ended in order",
         remedy: "",
@@ -274,7 +287,7 @@ pub const TABLE: [Row; 21] = [
     },
     Row {
         label: "killed",
-        when: Facts::has_window,
+        when: |it| it.has_window() && it.causeless == 0,
         action: Action::TakeOver,
         meaning: "the process before was killed",
         remedy: "",
@@ -285,6 +298,13 @@ pub const TABLE: [Row; 21] = [
         action: Action::Refuse,
         meaning: "it is damaged, and no other log says how much of it was on disk",
         remedy: COPY,
+    },
+    Row {
+        label: "effects_cut",
+        when: |it| it.causeless > 0 && it.accepts_loss,
+        action: Action::CutEffects,
+        meaning: "the host went down, and the end of this log tells of what another one has lost: it is cut there, and kept aside",
+        remedy: "",
     },
     Row {
         label: "loss_accepted",
@@ -376,6 +396,9 @@ pub fn describe(row: &Row, facts: &Facts, mark: Option<Mark>) -> String {
         Tail::Nothing => {}
         Tail::Ended | Tail::Open => what += &format!("; its last record is {}", facts.last),
     }
+    if facts.causeless > 0 {
+        what += &format!("; the cause of record {} is not there", facts.causeless);
+    }
     if let Some(mark) = mark.filter(|mark| facts.last < mark.through) {
         what += &format!(
             "; record {} of the {} log (start {}) says that all through record {} was on disk",
@@ -461,7 +484,7 @@ mod tests {
         {
             for (misfit, bits) in misfits
                 .into_iter()
-                .flat_map(|it| (0..64).map(move |bits| (it, bits)))
+                .flat_map(|it| (0..64 * 3).map(move |bits| (it, bits)))
             {
                 let bit = |at: u32| bits >> at & 1 == 1;
                 let facts = Facts {
@@ -474,6 +497,8 @@ mod tests {
                     marked: [0, 5, 6, 7][(bits >> 2 & 3) as usize],
                     accepts_loss: bit(4),
                     lacks_start: bit(5),
+                    causeless: if bits < 64 { 0 } else { 4 },
+                    is_proved: bits >= 128,
                 };
                 let row = decide(&facts);
                 used.insert(row.label);
@@ -481,7 +506,15 @@ mod tests {
                 if facts.last < facts.marked && !is_over {
                     assert_eq!(row.action, Action::Refuse, "{facts:?}");
                 }
+                if facts.causeless > 0 && !is_over {
+                    let goes_on = [Action::CutEffects, Action::Refuse].contains(&row.action);
+                    assert!(goes_on || tail == Tail::Nothing, "{facts:?}");
+                }
                 match row.action {
+                    Action::CutEffects => {
+                        assert!(facts.accepts_loss && !facts.is_proved, "{facts:?}");
+                        assert!(facts.causeless > 0, "{facts:?}");
+                    }
                     Action::GiveUp => {
                         assert!(facts.accepts_loss && !facts.has_window(), "{facts:?}")
                     }

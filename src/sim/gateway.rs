@@ -77,7 +77,7 @@ impl<S: Sockets> Gateway<S> {
         let shape = assembly::shape(&plan);
         let writers = Page::format(page, &shape, Identity::default()).into_writers();
         let disk = Disk::default();
-        let before = resumption.sequences;
+        let (before, loss) = (resumption.sequences, resumption.loss);
         let log = |id| {
             let (writer, reader) = byte_log::create(Region::heap(plan.state.staging_bytes))
                 .expect("a heap region of a good size makes a log");
@@ -87,6 +87,7 @@ impl<S: Sockets> Gateway<S> {
                 epoch,
                 before,
                 channels: &names,
+                loss,
             };
             let log = Log::new(id, writer).on_disk(disk.clone());
             let log = assembly::begin_log(log, &beginning, now);

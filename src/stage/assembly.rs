@@ -11,7 +11,7 @@ use super::acknowledged::Acknowledged;
 use super::control::ControlPorts;
 use super::copies::Copies;
 use super::decode::{DecodeParts, DecodeStage};
-use super::host_loss::Loss;
+use super::host_loss::{Loss, RESTART};
 use super::peer::{PeerConfig, Role};
 use super::recovered::Recovered;
 use super::replay::Resumption;
@@ -32,6 +32,7 @@ use crate::domain::{DeskIndex, Now, SessionIndex, Text};
 use crate::io::Sockets;
 use crate::journal::begin::{self, Begin};
 use crate::journal::entry::{self, ENTRY_BYTES_MAX};
+use crate::journal::loss::HostLoss;
 use crate::journal::{Cause, Log, LogId, RecordKind, mark, names, start};
 use crate::limits::{CONNECTIONS_MAX, STOPS_MAX};
 use crate::risk::{Risk, RiskPlan, SessionLimits};
@@ -127,6 +128,7 @@ pub struct RiskBefore {
 pub struct LinksBefore {
     recovered: Recovered,
     unsent: Vec<ToDesk>,
+    perhaps_sent: Vec<ToDesk>,
     in_flight: Vec<Entry>,
     doubts: Vec<Entry>,
     refusals: Vec<FromDesk>,
@@ -148,6 +150,7 @@ pub fn share(resumption: Resumption) -> (ClientsBefore, RiskBefore, LinksBefore)
     let links = LinksBefore {
         recovered: resumption.links,
         unsent: resumption.unsent,
+        perhaps_sent: resumption.perhaps_sent,
         in_flight: resumption.in_flight,
         doubts: resumption.doubts,
         refusals: resumption.refusals,
@@ -350,6 +353,7 @@ pub fn route<S: Sockets>(
     });
     Ok(stage.resume(
         before.unsent,
+        before.perhaps_sent,
         before.refusals,
         before.in_flight,
         before.doubts,
@@ -384,6 +388,8 @@ pub struct Beginning<'a> {
     pub before: [u64; 3],
     /// Names of its channels
     pub channels: &'a [String],
+    /// The host went down before it
+    pub loss: Option<HostLoss>,
 }
 
 /// A log that goes on behind those of the processes before, with the records that say so and who its channels are.
@@ -393,6 +399,7 @@ pub fn begin_log(mut log: Log, beginning: &Beginning<'_>, now: Now) -> Result<Lo
         epoch,
         before,
         channels,
+        loss,
     } = *beginning;
     let start = start::text(log.id(), gateway, epoch);
     let of_log = mark::LOGS.iter().zip(before);
@@ -404,6 +411,9 @@ pub fn begin_log(mut log: Log, beginning: &Beginning<'_>, now: Now) -> Result<Lo
         .ok_or(NoRoom)?;
     if before != [0; 3] && !log.append_mark(time_ns, before) {
         return Err(NoRoom);
+    }
+    if let Some(loss) = loss {
+        log.append(RecordKind::HostLoss, 0, cause, time_ns, &loss.body());
     }
     for (channel, body) in names::bodies(channels) {
         log.append(RecordKind::Names, channel, cause, time_ns, body.as_bytes())
@@ -509,7 +519,7 @@ fn stop_again(
     for command in stops {
         let input = CommandInput {
             ticket: 0,
-            user: Text::cut(b"restart"),
+            user: Text::cut(RESTART),
             command,
         };
         risk.on_command(now, &input);

@@ -11,7 +11,7 @@ use super::assembly::day_of;
 use super::replay::Resumption;
 use crate::config::plan::Plan;
 use crate::domain::command::{CommandInput, RiskCommand, Scope};
-use crate::domain::order::{AccountRef, ClientRequest};
+use crate::domain::order::{AccountRef, ClientRequest, ToDesk};
 use crate::domain::time::NS_PER_S;
 use crate::domain::{AccountIndex, DeskIndex, Durability, Now};
 use crate::wire::fix::Message;
@@ -28,8 +28,22 @@ impl Resumption {
         let wall_ns = now.wall_ns;
         self.stops.push(RiskCommand::HostLost { wall_ns });
         self.loss_wall_ns = wall_ns;
+        // Their records in the desk log may be what was lost.
+        let unsent = std::mem::take(&mut self.unsent).into_iter();
+        let (lost, unsent) = unsent.partition(|it| is_lossy(plan, it));
+        self.unsent = unsent;
+        self.perhaps_sent.extend::<Vec<_>>(lost);
     }
 }
+
+/// Whether what left to the request's desk may be unknown after a loss of the host.
+pub(super) fn is_lossy(plan: &Plan, request: &ToDesk) -> bool {
+    let desk = plan.account_desks[request.account.get()];
+    plan.desks[desk.get()].durability == Durability::Process
+}
+
+/// Who commands at a start what holds from before.
+pub(super) const RESTART: &[u8] = b"restart";
 
 /// What was stopped by commands that mean the same with whatever files: the firm, and desks. With it the last loss.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -39,11 +53,13 @@ pub(super) struct Standing {
     held: BTreeSet<u32>,
     /// When it was, nanoseconds since 1970; zero: never
     pub(super) loss_wall_ns: u64,
+    /// The start that went on then: what earlier ones left open may have been sent
+    pub(super) loss_epoch: u16,
 }
 
 impl Standing {
     /// The next command of the order log.
-    pub(super) fn take(&mut self, input: &CommandInput) {
+    pub(super) fn take(&mut self, epoch: u16, input: &CommandInput) {
         match input.command {
             RiskCommand::Block(Scope::Firm) => self.is_blocked = true,
             RiskCommand::Unblock(Scope::Firm) => self.is_blocked = false,
@@ -55,7 +71,10 @@ impl Standing {
             RiskCommand::ReleaseDesk(desk) => {
                 self.held.remove(&desk.0);
             }
-            RiskCommand::HostLost { wall_ns } => self.loss_wall_ns = wall_ns,
+            // A later day repeats it.
+            RiskCommand::HostLost { wall_ns } if wall_ns != self.loss_wall_ns => {
+                (self.loss_wall_ns, self.loss_epoch) = (wall_ns, epoch);
+            }
             _ => {}
         }
     }

@@ -20,8 +20,9 @@ use super::event_record;
 use crate::domain::time::NS_PER_S;
 use crate::domain::{DiskState, Now};
 use crate::io::{LogFile, Prepared};
-use crate::journal::{Disk, LogId, Record, RecordKind, record};
+use crate::journal::{Disk, LogId, Record, RecordKind, mark, record};
 use crate::limits::{EVENT_LINES_PER_S, JOURNAL_BATCH_BYTES, SYNC_INTERVAL_NS};
+use crate::status::snapshot::RECORD_BYTES_MIN;
 use crate::status::{Counter, ErrorCode, StageWriter};
 
 /// One log on its way to disk.
@@ -117,6 +118,8 @@ pub struct JournalStage<F: LogFile> {
     disk: Disk,
     sync_interval_ns: u64,
     next_sync_ns: u64,
+    /// When what is durable was noted: nothing behind it is older
+    durable_since_ns: u64,
     lines: EventLines,
 }
 
@@ -129,6 +132,7 @@ impl<F: LogFile> JournalStage<F> {
             disk: Disk::default(),
             sync_interval_ns: SYNC_INTERVAL_NS,
             next_sync_ns: 0,
+            durable_since_ns: 0,
             lines: EventLines::default(),
         }
     }
@@ -173,6 +177,29 @@ impl<F: LogFile> JournalStage<F> {
 
     /// One turn; returns how many records were written.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
+        if self.durable_since_ns == 0 {
+            self.durable_since_ns = now.mono_ns;
+        }
+        let records = self.work(now);
+        self.publish(now);
+        records
+    }
+
+    /// What a loss of the host would take now.
+    fn publish(&mut self, now: Now) {
+        let age_ns = now.mono_ns.saturating_sub(self.durable_since_ns);
+        for drain in &mut self.drains {
+            let at = mark::LOGS.iter().position(|log| *log == drain.id);
+            let bytes = drain.gauge.position() - drain.reader.released();
+            let age_ns = if bytes > 0 { age_ns } else { 0 };
+            let durable = self.disk.durable(drain.id);
+            if let Some(at) = at {
+                self.status.set_loss_window(at, durable, bytes, age_ns);
+            }
+        }
+    }
+
+    fn work(&mut self, now: Now) -> usize {
         if self.has_failed() {
             return 0;
         }
@@ -264,6 +291,7 @@ impl<F: LogFile> JournalStage<F> {
             drain.is_dirty = false;
             self.status.add(Counter::Syncs, 1);
         }
+        self.durable_since_ns = now.mono_ns;
         for drain in &mut self.drains {
             if drain.mark > drain.reader.released() {
                 let [sequence, but_marks] = drain.marked_sequences;
@@ -288,6 +316,8 @@ impl<F: LogFile> JournalStage<F> {
         tracing::error!(log = log.name(), %error, state = state.name(), "the logs do not reach the disk any more: no new orders");
     }
 }
+
+const _: () = assert!(RECORD_BYTES_MIN == record::padded(0) as u64);
 
 /// Logs of a process.
 const LOGS_MAX: usize = 3;

@@ -24,7 +24,7 @@ use super::rejections::{Number, Rejections, refused};
 use crate::config::plan::Plan;
 use crate::domain::order::ToDesk;
 use crate::domain::report::{DeskInput, FromDesk, ToClient};
-use crate::domain::{LinkIndex, Now, OrderId, Text};
+use crate::domain::{LinkIndex, Now, OrderId, RejectReason, Text};
 use crate::journal::entry::{self, Outcome};
 use crate::journal::snapshot::Position;
 use crate::journal::{Cause, LogId, Record, RecordKind, begin};
@@ -250,7 +250,10 @@ impl Replay {
                     && epoch >= self.forgotten
                 {
                     let link = LinkIndex(u32::MAX);
-                    let refusal = refused(link, sequence, id, reason, Text::EMPTY);
+                    let mut refusal = refused(link, sequence, id, reason, Text::EMPTY);
+                    if reason == RejectReason::MayBeSent {
+                        refusal.input = DeskInput::InDoubt { id };
+                    }
                     self.refusals.insert(sequence, (epoch, refusal));
                 }
             }
@@ -310,7 +313,7 @@ impl Replay {
         if record.kind == RecordKind::Command
             && let Some((input, _)) = entry::read_command(record.body)
         {
-            self.standing.take(&input);
+            self.standing.take(epoch, &input);
         }
         let Some(mut risk) = self.risk.take() else {
             // Of other reference data: nothing can be made of it, but that it was dealt with.
@@ -425,6 +428,13 @@ impl Replay {
                     self.refusals_known.insert(sequence, epoch);
                 }
                 *id
+            }
+            // Nothing is known of how it was written, if it was.
+            DeskInput::InDoubt { .. } if input.link.0 == u32::MAX => {
+                if !is_refusal {
+                    self.refusals_known.insert(sequence, epoch);
+                }
+                return;
             }
             DeskInput::InDoubt { id } => {
                 match self.in_flight.remove(id) {

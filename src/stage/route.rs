@@ -21,7 +21,7 @@ use crate::domain::command::{LinkCommand, NumbersDone};
 use crate::domain::directory::Directory;
 use crate::domain::order::{DeskRequest, ToDesk};
 use crate::domain::report::{DeskInput, FromDesk};
-use crate::domain::{DeskIndex, Durability, LinkIndex, Now, OrderId, RejectReason, Text};
+use crate::domain::{DeskIndex, Durability, LinkIndex, Now, RejectReason, Text};
 use crate::io::Sockets;
 use crate::journal::{Cause, LogId, RecordKind, entry};
 use crate::limits::{
@@ -72,6 +72,8 @@ pub struct RouteStage<S: Sockets> {
     side: DeskSide,
     /// Requests of an earlier process that never left: they are not sent late
     unsent: VecDeque<ToDesk>,
+    /// Requests that may have left before the host went down: in doubt
+    perhaps_sent: VecDeque<ToDesk>,
     /// Requests that an earlier process or a desk refused, unknown to the risk stage
     refusals: VecDeque<FromDesk>,
     /// Cancels that wait for room in their desk's windows, and since when
@@ -116,6 +118,7 @@ impl<S: Sockets> RouteStage<S> {
             answers,
             side,
             unsent: VecDeque::new(),
+            perhaps_sent: VecDeque::new(),
             refusals: VecDeque::new(),
             waiting: VecDeque::with_capacity(CANCELS_WAITING_MAX),
             next_publish_ns: 0,
@@ -126,11 +129,13 @@ impl<S: Sockets> RouteStage<S> {
     pub fn resume(
         mut self,
         unsent: Vec<ToDesk>,
+        perhaps_sent: Vec<ToDesk>,
         refusals: Vec<FromDesk>,
         in_flight: Vec<Entry>,
         doubts: Vec<Entry>,
     ) -> Self {
         (self.unsent, self.refusals) = (unsent.into(), refusals.into());
+        self.perhaps_sent = perhaps_sent.into();
         // Who was to be logged out when nothing is in flight any more is out.
         for (link, peer) in self.side.links.iter_mut().zip(self.board.peers()) {
             link.draining = !peer.enabled;
@@ -174,7 +179,7 @@ impl<S: Sockets> RouteStage<S> {
     /// One turn; returns how much was done.
     pub fn duty_cycle(&mut self, now: Now) -> usize {
         let mut work = self.board.duty_cycle(now, &mut self.side);
-        if !self.unsent.is_empty() || !self.refusals.is_empty() {
+        if !self.unsent.is_empty() || !self.refusals.is_empty() || !self.perhaps_sent.is_empty() {
             work += self.refuse_unsent(now);
         }
         work += self.side.announce(now, self.board.peers());
@@ -232,6 +237,9 @@ impl<S: Sockets> RouteStage<S> {
                 });
             } else if let Some(request) = self.unsent.pop_front() {
                 self.refuse(now, &request, RejectReason::NotDelivered);
+            } else if let Some(request) = self.perhaps_sent.pop_front() {
+                let sequence = self.append_refused(now, &request, RejectReason::MayBeSent);
+                self.tell(now, sequence, DeskInput::InDoubt { id: request.id });
             } else {
                 break;
             }
@@ -381,30 +389,34 @@ impl<S: Sockets> RouteStage<S> {
     }
 
     fn refuse(&mut self, now: Now, request: &ToDesk, reason: RejectReason) {
+        let sequence = self.append_refused(now, request, reason);
+        self.side.status.add(Counter::RequestsRefused, 1);
+        if matches!(reason, RejectReason::Killed | RejectReason::DeskHeld) {
+            self.side.status.add(Counter::RequestsStopped, 1);
+        }
+        let input = DeskInput::Refused {
+            id: request.id,
+            reason,
+            text: Text::EMPTY,
+        };
+        self.tell(now, sequence, input);
+    }
+
+    /// What closes the request in the desk log; returns its sequence.
+    fn append_refused(&mut self, now: Now, request: &ToDesk, reason: RejectReason) -> u64 {
         let body = entry::refusal(request.id, reason);
         let cause = Cause {
             log: LogId::Order,
             sequence: request.cause_sequence,
             output: request.cause_output as u16,
         };
-        let record =
-            self.board
-                .log()
-                .append(RecordKind::Refused, u16::MAX, cause, now.wall_ns, &body);
-        self.side.status.add(Counter::RequestsRefused, 1);
-        if matches!(reason, RejectReason::Killed | RejectReason::DeskHeld) {
-            self.side.status.add(Counter::RequestsStopped, 1);
-        }
-        let sequence = record.map_or(0, |record| record.sequence);
-        self.tell_refused(now, sequence, request.id, reason);
+        let kind = RecordKind::Refused;
+        let log = self.board.log();
+        let record = log.append(kind, u16::MAX, cause, now.wall_ns, &body);
+        record.map_or(0, |record| record.sequence)
     }
 
-    fn tell_refused(&mut self, now: Now, sequence: u64, id: OrderId, reason: RejectReason) {
-        let input = DeskInput::Refused {
-            id,
-            reason,
-            text: Text::EMPTY,
-        };
+    fn tell(&mut self, now: Now, sequence: u64, input: DeskInput) {
         self.side.push(FromDesk {
             link: LinkIndex(u32::MAX),
             received_ns: now.mono_ns,

@@ -327,6 +327,7 @@ named! {
         Idle, "idle", "What a stage does when there is nothing to do.";
         Durability, "durability", "Durability level.";
         Memory, "memory", "Whether memory is locked.";
+        HostLoss, "host_loss", "What may be missing since the host went down before this start.";
     }
 }
 

@@ -20,7 +20,7 @@ use super::writer::{StageWriter, Writers};
 /// First bytes of a page.
 pub const MAGIC: [u8; 8] = *b"GATEPAGE";
 /// Version of this layout. A change of any struct here changes it.
-pub const LAYOUT_VERSION: u64 = 2;
+pub const LAYOUT_VERSION: u64 = 3;
 /// Bytes of a fact or warning, as UTF-8 padded with zeros.
 pub const FACT_BYTES: usize = 192;
 /// Warnings that the page can show.
@@ -130,6 +130,26 @@ pub struct StageBlock {
     pub closed: [u64; REASONS_MAX],
     /// Distinct errors
     pub errors: [ErrorRow; ERRORS_MAX],
+    /// What of the client, order and desk log a loss of the host would take (journal thread)
+    pub loss_windows: [LossWindow; 3],
+}
+
+/// The part of a log that is not durable.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Clone, Copy)]
+#[repr(C)]
+pub struct LossWindow {
+    /// Sequence of the last durable record; zero: none of this process
+    pub durable: u64,
+    /// Bytes behind it
+    pub bytes: u64,
+    /// No record behind it is older, ns
+    pub age_ns: u64,
+    /// Most bytes since the start
+    pub bytes_max: u64,
+    /// Highest age since the start, ns
+    pub age_ns_max: u64,
+    /// Room to grow
+    pub reserved: [u64; 3],
 }
 
 /// One ring, as its consumer sees it.
@@ -320,7 +340,7 @@ const _: () = assert!(size_of::<RingBlock>() == 64 && size_of::<ErrorRow>() == 4
 const _: () = assert!(offset_of!(StageBlock, rings) == 128);
 const _: () = assert!(offset_of!(StageBlock, counters) == 384);
 const _: () = assert!(offset_of!(StageBlock, rejects) == 384 + 8 * COUNTERS_MAX);
-const _: () = assert!(size_of::<StageBlock>() == 56 * 64);
+const _: () = assert!(size_of::<StageBlock>() == 59 * 64 && size_of::<LossWindow>() == 64);
 const _: () = assert!(size_of::<HistogramBlock>() == 64 + 8 * BUCKETS);
 const _: () = assert!(size_of::<SessionRow>() == 256);
 const _: () = assert!(offset_of!(SessionRow, orders_open) == 192);

@@ -17,7 +17,8 @@ use super::page::{
     StageBlock,
 };
 use super::snapshot::{
-    AccountSnapshot, LatencySnapshot, LinkSnapshot, SessionSnapshot, Snapshot, StageSnapshot,
+    AccountSnapshot, LatencySnapshot, LinkSnapshot, LossWindowSnapshot, SessionSnapshot, Snapshot,
+    StageSnapshot,
 };
 use crate::limits::STATUS_PAGE_BYTES_MAX;
 
@@ -165,6 +166,7 @@ fn snapshot(header: &Header, bytes: &[u8], now_wall_ns: u64) -> Option<Snapshot>
         .filter(|(stage, block)| ran(block) || **stage == Stage::Control)
         .map(|(&stage, block)| StageSnapshot::of(stage, block, now_wall_ns))
         .collect();
+    snapshot.loss_windows = LossWindowSnapshot::all(blocks);
     let histograms: &[HistogramBlock] = table(bytes, header.histograms)?;
     snapshot.latencies = (Histogram::ALL.iter().zip(histograms))
         .map(|(&histogram, block)| LatencySnapshot::of(histogram, block))

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub warnings_not_shown: u64,
     /// In the order of [`Stage::ALL`]; those that never ran are left out
     pub stages: Vec<StageSnapshot>,
+    /// What of each log is not durable: lost with the host
+    pub loss_windows: Vec<LossWindowSnapshot>,
     /// In the order of [`Histogram::ALL`]
     pub latencies: Vec<LatencySnapshot>,
     /// By session index
@@ -48,6 +50,52 @@ pub struct Snapshot {
     pub links: Vec<LinkSnapshot>,
     /// By account index
     pub accounts: Vec<AccountSnapshot>,
+}
+
+/// Shortest record of a log.
+pub const RECORD_BYTES_MIN: u64 = 48;
+
+/// The part of a log that is not durable: what a loss of the host would take now.
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct LossWindowSnapshot {
+    /// `client`, `order` or `desk`
+    pub log: &'static str,
+    /// Records in it
+    pub records: u64,
+    /// Their bytes
+    pub bytes: u64,
+    /// None of them is older, ns
+    pub age_ns: u64,
+    /// Most bytes since the start
+    pub bytes_max: u64,
+    /// Highest age since the start, ns
+    pub age_ns_max: u64,
+}
+
+impl LossWindowSnapshot {
+    /// Of all logs, by the blocks of all stages.
+    pub(super) fn all(blocks: &[StageBlock]) -> Vec<Self> {
+        let Some(journal) = blocks.get(Stage::Journal as usize) else {
+            return Vec::new();
+        };
+        let owners = [Stage::Decode, Stage::Risk, Stage::Route];
+        let logs = ["client", "order", "desk"].into_iter().zip(owners);
+        logs.zip(&journal.loss_windows)
+            .map(|((log, owner), window)| {
+                let last = blocks[owner as usize].counters[Counter::RecordsAppended as usize];
+                // The numbers of two threads: no more records than have room in the bytes.
+                let records_max = window.bytes / RECORD_BYTES_MIN;
+                Self {
+                    log,
+                    records: last.saturating_sub(window.durable).min(records_max),
+                    bytes: window.bytes,
+                    age_ns: window.age_ns,
+                    bytes_max: window.bytes_max,
+                    age_ns_max: window.age_ns_max,
+                }
+            })
+            .collect()
+    }
 }
 
 /// One stage.

@@ -387,7 +387,7 @@ fn long_names_are_cut_between_characters() {
 }
 
 /// Words of the made page.
-const WORDS: usize = 5000;
+const WORDS: usize = 6000;
 
 proptest! {
     /// Whatever stands in the header and in the rows, a reader answers and does not panic.

@@ -10,8 +10,8 @@ use super::catalog::{Counter, Fact, Histogram, Reason, Stage};
 use super::errors::{self, ERRORS_MAX, ErrorCode};
 use super::histogram::bucket_of;
 use super::page::{
-    ErrorRow, FACT_BYTES, Header, HistogramBlock, LAYOUT_VERSION, NAME_BYTES, RINGS_MAX, RingBlock,
-    Section, Sections, StageBlock, WARNINGS_MAX, Words, put_text,
+    ErrorRow, FACT_BYTES, Header, HistogramBlock, LAYOUT_VERSION, LossWindow, NAME_BYTES,
+    RINGS_MAX, RingBlock, Section, Sections, StageBlock, WARNINGS_MAX, Words, put_text,
 };
 use super::rows::{AccountCells, LinkCells, SessionCells, SessionRiskCells};
 use crate::domain::{AccountIndex, DiskState, LinkIndex, Now, RejectReason, SessionIndex};
@@ -168,6 +168,30 @@ impl StageWriter {
     pub fn set_disk(&self, state: DiskState) {
         debug_assert!(self.stage == Stage::Journal);
         field!(self, disk).store(state as u64, Relaxed);
+    }
+
+    /// What of log `at` (client, order, desk) is not durable: behind which record, how many bytes, and how old it may be. Journal thread only.
+    pub fn set_loss_window(&self, at: usize, durable: u64, bytes: u64, age_ns: u64) {
+        debug_assert!(self.stage == Stage::Journal);
+        let words = size_of::<LossWindow>() / 8;
+        let start = offset_of!(StageBlock, loss_windows) / 8 + at * words;
+        let block = &self.block[start..start + words];
+        block[offset_of!(LossWindow, durable) / 8].store(durable, Relaxed);
+        for (field, max, value) in [
+            (
+                offset_of!(LossWindow, bytes),
+                offset_of!(LossWindow, bytes_max),
+                bytes,
+            ),
+            (
+                offset_of!(LossWindow, age_ns),
+                offset_of!(LossWindow, age_ns_max),
+                age_ns,
+            ),
+        ] {
+            block[field / 8].store(value, Relaxed);
+            block[max / 8].fetch_max(value, Relaxed);
+        }
     }
 
     /// Names input ring `ring` (below [`RINGS_MAX`]) and its size.

@@ -6,7 +6,7 @@ use gatehouse::domain::{DeskIndex, Durability};
 use gatehouse::status::Counter;
 
 use super::support::fix::{Fix, fields, timestamp};
-use super::support::stages::order;
+use super::support::stages::{order, report};
 use super::{DAY_NS, Step, World};
 
 const HELD: &str = "Desk is held, try later";
@@ -218,5 +218,63 @@ fn a_sequence_that_is_used_again_is_not_closed_by_what_followed_from_the_first()
     world.restart();
     let told = world.client_returns_or_told();
     assert_eq!((told.get(11), told.get(39)), ("N", "8"), "{told:?}");
+    assert_eq!(told.get(58), "Not delivered to a desk");
+}
+
+const IN_DOUBT: &str = "In doubt: the link was lost before the desk answered";
+
+impl World {
+    fn counted(&self) -> (u64, u64) {
+        let status = self.bench.status();
+        (
+            status.total(Counter::InDoubt),
+            status.total(Counter::NotDelivered),
+        )
+    }
+}
+
+#[test]
+fn what_may_have_left_is_in_doubt_and_never_told_to_be_undelivered() {
+    // The next process has its turn, or dies before that; and dies between the two logs.
+    for steps in [
+        None,
+        Some(&[][..]),
+        Some(&[Step::Route]),
+        Some(&[Step::Route, Step::Risk]),
+    ] {
+        let mut world = World::new(false);
+        world.order("A");
+        let request = world.desk.expect("D");
+        // The order log has it, and the desk log has lost what left.
+        world.bench.lose_host([0, 0, 1], NUMBERS);
+        if let Some(steps) = steps {
+            steps.iter().for_each(|step| world.step(*step));
+            world.restart();
+        }
+        world.desk_returns();
+        assert_eq!(world.client_returns().len(), 0, "{steps:?}");
+        assert_eq!(world.status("A").get(58), IN_DOUBT, "{steps:?}");
+        let reserved = world.bench.status().accounts[0].reserved.clone();
+        assert_eq!(reserved, "100", "{steps:?}");
+        world.restart();
+        assert_eq!(world.counted(), (0, 0), "it was dealt with: {steps:?}");
+        world.desk_returns();
+        world.client_returns();
+        report(&mut world.desk, &request, "150=0 39=0");
+        assert_eq!(world.client.expect("8").get(39), "0", "{steps:?}");
+        assert_eq!(world.status("A").get(58), "", "{steps:?}");
+    }
+}
+
+#[test]
+fn what_did_not_leave_at_level_one_is_told_to_be_undelivered() {
+    let mut world = World::of(false, |plan| {
+        plan.desks[0].durability = Durability::Host;
+    });
+    world.order("A");
+    world.step(Step::Decode);
+    world.step(Step::Risk);
+    world.bench.lose_host([0, 0, 0], NUMBERS);
+    let told = world.client_returns_or_told();
     assert_eq!(told.get(58), "Not delivered to a desk");
 }

@@ -486,7 +486,8 @@ fn numbers(of: &Recovered, names: Vec<String>) -> String {
 /// What is compared.
 fn words(plan: &Plan, found: &Resumption) -> String {
     let sequence = |of: &ToDesk| (of.cause_sequence, of.cause_output);
-    let unsent: Vec<_> = found.unsent.iter().map(sequence).collect();
+    let unsent = [&found.unsent, &found.perhaps_sent];
+    let unsent = unsent.map(|of| of.iter().map(sequence).collect::<Vec<_>>());
     let sequence = |of: &ToClient| (of.cause_sequence, of.cause_output);
     let untold: Vec<_> = found.untold.iter().map(sequence).collect();
     let hash = found
@@ -554,6 +555,7 @@ fn go_on<S: Sockets>(
             epoch,
             before: sequences,
             channels: &names,
+            loss: None,
         };
         let log = assembly::begin_log(log, &beginning, now);
         (log.expect("room in the window"), reader)

@@ -36,7 +36,7 @@ pub(super) struct FilterArgs {
     pub kind: Vec<RecordKind>,
 }
 
-const KINDS: [RecordKind; 18] = [
+const KINDS: [RecordKind; 19] = [
     RecordKind::Start,
     RecordKind::MessageIn,
     RecordKind::MessageOut,
@@ -55,6 +55,7 @@ const KINDS: [RecordKind; 18] = [
     RecordKind::End,
     RecordKind::Mark,
     RecordKind::StateDigest,
+    RecordKind::HostLoss,
 ];
 
 /// Name of a kind, as programs know it.

@@ -113,6 +113,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
         "desk_reports": risk.executions_used(),
         "open_orders": risk.open_orders(),
         "not_sent": state.unsent.len(),
+        "perhaps_sent": state.perhaps_sent.len(),
         "not_answered": state.in_flight.len(),
         "in_doubt": state.doubts.len(),
         "not_told": state.untold.len(),
@@ -136,8 +137,12 @@ impl merge::Source for Walk {
         Walk::advance(self)
     }
 
-    fn time_ns(&self) -> u64 {
-        self.reader.record().time_ns
+    fn record(&self) -> Record<'_> {
+        self.reader.record()
+    }
+
+    fn place(&self) -> (u16, u64) {
+        (self.reader.epoch(), self.reader.offset())
     }
 }
 
@@ -172,6 +177,7 @@ fn told(object: &Value) -> String {
         ("desk_reports", "desk reports of the day"),
         ("open_orders", "open orders"),
         ("not_sent", "passed, not sent"),
+        ("perhaps_sent", "passed, perhaps sent"),
         ("not_answered", "sent, not answered"),
         ("in_doubt", "in doubt"),
         ("not_told", "reports not written"),

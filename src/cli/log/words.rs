@@ -11,6 +11,7 @@ use crate::domain::order::{ClientRequest, MassScope, OrderType, Side, TimeInForc
 use crate::domain::report::{DeskExec, DeskInput, DeskReport, FromDesk, LinkEvent};
 use crate::domain::{OrderId, OrderStatus, Price, Quantity, RejectReason, SessionIndex};
 use crate::journal::entry::{self, Outcome};
+use crate::journal::loss::HostLoss;
 use crate::journal::{Record, RecordKind, begin, mark};
 use crate::stage::event_record;
 use crate::wire::fix::tags;
@@ -42,6 +43,9 @@ pub(super) fn text(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> String
         }
         RecordKind::Connection => event_record::describe(record.body).unwrap_or_else(unreadable),
         RecordKind::Refused => match entry::read_refusal(record.body) {
+            Some((id, reason @ RejectReason::MayBeSent)) => {
+                format!("request {id} in doubt: {}", reason_words(reason))
+            }
             Some((id, reason)) => format!("request {id} not sent: {}", reason_words(reason)),
             None => unreadable(),
         },
@@ -65,6 +69,9 @@ pub(super) fn text(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> String
                 format!("digest of the state after {inputs} inputs: {value:016x}")
             })
         }
+        RecordKind::HostLoss => HostLoss::read(record.body).map_or_else(unreadable, |loss| {
+            format!("the host went down before this start: {}", loss.describe())
+        }),
         RecordKind::SequenceReset => "sequence numbers start anew".to_owned(),
         RecordKind::MessageIn
         | RecordKind::MessageOut
@@ -89,6 +96,13 @@ pub(super) fn object(names: &Names<'_>, epoch: u16, record: &Record<'_>) -> Valu
         }
         RecordKind::Mark => mark::read(record.body)
             .map(|[client, order, desk]| json!({"client": client, "order": order, "desk": desk})),
+        RecordKind::HostLoss => HostLoss::read(record.body).map(|loss| {
+            let [client, order, desk] = loss
+                .cut
+                .map(|end| json!({"records": end.records, "bytes": end.bytes}));
+            let cut = json!({"client": client, "order": order, "desk": desk});
+            json!({"records_max": loss.records_max, "bytes_max": loss.bytes_max, "cut": cut})
+        }),
         RecordKind::Refused => entry::read_refusal(record.body)
             .map(|(id, reason)| json!({"id": id.to_string(), "reason": reason.row().name})),
         _ => None,

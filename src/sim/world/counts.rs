@@ -55,6 +55,8 @@ counts! {
     host_losses "host losses",
     /// Records that went with it
     records_lost "records lost",
+    /// Records of these that a disk had, cut since their causes were lost
+    records_cut "records cut",
     /// Orders that went with it at level L0, seen from their clients
     clients_uncertain "clients uncertain",
     /// Worlds at level L1

@@ -274,7 +274,7 @@ impl World {
         let mut disk = self.disk.borrow_mut();
         disk.lose_host(random);
         restart::cut_tails(&mut disk);
-        restart::cut_effects(&mut disk)?;
+        self.counts.records_cut += restart::cut_effects(&mut disk)?;
         self.has_lost = true;
         let lost = self.witness.lose_host(&disk, durable)?;
         let records: u64 = lost.records.iter().sum();

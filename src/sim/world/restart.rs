@@ -9,6 +9,7 @@ use super::disk::Disk;
 use crate::config::plan::Plan;
 use crate::domain::Now;
 use crate::journal::LogId;
+use crate::journal::causes::Causes;
 use crate::journal::read::{Chain, Step, is_torn};
 use crate::journal::record::{Record, padded};
 use crate::journal::snapshot::{self, Heading, Position};
@@ -101,32 +102,29 @@ pub fn cut_tails(disk: &mut Disk) {
     }
 }
 
-/// Cuts the logs where an effect reached the disk and its cause did not, so that what is left could be a beginning of what happened. Real
-/// disks may write in any order: see "What it does not do" in docs/proofs/SIMULATION.md.
-pub fn cut_effects(disk: &mut Disk) -> Result<(), String> {
-    loop {
-        let records = records(disk)?;
-        let last = |log: LogId| {
-            let of_log = records.iter().filter(|placed| LOGS[placed.log] == log);
-            of_log.map(|placed| placed.record.sequence).max()
-        };
-        let last = LOGS.map(last);
-        let epoch = records.iter().map(|placed| placed.epoch).max();
-        let is_orphan = |placed: &&Placed<'_>| {
-            let cause = placed.record.cause;
-            let of = LOGS.iter().position(|log| *log == cause.log);
-            of.is_some_and(|of| last[of].unwrap_or(0) < cause.sequence)
-        };
-        let mut present = records.iter().filter(|placed| Some(placed.epoch) == epoch);
-        let Some(orphan) = present.find(is_orphan) else {
-            return Ok(());
-        };
-        let (log, offset) = (orphan.log, orphan.offset as usize);
-        if disk.ends(log).0 <= offset {
-            return Ok(());
-        }
-        disk.cut(log, offset);
+/// Cuts the logs as a start after a loss of the host does: where an effect reached the disk and its cause did not.
+pub fn cut_effects(disk: &mut Disk) -> Result<u64, String> {
+    let mut causes = Causes::behind(&[Position::START; 3]);
+    for placed in records(disk)? {
+        causes.take(
+            LOGS[placed.log],
+            placed.epoch,
+            placed.offset,
+            &placed.record,
+        );
     }
+    let mut records = 0;
+    for (log, cut) in causes.cuts().into_iter().enumerate() {
+        let Some(cut) = cut else { continue };
+        if cut.is_proved {
+            return Err(format!(
+                "a start takes a loss of the host for damage: {cut:?}"
+            ));
+        }
+        disk.cut(log, cut.offset as usize);
+        records += cut.records();
+    }
+    Ok(records)
 }
 
 /// What the disk has, fed in the order of time as a start does it, from the beginning or behind a snapshot.

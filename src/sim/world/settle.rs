@@ -114,6 +114,7 @@ impl World {
         }
         let known = [
             ("requests not sent", next.unsent.len(), 0),
+            ("requests perhaps sent", next.perhaps_sent.len(), 0),
             ("reports not told", next.untold.len(), 0),
             ("refusals not taken", next.refusals.len(), 0),
             (

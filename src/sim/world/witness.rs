@@ -385,6 +385,8 @@ impl Witness {
             DeskInput::Link(_) => 0,
         };
         match &input.input {
+            // Of a loss of the host the route stage knows nothing that a link could prove.
+            DeskInput::InDoubt { .. } if input.link.0 == u32::MAX => {}
             DeskInput::InDoubt { .. } => drop(self.doubtful.insert(id)),
             DeskInput::Link(_) => {}
             _ => drop(self.doubtful.remove(&id)),

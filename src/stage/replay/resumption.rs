@@ -7,9 +7,11 @@ use crate::domain::command::RiskCommand;
 use crate::domain::order::ToDesk;
 use crate::domain::report::{FromDesk, ToClient};
 use crate::domain::{LinkIndex, OrderId, RejectReason};
+use crate::journal::loss::HostLoss;
 use crate::journal::Cause;
 use crate::risk::Risk;
 use crate::route;
+use crate::stage::host_loss::is_lossy;
 use crate::stage::quick::QuickMap;
 use crate::stage::recovered::Recovered;
 use crate::stage::rejections::refused;
@@ -24,6 +26,8 @@ pub struct Resumption {
     pub links: Recovered,
     /// Requests that never left.
     pub unsent: Vec<ToDesk>,
+    /// Requests of which it is not known whether they left: the host went down, and the end of the desk log with it.
+    pub perhaps_sent: Vec<ToDesk>,
     /// Reports that no client log knows.
     pub untold: Vec<ToClient>,
     /// Copies of these that it does know, by epoch and channel.
@@ -46,6 +50,8 @@ pub struct Resumption {
     pub hash_seed: u64,
     /// When a start went on after the last loss of the host, nanoseconds since 1970; zero: none did.
     pub loss_wall_ns: u64,
+    /// The host went down right before.
+    pub loss: Option<HostLoss>,
 }
 
 impl Replay {
@@ -120,11 +126,15 @@ impl Replay {
             entries.sort_by_key(|entry| entry.id.slot());
             entries
         };
-        let (mut unsent, mut untold) = (Vec::new(), Vec::new());
+        let (mut unsent, mut perhaps_sent, mut untold) = (Vec::new(), Vec::new(), Vec::new());
+        let loss_epoch = self.standing.loss_epoch;
         let mut open: Vec<_> = self.open.into_iter().collect();
         open.sort_unstable_by_key(|(key, _)| *key);
-        for (_, (_, open)) in open {
+        for (_, (epoch, open)) in open {
             match open {
+                Open::Desk(request) if epoch < loss_epoch && is_lossy(&self.plan, &request) => {
+                    perhaps_sent.push(request);
+                }
                 Open::Desk(request) => unsent.push(request),
                 Open::Client(output) => untold.push(output),
             }
@@ -133,6 +143,7 @@ impl Replay {
             clients: self.clients.finish(),
             links: self.links.finish(),
             unsent,
+            perhaps_sent,
             untold,
             copies: self.copies,
             in_flight: entries(self.in_flight),
@@ -144,6 +155,7 @@ impl Replay {
             stops,
             hash_seed: self.hash_seed,
             loss_wall_ns: self.standing.loss_wall_ns,
+            loss: None,
             risk,
         })
     }
