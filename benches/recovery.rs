@@ -118,6 +118,7 @@ impl Day {
                 epoch: 1,
                 before: [0; 3],
                 channels: &names,
+                loss: None,
             };
             let log = assembly::begin_log(Log::new(id, writer), &beginning, now).expect("room");
             let file = LogStore::create(directory, id, 1).expect("a log");

@@ -10,6 +10,7 @@ use crate::config::plan::Plan;
 use crate::domain::Now;
 use crate::journal::LogId;
 use crate::journal::causes::Causes;
+use crate::journal::loss::HostLoss;
 use crate::journal::read::{Chain, Step, is_torn};
 use crate::journal::record::{Record, padded};
 use crate::journal::snapshot::{self, Heading, Position};
@@ -215,6 +216,10 @@ pub fn resume(
     if has_lost {
         let most = (plan.state.staging_bytes / padded(0)) as u64;
         resumption.accept_host_loss(plan, now, most);
+        resumption.loss = Some(HostLoss {
+            records_max: most,
+            ..HostLoss::default()
+        });
     }
     Ok(resumption)
 }
