@@ -90,7 +90,7 @@ impl<S: Source> Merge<S> {
     }
 
     /// The log whose turn it is, which stands on its next record.
-    pub fn next(&mut self) -> Result<Option<(LogId, &S)>, S::Error> {
+    pub fn go(&mut self) -> Result<Option<(LogId, &S)>, S::Error> {
         if let Some(at) = self.given.take() {
             self.advance(at)?;
         }
@@ -115,7 +115,7 @@ impl<S: Source> Merge<S> {
         let merge = self;
         let read = move || {
             let (mut batch, mut records) = (Batch::default(), 0);
-            while let Some((log, source)) = merge.next()? {
+            while let Some((log, source)) = merge.go()? {
                 let (epoch, offset) = source.place();
                 seen(log, epoch, offset, &source.record());
                 batch.take(log, source);
@@ -137,7 +137,8 @@ impl<S: Source> Merge<S> {
                     let record = it.record.over(&batch.bodies[it.body.clone()]);
                     wanted = wanted && feed(it.log, it.epoch, it.offset, &record);
                 }
-                (batch.records.clear(), batch.bodies.clear());
+                batch.records.clear();
+                batch.bodies.clear();
                 let _ = emptied.try_send(batch);
             }
             reader.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -217,7 +218,7 @@ mod tests {
     #[test]
     fn what_is_read_ahead_comes_whole_and_in_turn() {
         let (mut one_by_one, mut wanted) = (logs(false), Vec::new());
-        while let Some((log, source)) = one_by_one.next().expect("good") {
+        while let Some((log, source)) = one_by_one.go().expect("good") {
             let record = source.record();
             wanted.push((log, record.sequence, record.time_ns, record.body.to_vec()));
         }

@@ -108,8 +108,16 @@ fn map_large(bytes: usize) -> *mut u8 {
         return std::ptr::null_mut();
     };
     // SAFETY: a new mapping, at no given place.
-    let found =
-        unsafe { libc::mmap(std::ptr::null_mut(), reserved, libc::PROT_NONE, flags, -1, 0) };
+    let found = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            reserved,
+            libc::PROT_NONE,
+            flags,
+            -1,
+            0,
+        )
+    };
     if found == libc::MAP_FAILED {
         return std::ptr::null_mut();
     }

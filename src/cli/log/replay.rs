@@ -17,8 +17,8 @@ use crate::app::snapshots;
 use crate::cli::table::Table;
 use crate::config::plan::Plan;
 use crate::domain::AccountIndex;
-use crate::journal::LogId;
 use crate::journal::record::padded;
+use crate::journal::{LogId, Record};
 use crate::risk::Risk;
 
 /// Arguments of `gatehouse log replay`.
@@ -74,7 +74,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     let mut progress = Progress::new(&source.place);
     let (mut records, mut bytes) = ([0u64; 3], [0u64; 3]);
     let mut last_ns = positions.iter().map(|it| it.time_ns).max().unwrap_or(0);
-    while let Some((log, walk)) = merge.next()? {
+    while let Some((log, walk)) = merge.go()? {
         let at = LOGS.iter().position(|of| *of == log).unwrap_or(0);
         let record = walk.reader.record();
         if args.to.is_some_and(|to| record.time_ns > to) {
@@ -124,10 +124,12 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
         false => told(&object),
     };
     crate::cli::show(&text)?;
-    Ok(match merge.into_sources().iter().any(|(_, walk)| walk.damaged) {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
-    })
+    Ok(
+        match merge.into_sources().iter().any(|(_, walk)| walk.damaged) {
+            true => ExitCode::FAILURE,
+            false => ExitCode::SUCCESS,
+        },
+    )
 }
 
 impl merge::Source for Walk {
