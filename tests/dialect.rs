@@ -154,10 +154,7 @@ fn client_report(exec: ClientExec, status: OrderStatus, reason: RejectReason) ->
     }
 }
 
-/// For the session that asked, and for one that receives copies; without a level.
 const PLAIN: (Option<Level>, bool) = (None, false);
-/// See above.
-const COPY: (Option<Level>, bool) = (None, true);
 
 fn reports(w: &mut Writing, names: &Directory) {
     let mut all = Vec::new();
@@ -187,14 +184,13 @@ fn reports(w: &mut Writing, names: &Directory) {
     }
     for report in all {
         let what = format!("{:?} {:?} {:?}", report.exec, report.status, report.reason);
+        let output = ClientOutput::Report(report);
         w.add(what, |out, header, time| {
-            let report = ClientOutput::Report(report);
-            encode_output(out, header, time, names, &report, PLAIN)
+            encode_output(out, header, time, names, &output, PLAIN)
         });
         if !matches!(report.detail, ReportDetail::Answer { .. }) {
             w.add("copy".to_owned(), |out, header, time| {
-                let report = ClientOutput::Report(report);
-                encode_output(out, header, time, names, &report, COPY)
+                encode_output(out, header, time, names, &output, (None, true))
             });
         }
     }

@@ -198,20 +198,17 @@ impl Bench {
     fn compare_ways(&self) -> Resumption {
         let feed = Feed::of(&self.past);
         let records = feed.records.iter().map(Vec::len).sum::<usize>();
-        let day = assembly::day(self.now());
         let known = |replay: Replay| {
-            let rows = replay.rows();
-            let found = replay.finish(day).expect("the same plan");
+            let (rows, end) = (replay.rows(), assembly::day(self.now()));
+            let found = replay.finish(end).expect("the same plan");
             (format!("{rows:?} {}", words(&self.plan, &found)), found)
         };
-        let in_turn =
-            |order: [usize; 3]| order.map(|log| vec![log; feed.records[log].len()]).concat();
+        let all_of = |log: usize| vec![log; feed.records[log].len()];
+        let in_turn = |order: [usize; 3]| order.map(all_of).concat();
         let (wanted, found) = known(feed.replay(&self.plan, &in_turn([0, 1, 2]), |_| false));
         let many = self.saves_each_record;
         let orders = [[2, 1, 0], [1, 2, 0], [0, 2, 1], [2, 0, 1], [1, 0, 2]];
-        let orders = orders.into_iter().take(if many { 5 } else { 2 });
-        let mut ways: Vec<_> = orders.map(in_turn).collect();
-        // And any others: the logs' records in a drawn order.
+        let mut ways = orders.map(in_turn)[..if many { 5 } else { 2 }].to_vec();
         for seed in 1..=if many { 5 } else { 2 } {
             let mut random = Random::new(seed + self.mono_ns.get());
             let mut way = ways[0].clone();
@@ -415,7 +412,7 @@ impl<S: Sockets> Stages<S> {
     }
 }
 
-/// The records of each log, with their epochs and offsets.
+/// The records of each log.
 struct Feed<'a> {
     records: [Vec<(u16, u64, Record<'a>)>; 3],
 }
@@ -438,8 +435,7 @@ impl<'a> Feed<'a> {
         Self { records }
     }
 
-    /// Fed log by log as `way` says; what is known goes into a snapshot after the records that `saves` says, and back. The seed is
-    /// another one for each way.
+    /// Fed as `way` says, with another seed for each; where `saves` says so, what is known goes into a snapshot and back.
     fn replay(&self, plan: &Plan, way: &[usize], saves: impl Fn(usize) -> bool) -> Replay {
         let plan = Arc::new(plan.clone());
         let seed = (way.iter()).fold(7u64, |seed, log| seed.wrapping_mul(31) + *log as u64);
@@ -460,7 +456,6 @@ impl<'a> Feed<'a> {
 
 fn saved_and_loaded(plan: &Arc<Plan>, replay: Replay, seed: u64) -> Replay {
     let (positions, bytes) = (replay.positions(), replay.save());
-    drop(replay);
     let loaded = Replay::load(plan.clone(), seed, &bytes).expect("what was saved is loaded");
     assert_eq!(loaded.positions(), positions);
     loaded
@@ -509,8 +504,8 @@ fn words(plan: &Plan, found: &Resumption) -> String {
 /// The stages of `plan` over these sockets: clients' and desks'.
 pub fn assemble<S: Sockets>(plan: &Plan, clients_io: S, desks_io: S, wall_ns: u64) -> Stages<S> {
     let now = now_at(wall_ns, 0);
-    let nothing = Replay::new(Arc::new(plan.clone()), 0).finish(assembly::day(now));
-    let nothing = nothing.expect("no log has nothing wrong");
+    let nothing = Replay::new(Arc::new(plan.clone()), 0);
+    let nothing = nothing.finish(assembly::day(now)).expect("no log");
     go_on(plan, clients_io, desks_io, 1, nothing, &[], now)
 }
 
