@@ -457,7 +457,10 @@ impl EpochWalk {
             Some(before) => format!("the log of start {} ended otherwise", before.epoch),
             None => "what stood before is gone".to_owned(),
         };
-        let what = format!("it begins with record {found} where {} was due: {what}", behind + 1);
+        let what = format!(
+            "it begins with record {found} where {} was due: {what}",
+            behind + 1
+        );
         let (file, _) = self.locate(0);
         findings.push(Finding {
             severity: Severity::Damaged,

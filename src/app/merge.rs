@@ -47,6 +47,7 @@ impl<S: Source> Merge<S> {
     }
 
     /// The log whose turn it is, which stands on its next record.
+    #[expect(clippy::should_implement_trait)] // An iterator could not lend the source, nor fail.
     pub fn next(&mut self) -> Result<Option<(LogId, &S)>, S::Error> {
         if let Some(at) = self.given.take() {
             self.advance(at)?;
