@@ -147,6 +147,30 @@ fn a_start_that_cannot_listen_ends_in_order() {
 }
 
 #[test]
+fn a_start_without_its_control_socket_changes_nothing() {
+    let mut world = World::start(|_| {});
+    world.stop();
+    let state = &world.plan.state;
+    let names = || {
+        let entries = fs::read_dir(&state.log_directory).expect("read");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let mut plan = (*world.plan).clone();
+    // A directory stands there.
+    plan.state.control_socket = state.log_directory.clone();
+    let told = refusal(&Arc::new(plan));
+    assert!(told.contains("cannot open the control socket"), "{told}");
+    assert_eq!(names(), before);
+    // The host may go down now.
+    fs::remove_dir_all(&state.staging_directory).expect("removed");
+    app::start(world.plan.clone()).expect("it starts").stop();
+}
+
+#[test]
 fn orders_of_today_are_not_read_with_other_files() {
     let mut world = World::start(|_| {});
     let mut client = traded(&world);

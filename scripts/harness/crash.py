@@ -340,6 +340,7 @@ def say_day(number, outcome, orders):
     wrong += [f"numbers began anew {outcome['resets']} times"] if outcome["resets"] else []
     wrong += [f"the gateway ended with {outcome['gateway_ended_with']}"] if outcome["gateway_ended_with"] else []
     wrong += [outcome["failure"]] if outcome["failure"] else []
+    wrong += [] if orders else ["no order was sent"]
     print(f"day {number}: {orders} orders ({outcome['refused']} refused), {outcome['fills']} fills: {'; '.join(wrong) or 'good'}", flush=True)
     for example in outcome["examples"]:
         print(f"    {example}")

@@ -162,6 +162,8 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
     let clock = Clock::new();
     let now = clock.clone().now();
     let before = before::read(&plan, now, accept_host_loss)?;
+    // What cannot be had is told before anything is written.
+    let control_listener = bind_control(&plan.state.control_socket)?;
     let mut starts = starts::read(&plan.state.log_directory)
         .map_err(before::unreadable_starts(&plan))?
         .unwrap_or_default();
@@ -197,7 +199,6 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
             return Err(failed("cannot go on after the loss of the host")(problem));
         }
     }
-    let control_listener = bind_control(&plan.state.control_socket)?;
     let memory = lock_memory(&plan, &mut warnings);
 
     let (reports, started) = mpsc::channel();

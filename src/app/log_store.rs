@@ -295,7 +295,7 @@ pub fn aside_path(directory: &Path, log: LogId, epoch: u16, offset: u64) -> Path
 }
 
 /// Epoch of such a file.
-pub(super) fn aside_epoch(name: &str) -> Option<u16> {
+fn aside_epoch(name: &str) -> Option<u16> {
     let (log, rest) = name.strip_suffix(".cut")?.split_once('-')?;
     let is_log = |of: &LogId| of.name() == log;
     LOGS.iter().find(|of| is_log(of))?;
@@ -355,12 +355,14 @@ fn next_path(segment: &Path) -> PathBuf {
     segment.with_extension("log.next")
 }
 
-/// Epoch of a file that was made ahead of need, and left by a process that was killed.
-pub(super) fn next_path_epoch(name: &str) -> Option<u16> {
-    let segment = name.strip_suffix(".next")?;
+/// Epoch of a file of any log, also of one that was made ahead of need and left by a process that was killed, or of what was cut.
+pub(super) fn epoch_of(name: &str) -> Option<u16> {
+    let aside = aside_epoch(name);
+    let segment = name.strip_suffix(".next").unwrap_or(name);
     let logs = [LogId::Client, LogId::Order, LogId::Desk];
     let parse = |&log: &LogId| parse_segment_name(segment, log);
-    logs.iter().find_map(parse).map(|(epoch, _)| epoch)
+    let of_log = logs.iter().find_map(parse).map(|(epoch, _)| epoch);
+    of_log.or(aside)
 }
 
 /// Epoch and segment of a file of this log; `None` for any other file.
@@ -374,10 +376,7 @@ pub fn parse_segment_name(name: &str, log: LogId) -> Option<(u16, u32)> {
 pub fn next_epoch(directory: &Path, mut highest: u16) -> io::Result<u16> {
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();
-        let epoch = name
-            .to_str()
-            .and_then(|name| name.split('-').nth(1))
-            .and_then(|text| text.parse().ok());
+        let epoch = name.to_str().and_then(epoch_of);
         highest = highest.max(epoch.unwrap_or(0));
     }
     highest.checked_add(1).ok_or_else(|| {
@@ -446,6 +445,10 @@ mod tests {
         store.sync().unwrap();
         assert_eq!(next_epoch(directory.path(), 0).unwrap(), 2);
         assert_eq!(next_epoch(directory.path(), 7).unwrap(), 8);
+        // Of other files it takes no note.
+        fs::write(directory.path().join("copy-65535-0000.log"), b"").unwrap();
+        fs::write(directory.path().join("desk-00003-0001.log.next"), b"").unwrap();
+        assert_eq!(next_epoch(directory.path(), 0).unwrap(), 4);
         let mut over_the_edge = [9u8; 8];
         let mut reader = SegmentReader::new(directory.path(), LogId::Order);
         let edge = place(1, LOG_SEGMENT_BYTES - 4);

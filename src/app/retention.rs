@@ -11,10 +11,9 @@ use std::time::{Duration, SystemTime};
 
 use super::boot::{BootError, failed};
 use super::log_reader::{LogPlace, LogReader};
-use super::log_store::{aside_epoch, next_path_epoch, parse_segment_name};
+use super::log_store::epoch_of;
 use super::starts;
 use crate::config::plan::StatePlan;
-use crate::journal::LogId;
 use crate::journal::mark::LOGS;
 use crate::limits::{
     LOG_BYTES_PER_REQUEST, LOG_DISK_WARN_PERCENT, LOG_EPOCHS_KEPT, LOG_SEGMENT_BYTES,
@@ -136,12 +135,7 @@ fn epochs(directory: &Path) -> io::Result<BTreeMap<u16, Epoch>> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
-        let name = name.to_str().unwrap_or_default();
-        let logs = [LogId::Client, LogId::Order, LogId::Desk];
-        let number = logs
-            .iter()
-            .find_map(|&log| parse_segment_name(name, log).map(|(epoch, _)| epoch))
-            .or_else(|| next_path_epoch(name).or_else(|| aside_epoch(name)));
+        let number = name.to_str().and_then(epoch_of);
         let (Some(number), Ok(metadata)) = (number, entry.metadata()) else {
             continue;
         };
@@ -244,7 +238,7 @@ mod tests {
     use crate::app::log_store::segment_path;
     use crate::app::takeover::Takeover;
     use crate::config::sample::Sample;
-    use crate::journal::{Cause, Log, RecordKind, start};
+    use crate::journal::{Cause, Log, LogId, RecordKind, start};
     use ringbuf::byte_log::{self, Region};
     use std::fs::File;
 

@@ -124,12 +124,11 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
         false => told(&object),
     };
     crate::cli::show(&text)?;
-    Ok(
-        match merge.into_sources().iter().any(|(_, walk)| walk.damaged) {
-            true => ExitCode::FAILURE,
-            false => ExitCode::SUCCESS,
-        },
-    )
+    let logs = merge.into_sources();
+    Ok(match logs.iter().any(|(_, walk)| walk.damaged) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
 }
 
 impl merge::Source for Walk {
