@@ -102,7 +102,7 @@ pub struct Replay {
     unwritten: QuickSet<OrderId>,
     /// Of these, in doubt
     doubted: QuickSet<OrderId>,
-    /// And what desks have spoken of, and where in the desk log they did
+    /// And what desks have spoken of, and where
     spoken: QuickMap<OrderId, u64>,
     /// Requests that the route stage refused, until the risk stage knows
     refusals: QuickMap<u64, (u16, FromDesk)>,
@@ -117,17 +117,15 @@ pub struct Replay {
     inputs: u64,
     /// Trading day of the last input
     last_input_day: u32,
-    /// Start whose risk state began anew and was gone on with since
+    /// Starts: whose risk state began anew and was gone on with since, and before which what desks have is forgotten
     fresh_epoch: u16,
-    /// Start before which what desks have is forgotten
     forgotten: u16,
     /// What the hashes of the risk state's tables are made with: nobody outside can choose names that collide
     hash_seed: u64,
 }
 
 impl Replay {
-    /// For stages of this plan; no record yet. Nothing that comes of it depends on the seed, but how long that takes where somebody
-    /// knows it.
+    /// For stages of this plan; no record yet. What comes of it does not depend on the seed.
     pub fn new(plan: Arc<Plan>, hash_seed: u64) -> Self {
         Self {
             reference: assembly::reference(&plan),
@@ -174,10 +172,9 @@ impl Replay {
             LogId::Order => {
                 let fed = self.feed_order(epoch, record);
                 // What closes an output that it does not have closes none.
-                while let Some(first) = self.closed.first_entry() {
-                    if first.key().0 > record.sequence {
-                        break;
-                    }
+                while let Some(first) = self.closed.first_entry()
+                    && first.key().0 <= record.sequence
+                {
                     first.remove();
                 }
                 return fed;

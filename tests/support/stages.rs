@@ -1,5 +1,5 @@
-//! The gateway's three stages put together by hand on this thread, over sockets in memory and with a clock that the test turns: for
-//! what needs every duty cycle under control. The peers are the same text-only ones as over real sockets.
+//! The gateway's three stages put together by hand on this thread, over sockets in memory and with a clock that the test turns.
+//! The peers are the same text-only ones as over real sockets.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -46,7 +46,6 @@ pub struct Stages<S: Sockets = MemorySockets> {
     pub risk: RiskStage,
     pub route: RouteStage<S>,
     pub ports: ControlPorts,
-    /// Bound address of the listener.
     pub address: SocketAddr,
     logs: Vec<Reader>,
     archive: ArchiveReader<OldLogs>,
