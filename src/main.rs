@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use gatehouse::sys::heap::LargePages;
-
 #[global_allocator]
-static MEMORY: LargePages = LargePages;
+static MEMORY: gatehouse::cli::Memory = gatehouse::cli::Memory;
 
 fn main() -> ExitCode {
     gatehouse::cli::main()

@@ -31,6 +31,7 @@ use crate::stage::control::{Control, Peer};
 use crate::stage::replay::Resumption;
 use crate::status::{Fact, StageWriter};
 use crate::sys::clock::Clock;
+use crate::sys::prefault;
 use crate::sys::sockets::Chosen;
 use crate::sys::thread::{self, MemoryLock};
 
@@ -168,6 +169,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
         .map_err(before::unreadable_starts(&plan))?
         .unwrap_or_default();
     let (needed, loss) = (before.resumption.needed, before.resumption.loss);
+    let is_awaited = before.resumption.inputs > 0;
     let epoch = next_epoch(&plan, &mut starts, &before.resumption)?;
     let topology = topology::decide(
         &plan.threads,
@@ -315,6 +317,7 @@ pub fn start_after(plan: Arc<Plan>, accept_host_loss: bool) -> Result<Gateway, B
             return Err(error);
         }
     }
+    bring_memory(is_awaited, &mut gateway.warnings);
     if let Some(loss) = loss {
         control_status.fact(Fact::HostLoss, &loss.describe());
     }
@@ -468,6 +471,19 @@ fn note_starts(plan: &Plan, starts: &Starts) -> Result<(), BootError> {
     let directory = &plan.state.log_directory;
     let what = format!("cannot write {}", starts::path(directory).display());
     starts::write(directory, starts).map_err(failed(what))
+}
+
+/// The rest of the memory that was made. Where clients and desks wait for a gateway that was killed, it comes beside their orders.
+fn bring_memory(is_awaited: bool, warnings: &mut Vec<String>) {
+    if !is_awaited {
+        return prefault::bring();
+    }
+    // It ends by itself, or with the process.
+    if let Err(error) = thread::spawn("gh-memory", prefault::bring) {
+        warnings.push(format!(
+            "memory comes as it is first used: cannot start thread gh-memory: {error}"
+        ));
+    }
 }
 
 fn lock_memory(plan: &Plan, warnings: &mut Vec<String>) -> String {

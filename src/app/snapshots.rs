@@ -20,7 +20,7 @@ use crate::journal::read::{Why, claimed_sequence};
 use crate::journal::snapshot::{self, Heading, Position, Unfit};
 use crate::journal::{LogId, Record};
 use crate::stage::replay::{Replay, ReplayError};
-use crate::sys::log_file::sync_directory;
+use crate::sys::log_file::{available_bytes, sync_directory};
 
 const TEMPORARY: &str = "snapshot.tmp";
 
@@ -151,6 +151,10 @@ pub enum LoadError {
 fn fits(place: &LogPlace, log: LogId, position: &Position) -> io::Result<bool> {
     if position.epoch == 0 {
         return Ok(true);
+    }
+    // That start is being removed: its files may be there in part.
+    if position.epoch < place.first_epoch {
+        return Ok(false);
     }
     let segment = (position.last / place.segment_bytes) as u32;
     let path = segment_path(&place.directory, log, position.epoch, segment);
@@ -294,8 +298,19 @@ fn write(place: &LogPlace, replay: &Replay, records: u64) -> Result<Taken, Snaps
     let mut file = options.open(&temporary).map_err(at(&temporary))?;
     file.try_lock()
         .map_err(|error| at(&temporary)(error.into()))?;
+    // The logs' next segments go before: without them the gateway takes no orders.
+    let wanted = (head.len() + state.len()) as u64 + LOGS.len() as u64 * place.segment_bytes;
     let mut fill = || {
         file.set_len(0)?;
+        let available = available_bytes(directory)?;
+        if available < wanted {
+            let what = format!(
+                "{} MiB are free, and {} MiB are left to the logs beside it: free some",
+                available >> 20,
+                wanted >> 20
+            );
+            return Err(io::Error::new(io::ErrorKind::StorageFull, what));
+        }
         file.write_all(&head)?;
         file.write_all(&state)?;
         file.sync_all()

@@ -28,6 +28,8 @@ use clap::{Parser, Subcommand};
 use crate::config::{Diagnostics, Plan};
 use crate::sim::line_events::LineEvent;
 use crate::stage::{Dictionaries, dictionary_text};
+/// The allocator of the program.
+pub use crate::sys::heap::LargePages as Memory;
 use crate::wire::fix::dictionary::DictionaryError;
 
 /// Status page where none is named: the default of the configuration's `status_file`.

@@ -106,23 +106,13 @@ impl Book {
         key: HashKey,
     ) -> Self {
         let rows_max = positions.len() + orders_max;
-        let blank = PositionRow {
-            account: AccountIndex(u32::MAX),
-            instrument: InstrumentIndex(u32::MAX),
-            start: 0,
-            bought: 0,
-            sold: 0,
-            reserved: 0,
-        };
-        let mut rows = vec![blank; rows_max];
-        rows.clear();
         let mut book = Self {
             accounts: accounts
                 .iter()
                 .map(AccountRow::new)
                 .chain([AccountRow::unknown()])
                 .collect(),
-            positions: rows,
+            positions: Vec::with_capacity(rows_max),
             key,
             index: SlotIndex::new(rows_max),
         };

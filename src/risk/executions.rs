@@ -38,20 +38,10 @@ pub(super) struct Executions {
 }
 
 impl Executions {
-    /// Room for `executions_max`, all of it touched.
+    /// Room for `executions_max`.
     pub fn new(executions_max: usize, key: HashKey) -> Self {
-        let blank = Execution {
-            exec_id: ExecId::EMPTY,
-            order: NONE,
-            successor: NONE,
-            exec_sequence: 0,
-            quantity: Quantity::ZERO,
-            price: Price::ZERO,
-        };
-        let mut rows = vec![blank; executions_max];
-        rows.clear();
         Self {
-            rows,
+            rows: Vec::with_capacity(executions_max),
             rows_max: executions_max,
             key,
             index: SlotIndex::new(executions_max),

@@ -1,7 +1,7 @@
 //! The risk stage's state: pre-trade checks, exposure, the book of record, the kill switch.
 //!
 //! Owned by the risk stage's thread alone, pure and deterministic: no clock, socket, file or thread is named here, time comes in
-//! with every call. All storage is sized and touched by [`Risk::new`]; nothing allocates afterwards. One input causes at most
+//! with every call. All storage is sized by [`Risk::new`]; nothing allocates afterwards. One input causes at most
 //! `OUTPUTS_MAX` outputs in each direction; what needs more goes on in [`Risk::continue_work`].
 
 mod book;
@@ -157,7 +157,7 @@ pub struct Risk {
 }
 
 impl Risk {
-    /// Sizes and touches everything. Accounts and instruments get one row more, which stands for those that do not exist.
+    /// Sizes everything. Accounts and instruments get one row more, which stands for those that do not exist.
     pub fn new(plan: RiskPlan) -> Self {
         let key = HashKey::new(plan.hash_seed);
         let sessions = plan.sessions.len();

@@ -180,28 +180,16 @@ pub(super) struct OrderTable {
 }
 
 impl OrderTable {
-    /// Room for `requests_max`, all of it touched. Every request may be a new order.
+    /// Room for `requests_max`. Every request may be a new order.
     pub fn new(requests_max: usize, sessions: usize, epoch: u16) -> Self {
         assert!(requests_max <= crate::limits::REQUESTS_MAX);
-        let request = Request {
-            id: OrderId::NONE,
-            client_order_id: ClientOrderId::EMPTY,
-            session: SessionIndex::default(),
-            order: NONE,
-            kind: RequestKind::New,
-            state: RequestState::Answered,
-        };
-        let mut requests = vec![request; requests_max];
-        requests.clear();
-        let mut orders = vec![Order::blank(); requests_max];
-        orders.clear();
         let ends = Ends {
             first: NONE,
             last: NONE,
         };
         Self {
-            requests,
-            orders,
+            requests: Vec::with_capacity(requests_max),
+            orders: Vec::with_capacity(requests_max),
             lists: vec![ends; sessions],
             requests_max,
             epoch,

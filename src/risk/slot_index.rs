@@ -6,7 +6,8 @@
 
 use crate::domain::Text;
 
-const EMPTY: u64 = u64::MAX;
+/// As fresh memory is.
+const EMPTY: u64 = 0;
 const SALTS: usize = 6;
 
 /// Keyed hash function.
@@ -63,7 +64,7 @@ pub(super) struct SlotIndex {
 }
 
 impl SlotIndex {
-    /// Room for `entries_max`; every cell is written, so the memory is there.
+    /// Room for `entries_max`.
     pub fn new(entries_max: usize) -> Self {
         let cells = (entries_max.max(1) * 2).next_power_of_two();
         Self {
@@ -86,8 +87,10 @@ impl SlotIndex {
             if cell == EMPTY {
                 return None;
             }
-            if cell >> 32 == hash >> 32 && same(cell as u32) {
-                return Some(cell as u32);
+            // Never zero: the slot is kept plus one.
+            let slot = (cell as u32).wrapping_sub(1);
+            if cell >> 32 == hash >> 32 && same(slot) {
+                return Some(slot);
             }
             at = (at + 1) & self.mask;
         }
@@ -101,7 +104,7 @@ impl SlotIndex {
         while self.cells[at] != EMPTY {
             at = (at + 1) & self.mask;
         }
-        self.cells[at] = hash >> 32 << 32 | slot as u64;
+        self.cells[at] = hash >> 32 << 32 | (slot as u64 + 1);
     }
 }
 

@@ -10,16 +10,19 @@ use std::io;
 
 use memmap2::{MmapMut, MmapOptions};
 
+use super::prefault::Wanted;
 use crate::limits::{FRAME_BYTES_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 
-/// Touched at start of each buffer, when not all of it is: one whole frame.
+/// Touched at start of each buffer, when not all of it is wanted: one whole frame.
 pub(super) const PREFAULT_BYTES: usize = FRAME_BYTES_MAX;
-/// Arenas up to this size are touched whole.
+/// Of arenas up to this size all pages are wanted.
 const PREFAULT_WHOLE_BYTES: usize = 64 << 20;
 const PAGE_BYTES: usize = 4096;
 
 /// Memory of `count` spans of equal size, page-aligned.
 pub(super) struct Arena {
+    /// All of it, where it is not large; dropped before the map.
+    _wanted: Option<Wanted>,
     map: MmapMut,
     span_bytes: usize,
 }
@@ -31,17 +34,27 @@ impl Arena {
         debug_assert!(parts.iter().all(|part| part.0.is_multiple_of(PAGE_BYTES)));
         let length = span_bytes * count.max(1);
         let mut map = MmapOptions::new().len(length).map_anon()?;
-        let whole = length <= PREFAULT_WHOLE_BYTES;
+        if length <= PREFAULT_WHOLE_BYTES {
+            let wanted = Some(Wanted::new(map.as_ptr(), length));
+            return Ok(Self {
+                _wanted: wanted,
+                map,
+                span_bytes,
+            });
+        }
         for span in map.chunks_exact_mut(span_bytes) {
             let mut rest = span;
             for &(part_bytes, touched_bytes) in parts {
                 let (part, after) = rest.split_at_mut(part_bytes);
                 rest = after;
-                let touched = if whole { part_bytes } else { touched_bytes };
-                touch(&mut part[..touched]);
+                touch(&mut part[..touched_bytes]);
             }
         }
-        Ok(Self { map, span_bytes })
+        Ok(Self {
+            _wanted: None,
+            map,
+            span_bytes,
+        })
     }
 
     /// Where the span begins.

@@ -7,6 +7,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use super::prefault;
+
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
@@ -40,7 +42,7 @@ const LARGE_PAGE_BYTES: usize = 2 << 20;
 
 /// The system's allocator, but what is large lies on large pages where the host grants them (`madvise` or `always` in
 /// `/sys/kernel/mm/transparent_hugepage/enabled`): the tables of a day are gigabytes, visited at random, and with small pages most visits cost
-/// a walk through the page tables and each first one a fault.
+/// a walk through the page tables and each first one a fault. Nothing is touched here: see [`prefault`].
 pub struct LargePages;
 
 // SAFETY: what is small goes to the system's allocator unchanged. Which of the two has an allocation depends on its layout alone, which
@@ -64,10 +66,11 @@ unsafe impl GlobalAlloc for LargePages {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         match is_large(layout) {
-            // SAFETY: a mapping of this length that `map_large` made, and that nobody uses any more.
-            true => unsafe {
-                libc::munmap(pointer.cast(), whole_pages(layout.size()));
-            },
+            true => {
+                prefault::forget(pointer);
+                // SAFETY: a mapping of this length that `map_large` made, and that nobody uses any more.
+                unsafe { libc::munmap(pointer.cast(), whole_pages(layout.size())) };
+            }
             // SAFETY: by the caller's contract.
             false => unsafe { System.dealloc(pointer, layout) },
         }
@@ -138,6 +141,7 @@ fn map_large(bytes: usize) -> *mut u8 {
             return std::ptr::null_mut();
         }
     }
+    prefault::want(start.cast(), length);
     start.cast()
 }
 

@@ -13,6 +13,7 @@ pub mod log_file;
 pub mod mmap;
 mod net;
 pub mod poll;
+pub mod prefault;
 pub mod sockets;
 pub mod staging;
 pub mod thread;

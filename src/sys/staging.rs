@@ -2,7 +2,7 @@
 //!
 //! Opened at start by whoever builds the stage; then the writer is the stage's thread and the reader the journal's, both
 //! through `ringbuf`. What always holds: the file is allocated whole, never shrinks, belongs to the owner alone (mode
-//! 0600, and locked while the region lives); the pages of a new one were touched.
+//! 0600, and locked while the region lives).
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use memmap2::{MmapMut, MmapOptions};
 use ringbuf::byte_log::{Region, StableBytes, region_bytes};
 
-use super::buffers::touch;
 use super::mmap::{allocate, at};
+use super::prefault::Wanted;
 
 /// A mapped file for a byte log. Behind the log's bytes stands a [`Stamp`].
 #[derive(Debug)]
 pub struct StagingRegion {
+    /// Of a new one all pages; dropped before the map.
+    wanted: Option<Wanted>,
     map: MmapMut,
     path: PathBuf,
     /// Nobody wrote to it yet
@@ -115,10 +117,8 @@ impl StagingRegion {
             stamp
                 .write(&file, length as u64)
                 .map_err(at(path, "write"))?;
-            // Mapped in one go, which is cheaper than a fault for each page; touched for the systems where that brings no pages to write.
-            let pages = MmapOptions::new().populate().clone();
-            let mut made = Self::map(file, path, length, pages, stamp)?;
-            touch(&mut made.map);
+            let mut made = Self::map(file, path, length, stamp)?;
+            made.wanted = Some(Wanted::new(made.map.as_ptr(), length));
             made.is_fresh = true;
             Ok(made)
         });
@@ -166,20 +166,16 @@ impl StagingRegion {
         // A sparse file would fault, and could fail, when it is written.
         allocate(&file, bytes).map_err(at(path, "allocate"))?;
         let length = usize::try_from(bytes).unwrap_or(0) - STAMP_BYTES;
-        Self::map(file, path, length, MmapOptions::new(), stamp)
+        Self::map(file, path, length, stamp)
     }
 
-    fn map(
-        file: File,
-        path: &Path,
-        length: usize,
-        mut pages: MmapOptions,
-        stamp: Stamp,
-    ) -> io::Result<Self> {
+    fn map(file: File, path: &Path, length: usize, stamp: Stamp) -> io::Result<Self> {
         // SAFETY: the file is locked and of mode 0600, so that nobody else maps, writes or shrinks it; it has `length`
         // bytes, all allocated.
-        let map = unsafe { pages.len(length).map_mut(&file) }.map_err(at(path, "map"))?;
+        let map =
+            unsafe { MmapOptions::new().len(length).map_mut(&file) }.map_err(at(path, "map"))?;
         Ok(Self {
+            wanted: None,
             map,
             path: path.to_owned(),
             is_fresh: false,

@@ -107,6 +107,9 @@ pub enum MemoryLock {
     Refused(String),
 }
 
+/// What is there and what comes stays; what does not come yet is not waited for: see [`super::prefault`].
+const ALL_AS_IT_COMES: libc::c_int = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;
+
 /// Locks all memory of the process, now and in future, if its limit allows that. With a finite limit it is not tried: later
 /// allocations would fail when the limit is reached.
 pub fn lock_memory() -> MemoryLock {
@@ -124,7 +127,7 @@ pub fn lock_memory() -> MemoryLock {
         ));
     }
     // SAFETY: no pointers are passed.
-    match check(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) }) {
+    match check(unsafe { libc::mlockall(ALL_AS_IT_COMES) }) {
         Ok(_) => MemoryLock::Locked,
         Err(error) => MemoryLock::Refused(format!(
             "memory is not locked: {error}; set LimitMEMLOCK=infinity in the unit, or ulimit -l unlimited"
@@ -163,6 +166,12 @@ pub fn spawn<T: Send + 'static>(
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)
+}
+
+/// What this process does can wait: it gets a core's tenth where others want the core, too.
+pub fn give_way() {
+    // SAFETY: no pointers are passed. Where it is refused all goes on as before.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
 }
 
 /// Sleeping until somebody wakes us: for threads that are not hot, and for the `park` idle strategy.
