@@ -478,8 +478,12 @@ fn bring_memory(is_awaited: bool, warnings: &mut Vec<String>) {
     if !is_awaited {
         return prefault::bring();
     }
+    let bring = || {
+        thread::give_way();
+        prefault::bring();
+    };
     // It ends by itself, or with the process.
-    if let Err(error) = thread::spawn("gh-memory", prefault::bring) {
+    if let Err(error) = thread::spawn("gh-memory", bring) {
         warnings.push(format!(
             "memory comes as it is first used: cannot start thread gh-memory: {error}"
         ));

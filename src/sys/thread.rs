@@ -168,9 +168,9 @@ pub fn spawn<T: Send + 'static>(
         .spawn(body)
 }
 
-/// What this process does can wait: it gets a core's tenth where others want the core, too.
+/// What this thread does, and those that it starts, can wait: it gets a core's tenth where others want the core, too.
 pub fn give_way() {
-    // SAFETY: no pointers are passed. Where it is refused all goes on as before.
+    // SAFETY: no pointers are passed. Linux takes it for the calling thread alone. Where it is refused all goes on as before.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
 }
 

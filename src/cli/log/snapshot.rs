@@ -13,6 +13,7 @@ use super::{Failure, Source, Where, usage};
 use crate::app::snapshots;
 use crate::journal::LogId;
 use crate::sys::staging::StagingRegion;
+use crate::sys::thread;
 
 /// Arguments of `gatehouse log snapshot`.
 #[derive(Args, Debug)]
@@ -51,8 +52,9 @@ pub(super) fn run(args: &SnapshotArgs) -> Result<ExitCode, Failure> {
         ));
     };
     if through.is_some() {
-        // Where memory is short the gateway is what must live.
+        // Where memory or processors are short the gateway is what must live.
         let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+        thread::give_way();
     } else if is_held(&source) {
         return Err(usage(
             "a gateway writes these logs: use `gatehouse ctl snapshot`",
