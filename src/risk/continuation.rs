@@ -369,12 +369,20 @@ impl Risk {
             self.orders.reuse_request(spare, client_order_id);
             spare
         } else {
+            // Desks that refuse, and links that come and go, have one repeated again and again: not with the slots that are kept for the
+            // first ones of other orders.
+            let is_first = !self.orders.order(at).own_cancel_used;
             let kind = RequestKind::Cancel;
-            let added = self.orders.add_request(kind, session, at, client_order_id);
+            let added = match is_first || self.orders.has_room_for_cancel() {
+                true => self.orders.add_request(kind, session, at, client_order_id),
+                false => None,
+            };
             let Some(slot) = added else {
                 self.counters.gateway_cancels_without_capacity += 1;
+                self.counters.gateway_cancels_not_repeated += u64::from(!is_first);
                 return;
             };
+            self.orders.order_mut(at).own_cancel_used = true;
             slot
         };
         self.orders.order_mut(at).pending = slot;

@@ -18,6 +18,8 @@ pub struct Counters {
     pub gateway_cancels: u64,
     /// Gateway's cancels that could not be sent because the capacity of the day is used up.
     pub gateway_cancels_without_capacity: u64,
+    /// Those of them that were repetitions: the first of an order has its place.
+    pub gateway_cancels_not_repeated: u64,
     /// Gateway's cancels that the desk refused or that did not reach it.
     pub gateway_cancels_failed: u64,
     /// Requests refused here, by reason.
@@ -61,6 +63,7 @@ impl Default for Counters {
             replaces: 0,
             gateway_cancels: 0,
             gateway_cancels_without_capacity: 0,
+            gateway_cancels_not_repeated: 0,
             gateway_cancels_failed: 0,
             refused: [0; REJECTS.len()],
             desk_rejects: 0,

@@ -114,6 +114,8 @@ pub(super) struct Order {
     pub next_short: u32,
     /// Slot of a cancel of the gateway's own that never left, for the next one; or `NONE`.
     pub spare: u32,
+    /// The slot that is kept for a cancel of the gateway's own is used.
+    pub own_cancel_used: bool,
 }
 
 impl Order {
@@ -287,7 +289,8 @@ impl OrderTable {
         free > self.requests_max / 10 && free > self.open + 1
     }
 
-    /// Whether a client's cancel may have a slot: one is left for the gateway's own cancel of every open order.
+    /// Whether a client's cancel, or one of the gateway's own that is not the order's first, may have a slot: one is left for the
+    /// gateway's own cancel of every open order.
     #[inline]
     pub fn has_room_for_cancel(&self) -> bool {
         self.free() > self.open
@@ -425,6 +428,7 @@ impl Order {
             short_of_room: false,
             next_short: NONE,
             spare: NONE,
+            own_cancel_used: false,
         }
     }
 }

@@ -413,6 +413,42 @@ fn client_order_ids_are_used_once_per_session_and_day() {
 }
 
 #[test]
+fn cancels_that_a_desk_refuses_again_and_again_leave_the_room_of_others() {
+    let setup = Setup {
+        requests_max: 40,
+        accounts: vec![account(10_000_000)],
+        ..Setup::default()
+    };
+    let mut bench = setup.build();
+    bench.accepted(buy("refused"));
+    bench.command(RiskCommand::Kill(Scope::Firm));
+    let mut cancel = bench.work().0[0].id;
+    bench.command(RiskCommand::Release(Scope::Firm));
+    for n in 0..12 {
+        bench.accepted(buy(&format!("o{n}")));
+    }
+    let mut repeated = 0;
+    while repeated < 100 {
+        bench.cancel_reject(cancel, 2);
+        bench.desk(DeskInput::Link(LinkEvent::Ready));
+        match bench.work().0.first() {
+            Some(again) => cancel = again.id,
+            None => break,
+        }
+        repeated += 1;
+    }
+    assert!((1..20).contains(&repeated), "{repeated}");
+    bench.command(RiskCommand::Kill(Scope::Firm));
+    assert_eq!(bench.work().0.len(), 12, "of those that had none yet");
+    let counters = bench.risk.counters();
+    assert!(counters.gateway_cancels_not_repeated > 0);
+    assert_eq!(
+        counters.gateway_cancels_not_repeated,
+        counters.gateway_cancels_without_capacity
+    );
+}
+
+#[test]
 fn capacity_keeps_a_cancel_for_every_open_order() {
     let setup = Setup {
         requests_max: 20,

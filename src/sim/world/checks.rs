@@ -75,12 +75,13 @@ pub fn cancels(risk: &Risk, extent: &Extent<'_>, desk: &Desk) -> Result<(), Stri
     };
     let mut left = risk.orders().filter(is_left);
     let left = left.find(|row| !row.in_doubt && extent.is_certain(row.session.get()));
-    // One request of the day is kept for a cancel of each open order.
-    let without_room = risk.counters().gateway_cancels_without_capacity;
+    // One request of the day is kept for a cancel of each open order; what is repeated again and again may find no room.
+    let not_repeated = risk.counters().gateway_cancels_not_repeated;
+    let without_room = risk.counters().gateway_cancels_without_capacity - not_repeated;
     if without_room > 0 {
         return Err(format!("{without_room} cancels found the day's table full"));
     }
-    match left.filter(|_| !desk.refuses_cancels) {
+    match left.filter(|_| !desk.refuses_cancels && not_repeated == 0) {
         None => Ok(()),
         Some(row) => Err(format!("to be cancelled, and left alone: {row:?}")),
     }
