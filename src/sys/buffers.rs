@@ -1,9 +1,9 @@
-//! The receive and send buffers of all connections: one anonymous map, made and touched at start.
+//! The receive and send buffers of all connections: one anonymous map, made at start.
 //!
 //! Owned by the sockets value whose thread uses them. What always holds: a buffer's memory lives as long as the [`Arena`], at
 //! the same address; received bytes are contiguous; bytes given to the kernel for sending do not move until they are acknowledged
 //! with [`SendBuffer::sent`]. A buffer that runs empty starts again at its beginning, so that a connection in good
-//! health uses the first pages only: of large arenas just these are touched at start, and an idle connection costs
+//! health uses the first pages only: of large arenas just these are wanted, and an idle connection costs
 //! [`PREFAULT_BYTES`] per buffer, not all of it.
 
 use std::io;
@@ -13,45 +13,33 @@ use memmap2::{MmapMut, MmapOptions};
 use super::prefault::Wanted;
 use crate::limits::{FRAME_BYTES_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 
-/// Touched at start of each buffer, when not all of it is wanted: one whole frame.
+/// Wanted of each buffer, where not all of it is: one whole frame.
 pub(super) const PREFAULT_BYTES: usize = FRAME_BYTES_MAX;
 /// Of arenas up to this size all pages are wanted.
-const PREFAULT_WHOLE_BYTES: usize = 64 << 20;
+const WANTED_WHOLE_BYTES: usize = 64 << 20;
 const PAGE_BYTES: usize = 4096;
 
 /// Memory of `count` spans of equal size, page-aligned.
 pub(super) struct Arena {
-    /// All of it, where it is not large; dropped before the map.
-    _wanted: Option<Wanted>,
+    /// Dropped before the map.
+    _wanted: Wanted,
     map: MmapMut,
     span_bytes: usize,
 }
 
 impl Arena {
-    /// Maps `count` spans of the given parts: bytes, and how many of these are touched even if the arena is large.
+    /// Maps `count` spans of the given parts: bytes, and how many of these are wanted even if the arena is large.
     pub(super) fn new(count: usize, parts: &[(usize, usize)]) -> io::Result<Self> {
         let span_bytes: usize = parts.iter().map(|part| part.0).sum();
         debug_assert!(parts.iter().all(|part| part.0.is_multiple_of(PAGE_BYTES)));
         let length = span_bytes * count.max(1);
-        let mut map = MmapOptions::new().len(length).map_anon()?;
-        if length <= PREFAULT_WHOLE_BYTES {
-            let wanted = Some(Wanted::new(map.as_ptr(), length));
-            return Ok(Self {
-                _wanted: wanted,
-                map,
-                span_bytes,
-            });
-        }
-        for span in map.chunks_exact_mut(span_bytes) {
-            let mut rest = span;
-            for &(part_bytes, touched_bytes) in parts {
-                let (part, after) = rest.split_at_mut(part_bytes);
-                rest = after;
-                touch(&mut part[..touched_bytes]);
-            }
-        }
+        let map = MmapOptions::new().len(length).map_anon()?;
+        let wanted = match length <= WANTED_WHOLE_BYTES {
+            true => Wanted::whole(&map),
+            false => Wanted::parts(&map, beginnings(length, parts)),
+        };
         Ok(Self {
-            _wanted: None,
+            _wanted: wanted,
             map,
             span_bytes,
         })
@@ -66,13 +54,15 @@ impl Arena {
     }
 }
 
-/// Writes to each page, so that none faults later.
-pub(super) fn touch(bytes: &mut [u8]) {
-    for page in bytes.chunks_mut(PAGE_BYTES) {
-        let first = &raw mut page[0];
-        // SAFETY: `first` points at a byte that is borrowed exclusively; the value is kept.
-        unsafe { first.write_volatile(first.read_volatile()) };
-    }
+/// What is wanted of each part of each span: from where on, and how much.
+fn beginnings(length: usize, parts: &[(usize, usize)]) -> impl Iterator<Item = (usize, usize)> {
+    let mut at = 0;
+    let parts = parts.iter().cycle();
+    let all = parts.map(move |&(part_bytes, wanted_bytes)| {
+        at += part_bytes;
+        (at - part_bytes, wanted_bytes)
+    });
+    all.take_while(move |(at, _)| *at < length)
 }
 
 /// Bytes from the peer, contiguous, consumed from the front.

@@ -67,7 +67,7 @@ unsafe impl GlobalAlloc for LargePages {
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         match is_large(layout) {
             true => {
-                prefault::forget(pointer);
+                prefault::forget(pointer, layout.size());
                 // SAFETY: a mapping of this length that `map_large` made, and that nobody uses any more.
                 unsafe { libc::munmap(pointer.cast(), whole_pages(layout.size())) };
             }

@@ -1,7 +1,7 @@
 //! Memory that other processes see too: the status page's words, and the staging windows of the logs.
 //!
 //! Made at start by whoever will own them, then used by one writer thread; readers are other processes. What always holds: a file is
-//! allocated whole before it is mapped and never shrinks afterwards, so no access can meet a missing page; every page is touched before
+//! allocated whole before it is mapped and never shrinks afterwards, so no access can meet a missing page; every page is there before
 //! the value is given out.
 
 use std::fs::{self, File, OpenOptions};
@@ -12,8 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
 use memmap2::{Mmap, MmapMut, MmapOptions};
-
-use super::buffers::touch;
 
 const WORD_BYTES: usize = size_of::<u64>();
 
@@ -73,9 +71,8 @@ impl SharedWords {
         allocate(&file, bytes as u64).map_err(at(temporary, "allocate"))?;
         // SAFETY: the file is new, ours, fully allocated, and nobody who obeys its mode can shrink it; the words are
         // accessed as atomics only.
-        let mut map = unsafe { MmapOptions::new().len(bytes).map_mut(&file) }
+        let map = unsafe { MmapOptions::new().len(bytes).populate().map_mut(&file) }
             .map_err(at(temporary, "map"))?;
-        touch(&mut map);
         fs::rename(temporary, path).map_err(at(path, "rename to"))?;
         Ok(Self {
             map: Map::Writer(map),

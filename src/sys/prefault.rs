@@ -4,55 +4,56 @@
 //! gives it. Whoever starts in the morning has the time; whoever starts after a kill must not wait for what it does not need at once. What
 //! always holds: only memory that is still there is touched, and its content stays as it is.
 
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Between two steps others may come and go.
 const STEP_BYTES: usize = 2 << 20;
 
-/// Part of the process's memory, from the beginning of a page.
-struct Span {
-    start: usize,
-    bytes: usize,
-    brought: usize,
-}
+/// Addresses that are wanted, each range from the beginning of a page.
+static WANTED: Mutex<VecDeque<Range<usize>>> = Mutex::new(VecDeque::new());
 
-static SPANS: Mutex<Vec<Span>> = Mutex::new(Vec::new());
-
-fn spans() -> MutexGuard<'static, Vec<Span>> {
+fn wanted() -> MutexGuard<'static, VecDeque<Range<usize>>> {
     // Nobody leaves it half changed.
-    SPANS.lock().unwrap_or_else(PoisonError::into_inner)
+    WANTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// This memory is wanted, until [`forget`].
 pub(super) fn want(start: *const u8, bytes: usize) {
     let start = start.addr();
-    spans().push(Span {
-        start,
-        bytes,
-        brought: 0,
-    });
+    wanted().push_back(start..start + bytes);
 }
 
-/// The memory that begins here is about to be given back.
-pub(super) fn forget(start: *const u8) {
-    spans().retain(|span| span.start != start.addr());
+/// This memory is about to be given back.
+pub(super) fn forget(start: *const u8, bytes: usize) {
+    let all = start.addr()..start.addr() + bytes;
+    wanted().retain(|range| !all.contains(&range.start));
 }
 
-/// Memory that is wanted as long as this lives; to be dropped before the memory is.
+/// Parts of a map that are wanted as long as this lives; to be dropped before the map is.
 #[derive(Debug)]
-pub(super) struct Wanted(usize);
+pub(super) struct Wanted(Range<usize>);
 
 impl Wanted {
-    /// From the beginning of a page.
-    pub(super) fn new(start: *const u8, bytes: usize) -> Self {
-        want(start, bytes);
-        Self(start.addr())
+    /// Of a map: from where on, and how much, from the beginning of a page each.
+    pub(super) fn parts(map: &[u8], parts: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        for (at, bytes) in parts {
+            want(map[at..at + bytes].as_ptr(), bytes);
+        }
+        let start = map.as_ptr().addr();
+        Self(start..start + map.len())
+    }
+
+    /// All of a map.
+    pub(super) fn whole(map: &[u8]) -> Self {
+        Self::parts(map, [(0, map.len())])
     }
 }
 
 impl Drop for Wanted {
     fn drop(&mut self) {
-        forget(std::ptr::without_provenance(self.0));
+        forget(std::ptr::without_provenance(self.0.start), self.0.len());
     }
 }
 
@@ -63,15 +64,18 @@ pub fn bring() {
 
 /// Whether there may be more.
 fn bring_some() -> bool {
-    let mut spans = spans();
-    let Some(span) = spans.iter_mut().find(|span| span.brought < span.bytes) else {
+    let mut wanted = wanted();
+    let Some(range) = wanted.front_mut() else {
         return false;
     };
-    let step = STEP_BYTES.min(span.bytes - span.brought);
-    let from = std::ptr::without_provenance_mut(span.start + span.brought);
-    span.brought += step;
+    let step = STEP_BYTES.min(range.len());
+    let from = std::ptr::without_provenance_mut(range.start);
     // SAFETY: the memory is there, since its owner says so under this lock before it gives it back; the advice changes no content.
     unsafe { libc::madvise(from, step, libc::MADV_POPULATE_WRITE) };
+    range.start += step;
+    if range.start >= range.end {
+        wanted.pop_front();
+    }
     true
 }
 
@@ -97,11 +101,13 @@ mod tests {
         let start = map.as_mut_ptr();
         map[4096] = 7;
         assert!(resident(start, BYTES) < BYTES / 4096);
-        let wanted = Wanted::new(start, BYTES);
+        let kept = Wanted::whole(&map);
         bring();
         assert_eq!(resident(start, BYTES), BYTES / 4096);
         assert_eq!((map[4096], map[BYTES - 1]), (7, 0));
-        drop(wanted);
-        assert!(spans().iter().all(|span| span.start != start.addr()));
+        drop(kept);
+        drop(Wanted::parts(&map, [(4096, 4096), (BYTES - 4096, 4096)]));
+        let all = start.addr()..start.addr() + BYTES;
+        assert!(wanted().iter().all(|range| !all.contains(&range.start)));
     }
 }

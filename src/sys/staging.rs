@@ -118,7 +118,7 @@ impl StagingRegion {
                 .write(&file, length as u64)
                 .map_err(at(path, "write"))?;
             let mut made = Self::map(file, path, length, stamp)?;
-            made.wanted = Some(Wanted::new(made.map.as_ptr(), length));
+            made.wanted = Some(Wanted::whole(&made.map));
             made.is_fresh = true;
             Ok(made)
         });
