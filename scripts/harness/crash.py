@@ -108,7 +108,8 @@ class Day(World):
         own = {} if self.durability == "process" else {"durability": self.durability}
         desk = LinkedDesk("desk", ports, own=own, window=65536)
         self.config = Config(
-            self, listen, [desk], sessions, idle=options.idle, requests=requests, staging_bytes=options.staging_bytes, staging=self.staging
+            self, listen, [desk], sessions, idle=options.idle, requests=requests, staging_bytes=options.staging_bytes, staging=self.staging,
+            connections=options.connections,
         )
         self.listen = listen
         arguments = [v for port in ports for v in ("--listen", f"127.0.0.1:{port}")]
@@ -393,7 +394,7 @@ def main():
     # To see that what is wrong at the desk is found: --kills 0 --desk-argument=--fault-double-order=3
     parser.add_argument("--desk-argument", dest="desk_arguments", action="append", default=[], help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.idle, options.waits, options.staging_bytes = "auto", "--yield", 1 << 26
+    options.idle, options.waits, options.staging_bytes, options.connections = "auto", "--yield", 1 << 26, 1024
     places = MATRIX if options.matrix else [(options.layout, options.io, options.durability)]
     root = pathlib.Path(options.directory)
     shutil.rmtree(root, ignore_errors=True)

@@ -242,8 +242,8 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     options.sessions, options.symbols, options.mix, options.seed, options.desk_arguments = 1, 1, "new=70,cancel=30", SEED, []
-    # What waits is still, so that several trials share a core; small windows are made at once.
-    options.idle, options.waits, options.staging_bytes = "park", "--sleep", 1 << 22
+    # What waits is still, so that several trials share a core; what is small is made at once.
+    options.idle, options.waits, options.staging_bytes, options.connections = "park", "--sleep", 1 << 22, 16
     root = pathlib.Path(options.directory) / f"points-{options.layout}-{options.io}-{options.durability}"
     root.mkdir(parents=True, exist_ok=True)
     notes = Notes(options.notes or pathlib.Path(options.directory) / "points.jsonl", options)

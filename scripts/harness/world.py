@@ -299,8 +299,9 @@ class Config:
     """A configuration directory for the gateway. `desks` are of LinkedDesk, or the ports of the one desk that there is."""
 
     def __init__(
-        self, world, listen, desks, sessions, idle="auto", cores=(), requests=65536, staging_bytes=1 << 24, staging=None
-    ):
+        self, world, listen, desks, sessions, idle="auto", cores=(), requests=65536, staging_bytes=1 << 24, staging=None,
+        connections=1024,
+    ):  # fmt: skip
         if desks and not isinstance(desks[0], LinkedDesk):
             desks = [LinkedDesk("desk", desks)]
         self.directory = world.directory / "config"
@@ -312,7 +313,7 @@ class Config:
         self.directory.mkdir()
         self.state.mkdir()
         (self.directory / "gatehouse.toml").write_text(
-            self._topology(listen, idle, cores, requests, staging_bytes) + "".join(self._desk(desk) for desk in desks),
+            self._topology(listen, idle, cores, requests, staging_bytes, connections) + "".join(self._desk(desk) for desk in desks),
             encoding="ascii",
         )
         (self.directory / "clients.toml").write_text(
@@ -334,7 +335,7 @@ class Config:
             (f"{s.account},{symbol},100000000" for s in sessions for symbol in ("SYM1", "SYM2")),
         )
 
-    def _topology(self, listen, idle, cores, requests, staging_bytes):
+    def _topology(self, listen, idle, cores, requests, staging_bytes, connections):
         return f"""name = "interop"
 [threads]
 idle = "{idle}"
@@ -351,6 +352,7 @@ executions_per_day_max = {requests * 2}
 [[listeners]]
 name = "clients"
 address = "127.0.0.1:{listen}"
+connections_max = {connections}
 logon_timeout_s = 2
 """
 
