@@ -135,11 +135,20 @@ pub fn is_torn(chain: Chain, rest: &[u8], nothing_behind: bool) -> bool {
         return false;
     }
     let record = &rest[..length.min(rest.len())];
-    // A damaged length may reach over records that stand behind it: then the sequence goes on in there.
-    let next = chain.sequence.wrapping_add(2).to_le_bytes();
-    let goes_on = record
-        .get(BODY_OFFSET..)
-        .is_some_and(|body| body.chunks_exact(8).any(|word| word == next));
+    // A damaged length may reach over records that stand behind it: then the next one is in there. Its sequence alone proves nothing: the
+    // body of a mark may have the same number.
+    let this = Chain {
+        sequence: match chain {
+            Chain::ANY => claimed_sequence(rest).unwrap_or(0),
+            Chain { sequence, .. } => sequence.wrapping_add(1),
+        },
+        crc: u32::from_le_bytes([rest[0], rest[1], rest[2], rest[3]]),
+    };
+    let is_next = |at: usize| {
+        claimed_sequence(&rest[at..]).is_some_and(|sequence| this.wants(sequence))
+            && matches!(this.look(&rest[at..]), Step::Record(..) | Step::More(_))
+    };
+    let goes_on = (BODY_OFFSET..record.len()).step_by(8).any(is_next);
     let is_cut = rest.len() < length.next_multiple_of(8);
     !goes_on && (is_cut || record.last() == Some(&0))
 }
@@ -183,6 +192,8 @@ pub struct Broken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::{Cause, Log, LogId, RecordKind};
+    use ringbuf::byte_log::{self, Region};
 
     #[test]
     fn steps_are_labelled() {
@@ -216,11 +227,41 @@ mod tests {
             "not written to its end"
         );
         assert!(!is_torn(Chain::START, &bytes, false), "more follows");
-        bytes[56..64].copy_from_slice(&2u64.to_le_bytes());
-        assert!(
-            !is_torn(Chain::START, &bytes, true),
-            "the next one is in it"
-        );
         assert!(is_torn(Chain::START, &bytes[..3], true));
+    }
+
+    /// Two records with these bodies, and the size of the first.
+    fn two(bodies: [&[u8]; 2]) -> (Vec<u8>, usize) {
+        let window = byte_log::create(Region::heap(1 << 12)).unwrap();
+        let (mut log, mut reader) = (Log::new(LogId::Order, window.0), window.1);
+        let mut bytes = Vec::new();
+        let sizes = bodies.map(|body| {
+            let kind = RecordKind::Mark;
+            log.append(kind, 0, Cause::default(), 1, body).unwrap();
+            let frame = reader.next().unwrap().bytes;
+            bytes.extend_from_slice(frame);
+            frame.len()
+        });
+        (bytes, sizes[0])
+    }
+
+    #[test]
+    fn a_damaged_length_that_reaches_over_the_next_record_is_no_torn_tail() {
+        let (mut bytes, first) = two([&[1; 24], &[0; 24]]);
+        let long = (first as u32 + 256).to_le_bytes();
+        bytes[4..8].copy_from_slice(&long);
+        for chain in [Chain::START, Chain::ANY] {
+            assert!(!is_torn(chain, &bytes, true));
+            assert!(is_torn(chain, &bytes[..first], true), "nothing follows");
+        }
+    }
+
+    #[test]
+    fn a_torn_mark_may_have_the_next_number_in_its_body() {
+        let numbers = [2u64, 2, 2].map(u64::to_le_bytes).concat();
+        let (bytes, first) = two([&numbers, &numbers]);
+        for cut in 8..first {
+            assert!(is_torn(Chain::START, &bytes[..cut], true), "{cut}");
+        }
     }
 }
