@@ -294,7 +294,22 @@ impl Risk {
 
     /// The desk changed the order by itself: its numbers count where it gives them.
     fn restated(&mut self, m: Matched, exec: ClientExec, out: &mut Outputs) {
+        let is_replace = self.orders.request(m.slot).kind == RequestKind::Replace;
         let order = self.orders.order_mut(m.at);
+        if order.pending == m.slot && is_replace {
+            // It overtook, over another link, the word that the request is done: that then brings these numbers, and the client hears of it.
+            let new = &mut order.replacement;
+            if !m.report.quantity.is_zero() {
+                new.quantity = m.report.quantity;
+            }
+            if m.report.price > Price::ZERO && new.order_type == crate::domain::OrderType::Limit {
+                (new.price, new.reserve_price) = (m.report.price, m.report.price);
+            }
+            if order.done.is_none() {
+                self.rebook(m.at);
+            }
+            return;
+        }
         if order.done.is_some() {
             self.counters.after_done += 1;
             return;

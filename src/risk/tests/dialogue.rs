@@ -216,6 +216,30 @@ fn a_refused_cancel_leaves_the_order_as_it_was() {
 }
 
 #[test]
+fn what_the_desk_makes_of_a_replaced_order_may_overtake_the_word_that_it_is_replaced() {
+    let mut bench = Setup::default().build();
+    let order = bench.accepted(buy("a"));
+    bench.report(report(order, DeskExec::New));
+    let up = bench.replace("b", "a", px(10), 500).unwrap();
+    // Over another link: the desk cut the new quantity.
+    let cut = DeskReport {
+        quantity: Quantity(300),
+        ..report(up, DeskExec::Restated)
+    };
+    bench.report(cut);
+    assert!(bench.told_nothing());
+    bench.report(report(up, DeskExec::Replaced));
+    let told = bench.told();
+    assert_eq!(
+        (told.exec, told.quantity, told.leaves),
+        (ClientExec::Replaced, Quantity(300), Quantity(300))
+    );
+    assert_eq!(bench.reserved(), money(3_000));
+    bench.report(report(up, fill(300, px(10))));
+    assert_eq!(bench.told().status, S::Filled);
+}
+
+#[test]
 fn replace_reserves_the_larger_until_it_resolves() {
     let mut bench = Setup::default().build();
     let order = bench.accepted(buy("a"));
