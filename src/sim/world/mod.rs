@@ -286,11 +286,12 @@ impl World {
         Ok(())
     }
 
-    /// What a lost link left unanswered is reported, and soon.
+    /// What a lost link left unanswered is reported, and soon, but while the disk stands still: a full window stops the stages behind it.
     fn look_at_doubts(&mut self) -> Result<(), String> {
         let waiting = self.process.as_ref();
         let waiting = waiting.map_or(0, |process| process.gateway.route.unreported());
-        self.turns_of_doubt = if waiting == 0 {
+        let is_stalled = self.clock.now().mono_ns < self.stalled_until_ns;
+        self.turns_of_doubt = if waiting == 0 || is_stalled {
             0
         } else {
             self.turns_of_doubt + 1
